@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A strict layer over jansson: size and depth caps, no duplicate keys, no
+ * trailing bytes, no NUL in strings; getters that name the JSON path
+ * ("process.user.uid") in their errors. Trees are freed with json_decref().
+ */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define _cleanup_json_ __attribute__((cleanup(json_cleanup_)))
+static inline void json_cleanup_(json_t **j)
+{
+	json_decref(*j);
+}
+
+/* Parse len bytes. what names the document in errors. New reference or NULL (e set). */
+json_t *json_parse(const char *text, size_t len, const char *what, struct error *e);
+
+/*
+ * Typed getters. obj is an object (NULL counts as empty), where its JSON path
+ * ("" at the top). A missing key or JSON null leaves *ret at what the caller
+ * set before and returns 0; a present one returns 1; a wrong type or range is
+ * -EINVAL with "where.key: expected a string, found number". Results are
+ * borrowed from the tree.
+ */
+int json_get_string(const json_t *obj, const char *where, const char *key, const char **ret, struct error *e);
+int json_get_bool(const json_t *obj, const char *where, const char *key, bool *ret, struct error *e);
+int json_get_int(const json_t *obj, const char *where, const char *key, int64_t min, int64_t max, int64_t *ret,
+		 struct error *e);
+int json_get_u32(const json_t *obj, const char *where, const char *key, uint32_t *ret, struct error *e);
+int json_get_object(const json_t *obj, const char *where, const char *key, json_t **ret, struct error *e);
+int json_get_array(const json_t *obj, const char *where, const char *key, json_t **ret, struct error *e);
+
+/* Compact text without escaped slashes and without a newline; NULL on -ENOMEM. Caller frees. */
+char *json_to_text(const json_t *j);
+/* Indented text with a newline at the end (for people and config.json). Caller frees. */
+char *json_to_pretty(const json_t *j);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The OCI runtime core: takes a bundle (a directory with config.json and a
+ * root file system, OCI runtime-spec 1.x) and makes, starts, signals and
+ * removes the container. It knows nothing of images, networks or the CLI.
+ *
+ * Two ways of use: crt-oci keeps state under a state root, so that create,
+ * start, kill and delete may be different processes; `crt run` keeps the
+ * container in one process (the keeper) and needs no state on disk.
+ */
+#ifndef RUNTIME_RUNTIME_H
+#define RUNTIME_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+struct runtime_container; /* a container this process created */
+
+/* What to create. Zero-initialise with RUNTIME_CREATE_INIT, all pointers and fds are borrowed. */
+struct runtime_create {
+	const char *id;
+	const char *bundle;	/* absolute path, for state and hooks */
+	int bundle_fd;		/* O_DIRECTORY fd of it; config.json is read from here ... */
+	const char *config;	/* ... unless its text is given here (it must equal the file) */
+	size_t config_len;
+	const char *config_name; /* another name than "config.json", or NULL */
+	int state_root_fd;	/* -1: keep no state on disk, the start gate is in this process */
+	const char *state_root;
+	int stdio[3];		/* become 0,1,2 of the container; -1 = inherit ours. Ignored with a terminal */
+	int console_sock_fd;	/* connected AF_UNIX socket that gets the pty master; -1 with terminal=true: see ret_console_fd */
+	int *ret_console_fd;	/* if not NULL and terminal=true: the pty master, owned by the caller */
+	unsigned int preserve_fds; /* 3 .. 3+n-1 stay open in the container */
+	unsigned int listen_fds;   /* LISTEN_FDS: as preserve_fds, in front of them */
+	bool no_pivot;
+	bool no_new_keyring;
+	bool detach;		   /* the creator will exit before the container */
+	bool die_with_parent;	   /* the container gets SIGKILL when this process ends */
+	bool exe_is_held;	   /* a process of ours outside the container runs our executable as long as the
+				      container lives, so that it cannot be written (ETXTBSY) */
+	const char *cgroup_manager; /* "cgroupfs", "systemd", "disabled"; NULL = cgroupfs where permitted */
+};
+#define RUNTIME_CREATE_INIT                                                                              \
+	((struct runtime_create){ .bundle_fd = -1, .state_root_fd = -1, .stdio = { -1, -1, -1 },         \
+				  .console_sock_fd = -1 })
+
+/*
+ * Create: namespaces, mounts, everything up to (not including) execve; the
+ * container's first process waits at the start gate. Every failure leaves
+ * nothing behind. 0 or -errno. The message of a failure in the child names
+ * the step and the object; texts for a missing or forbidden program are runc's:
+ * 'exec: "nope": executable file not found in $PATH', 'exec: "/x": stat /x: no
+ * such file or directory', 'exec: "/etc/passwd": permission denied'.
+ */
+int runtime_container_create(const struct runtime_create *c, struct runtime_container **ret, struct error *e);
+
+/* How runtime_container_start() ended when it failed, so that the CLI can choose 126 or 127. */
+enum runtime_start_result {
+	RUNTIME_START_OK = 0,
+	RUNTIME_START_NOT_FOUND = 1,	  /* program does not exist: exit code 127 */
+	RUNTIME_START_NOT_EXECUTABLE = 2, /* program exists but cannot be executed: exit code 126 */
+};
+/*
+ * Open the gate and wait until execve succeeded. Returns RUNTIME_START_OK, one
+ * of the positive results with e filled (the container is gone then), or -errno.
+ */
+int runtime_container_start(struct runtime_container *c, struct error *e);
+pid_t runtime_container_pid(const struct runtime_container *c);
+int runtime_container_pidfd(const struct runtime_container *c); /* borrowed */
+/* Wait for the first process and reap it (its creator only). Wait status >= 0 or -errno. */
+int runtime_container_wait(struct runtime_container *c, struct error *e);
+/* Kill whatever is left, run poststop hooks, remove state and cgroup, free. Accepts NULL. */
+void runtime_container_destroy(struct runtime_container *c);
+
+/*
+ * The default seccomp profile of `crt run` as the JSON text of an OCI
+ * linux.seccomp object, for the capabilities that the container keeps
+ * (bit n of caps = capability n, as in <linux/capability.h>). Appends to b. 0 or -errno.
+ */
+int runtime_seccomp_default_profile(uint64_t caps, struct buf *b, struct error *e);
+
+/* "CAP_SYS_ADMIN", "sys_admin", any case: number, or -EINVAL. And back: a constant or NULL. */
+int runtime_cap_parse(const char *name);
+const char *runtime_cap_name(int cap);
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The per-user store: images (an OCI image layout), unpacked layers, container
+ * records and their writable layers, and the root file system made of them.
+ *
+ * Layout below the store root (DATA/crt, mode 0700):
+ *   version                      format number, refused when newer than ours
+ *   oci/oci-layout, oci/index.json, oci/blobs/sha256/<hex>
+ *   layers/<diff-id hex>/fs      an unpacked layer, overlay whiteouts (c 0:0, user.overlay.opaque)
+ *   containers/<id>/             record.json, upper/, work/, lock
+ *   tmp/<boot>-<random>/         one running transaction, held by flock on its "lock" file
+ *   trash/                       what is being deleted
+ *
+ * An image is listed only when index.json names it, and index.json is renamed
+ * into place last: after blobs and layers were synced. Nothing else is stored
+ * that could be derived.
+ */
+#ifndef STORAGE_STORAGE_H
+#define STORAGE_STORAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/types.h"
+
+struct storage; /* an open store */
+
+/*
+ * Open the store. root NULL: $CRT_ROOT, else $XDG_DATA_HOME/crt, else
+ * $HOME/.local/share/crt, else (no home) the passwd entry's home. create:
+ * make it where missing; else a missing store gives a handle that is empty
+ * (so that read-only verbs create nothing). Runs the boot check: stale
+ * transactions go to trash. 0 or -errno.
+ */
+int storage_open(const char *root, bool create, struct storage **ret, struct error *e);
+void storage_free(struct storage *s); /* accepts NULL */
+const char *storage_root(const struct storage *s); /* borrowed absolute path */
+int storage_root_fd(const struct storage *s);	   /* borrowed; -1 when the store does not exist */
+/* Delete what lies in trash/ (needs a process that may: root of the user namespace). Best effort. */
+void storage_trash_empty(struct storage *s);
+bool storage_trash_pending(const struct storage *s);
+
+/* ---- references ---------------------------------------------------------- */
+
+/* A parsed image reference. Strings are owned; storage_ref_fini(). */
+struct storage_ref {
+	char *transport; /* "docker" (registry), "oci", "docker-archive", "builtin" */
+	char *domain;	 /* "docker.io"; NULL when the name is short (see short) or not docker */
+	char *path;	 /* "library/busybox"; file or directory of the other transports */
+	char *tag;	 /* "latest"; NULL when a digest was given without a tag */
+	char *digest;	 /* "sha256:<hex>" or NULL */
+	bool is_short;	 /* no domain was written: domain is to be found by registries.conf */
+};
+void storage_ref_fini(struct storage_ref *r);
+/* Strict grammar of distribution/reference; error names the offending part. Pure. */
+int storage_ref_parse(const char *text, struct storage_ref *ret, struct error *e);
+/* Full text: "docker.io/library/busybox:latest", "localhost/x@sha256:…", "oci:/dir:tag". Caller frees; NULL = -ENOMEM. */
+char *storage_ref_text(const struct storage_ref *r);
+/* "sha256:" + 64 lower-case hex digits and nothing else. */
+bool storage_digest_valid(const char *digest);
+
+/* ---- images --------------------------------------------------------------- */
+
+struct storage_image {
+	char *name;		 /* first full name, or NULL (dangling) */
+	struct strv names;	 /* all names */
+	char *id;		 /* image id: hex of the config digest */
+	char *digest;		 /* manifest digest "sha256:…" */
+	char *config;		 /* the image config JSON text as stored */
+	size_t config_len;
+	struct strv layers;	 /* absolute paths of the layer trees, LOWEST FIRST */
+	uint64_t size;		 /* bytes of all unpacked layers as recorded at unpack time */
+	char *created;		 /* RFC 3339 or NULL */
+	char *architecture, *os;
+};
+void storage_image_fini(struct storage_image *i);
+
+enum storage_lookup {
+	STORAGE_FOUND = 0,
+	STORAGE_MISSING = 1,
+};
+/*
+ * Find an image by reference text, full or short name, digest, or (prefix of
+ * an) id. A short name matches localhost/NAME, then any stored name whose
+ * last components equal it, docker.io/library first. STORAGE_FOUND,
+ * STORAGE_MISSING (e says "NAME: image not known"), -EINVAL (bad or ambiguous), -errno.
+ */
+int storage_image_resolve(struct storage *s, const char *text, struct storage_image *ret, struct error *e);
+/* All images, newest first. Caller frees with storage_images_free(). */
+int storage_image_list(struct storage *s, struct storage_image **ret, size_t *ret_n, struct error *e);
+void storage_images_free(struct storage_image *images, size_t n);
+/*
+ * Remove a name, and the image with its unshared blobs and layers when it was
+ * the last. -EBUSY names the container that uses it (force removes the image
+ * record anyway, never the layers in use). Removed names and ids are added to
+ * *untagged and *deleted. The trees go to trash/.
+ */
+int storage_image_remove(struct storage *s, const char *text, bool force, struct strv *untagged, struct strv *deleted,
+			 struct error *e);
+
+/* ---- taking an image in (transactions) ------------------------------------ */
+
+/* A running ingest; its directory is exclusively ours. */
+struct storage_txn;
+int storage_txn_begin(struct storage *s, struct storage_txn **ret, struct error *e);
+/* O_RDONLY|O_DIRECTORY fd of the transaction: crt-fetch writes blobs/sha256/<hex> and layers/<diff-id hex>/fs below it. */
+int storage_txn_fd(const struct storage_txn *t);
+/* True when the store holds this blob / this unpacked layer already, so that the fetcher may skip it. */
+bool storage_has_blob(struct storage *s, const char *digest);
+bool storage_has_layer(struct storage *s, const char *diff_id);
+/* Open a stored blob for reading. fd or -errno. */
+int storage_open_blob(struct storage *s, const char *digest, struct error *e);
+/*
+ * Commit: check that manifest, config and all layers are there (in the
+ * transaction or the store), sync, rename blobs and layers into place, then
+ * record manifest_digest under names (n may be 0: a dangling image). Frees t.
+ */
+int storage_txn_commit(struct storage_txn *t, const char *manifest_digest, char *const *names, size_t names_n,
+		       struct error *e);
+void storage_txn_abort(struct storage_txn *t); /* moves it to trash and frees; accepts NULL */
+
+/* ---- containers ------------------------------------------------------------ */
+
+/* Create containers/<id> with upper/ and work/ and the record (JSON text). durable: fsync. 0, -EEXIST (name taken; e says by whom). */
+int storage_container_create(struct storage *s, const char *id, const char *name, const char *record_json,
+			     bool durable, struct error *e);
+/* Replace the record. */
+int storage_container_update(struct storage *s, const char *id, const char *record_json, struct error *e);
+/*
+ * A lock that the keeper holds as long as the container lives; the fd is the
+ * lock (inherited over clone). fd or -errno.
+ */
+int storage_container_lock(struct storage *s, const char *id, struct error *e);
+bool storage_container_is_live(struct storage *s, const char *id);
+/* Full id of a name, id or unique id prefix. STORAGE_FOUND/MISSING, -EINVAL (ambiguous). Caller frees *ret_id. */
+int storage_container_find(struct storage *s, const char *text, char **ret_id, struct error *e);
+/* Record text of one. Caller frees. */
+int storage_container_record(struct storage *s, const char *id, char **ret_json, struct error *e);
+int storage_container_list(struct storage *s, struct strv *ret_ids, struct error *e);
+/*
+ * Remove the writable layer and the record. Works for a process that may
+ * delete the files directly (root of the namespace); else they go to trash/.
+ */
+int storage_container_remove(struct storage *s, const char *id, struct error *e);
+
+/* ---- root file system ------------------------------------------------------- */
+
+enum storage_driver {
+	STORAGE_DRIVER_AUTO,
+	STORAGE_DRIVER_OVERLAY, /* the kernel's, userxattr */
+	STORAGE_DRIVER_FUSE,	/* fuse-overlayfs */
+	STORAGE_DRIVER_COUNT
+};
+
+/* What to mount. Pointers borrowed. */
+struct storage_rootfs {
+	const struct strv *layers; /* lowest first */
+	const char *container_id;  /* whose upper/ and work/ are used; NULL: read-only */
+	const char *upper_dir;	   /* instead of container_id: absolute upper and work (--rootfs DIR:O uses a container's) */
+	const char *work_dir;
+	int target_fd;		   /* O_PATH fd of the directory to mount on */
+	const char *target;	   /* its path, for FUSE and messages */
+	bool is_volatile;	   /* the writable layer does not survive: no syncs */
+	enum storage_driver driver;
+	const struct id_map *shift; /* FUSE only: ids as the container's namespace shows them (inside) and as stored (outside); NULL = none */
+};
+struct storage_rootfs_handle {
+	enum storage_driver driver;
+	pid_t fuse_pid; /* 0 = none */
+	int fuse_pid_fd;
+	char why[200]; /* reason of the choice, for --explain and errors */
+};
+/*
+ * Which driver would be used for the store and why: the result of a probe
+ * cached per store, boot and kernel. May be called in the host namespace: it
+ * then answers from the cache only (AUTO when unknown).
+ */
+enum storage_driver storage_driver_cached(struct storage *s, char *why, size_t why_len);
+/* Mount, inside the keeper (user + mount namespace, root there). 0 or -errno. */
+int storage_rootfs_mount(struct storage *s, const struct storage_rootfs *r, struct storage_rootfs_handle *ret,
+			 struct error *e);
+/* Unmount and end the FUSE server. */
+void storage_rootfs_umount(struct storage_rootfs_handle *h, const char *target);
+
+/* ---- fetching: the store's side of crt-fetch --------------------------------- */
+
+/* What to fetch. Pointers borrowed; zero-initialise with tls_verify = -1. */
+struct storage_fetch_request {
+	const struct storage_ref *ref;
+	const char *platform;	/* "os/arch[/variant]", NULL = the host's */
+	int tls_verify;		/* 1, 0, or -1 = as registries.conf says (default on) */
+	const char *authfile;	/* --authfile; NULL = REGISTRY_AUTH_FILE, auth.json, docker's config.json */
+	const char *creds;	/* "user:password" or NULL */
+	bool keep_ids;		/* the fetcher's namespace maps a range: chown to the tar's ids */
+};
+
+/* Progress as crt-fetch reports it; strings are escaped already and borrowed. */
+struct storage_fetch_event {
+	enum {
+		STORAGE_FETCH_RESOLVED, /* text = what is being tried, e.g. "docker.io/library/x:latest" */
+		STORAGE_FETCH_LAYER,	/* digest; done of total bytes; state */
+		STORAGE_FETCH_NOTE,	/* text = one line for the user (skipped devices, squashed ids …) */
+	} kind;
+	const char *text;
+	const char *digest;
+	uint64_t done, total;
+	enum { STORAGE_LAYER_WAITING, STORAGE_LAYER_DOWNLOADING, STORAGE_LAYER_UNPACKING, STORAGE_LAYER_DONE,
+	       STORAGE_LAYER_EXISTS } state;
+};
+typedef void (*storage_fetch_fn)(void *data, const struct storage_fetch_event *event);
+
+struct storage_fetch;
+/*
+ * In crt, before cloning the fetcher's namespace: read registries.conf and the
+ * auth files, begin a transaction, make the request. 0 or -errno (unknown
+ * short name, blocked registry …).
+ */
+int storage_fetch_begin(struct storage *s, const struct storage_fetch_request *r, struct storage_fetch **ret,
+			struct error *e);
+/*
+ * In the child made by userns_clone(), after userns_map_wait(): become
+ * crt-fetch. Returns only on failure (which the caller reports by
+ * storage_fetch_child_failed() and _exit()).
+ */
+int storage_fetch_exec(struct storage_fetch *f, struct error *e);
+void storage_fetch_child_failed(struct storage_fetch *f, const struct error *e);
+/*
+ * In crt: read progress until crt-fetch reports its result, commit under the
+ * reference's full name. *ret_image_ref: what storage_image_resolve() finds
+ * the image by ("sha256:…" manifest digest). Caller frees. A fetcher that dies is an error
+ * ("the fetcher died"). Frees nothing else. 0 or -errno.
+ */
+int storage_fetch_finish(struct storage_fetch *f, storage_fetch_fn fn, void *data, char **ret_image_ref,
+			 struct error *e);
+void storage_fetch_free(struct storage_fetch *f); /* aborts what was not committed; accepts NULL */
+/* Main of the crt-fetch executable. */
+int storage_fetch_main(int argc, char **argv);
+
+#endif
