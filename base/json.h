@@ -34,6 +34,11 @@ int json_get_bool(const json_t *obj, const char *where, const char *key, bool *r
 int json_get_int(const json_t *obj, const char *where, const char *key, int64_t min, int64_t max, int64_t *ret,
 		 struct error *e);
 int json_get_u32(const json_t *obj, const char *where, const char *key, uint32_t *ret, struct error *e);
+/*
+ * 0 to 2^64-1. Integers of 2^63 and more are held as reals by the parser (only
+ * 2^64-1 and multiples of 2048 are accepted); do not read them otherwise.
+ */
+int json_get_u64(const json_t *obj, const char *where, const char *key, uint64_t *ret, struct error *e);
 int json_get_object(const json_t *obj, const char *where, const char *key, json_t **ret, struct error *e);
 int json_get_array(const json_t *obj, const char *where, const char *key, json_t **ret, struct error *e);
 

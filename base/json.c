@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A strict layer over jansson.
+ *
+ * Theory of operation
+ *
+ * Documents come from images, registries, bundles and state files; the first
+ * three are hostile. jansson parses by recursion and would also accept what we
+ * do not want. So a scan in constant stack runs first: it counts brackets
+ * outside of strings against LIMIT_JSON_DEPTH and refuses NUL bytes. Only then
+ * jansson sees the text; with duplicates rejected, nothing may follow the
+ * document, invalid UTF-8 and \u0000 are errors. Depth is thus bounded for every
+ * later walk over the tree too, including json_decref().
+ *
+ * jansson keeps integers in 64 signed bits, while OCI documents hold unsigned
+ * ones: docker writes RLIM_INFINITY as 18446744073709551615. Integers from
+ * 2^63 to 2^64-1 are rewritten in a copy as real numbers before parsing when
+ * that loses nothing (multiples of 2048, and 2^64-1 itself, which becomes
+ * 2^64); json_get_u64() turns them back. All others are refused by jansson.
+ *
+ * Pure functions: nothing is left behind when we crash.
+ */
+#include "base/json.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/limits.h"
+
+#define TWO_63 9223372036854775808.0
+#define TWO_64 18446744073709551616.0
+
+struct scan {
+	bool big; /* holds an integer beyond INT64_MAX */
+	size_t line;
+};
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Length of the number at text[i]; *ret_value is set and true returned when it is an integer >= 2^63. */
+static bool big_integer(const char *text, size_t len, size_t i, size_t *ret_len, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+	bool fits = true;
+	size_t n = 0;
+
+	while (i + n < len && is_digit(text[i + n])) {
+		uint64_t digit = (uint64_t)(text[i + n] - '0');
+
+		if (__builtin_mul_overflow(value, 10u, &value) || __builtin_add_overflow(value, digit, &value))
+			fits = false;
+		n++;
+	}
+	*ret_len = n;
+	*ret_value = value;
+	if (i + n < len && (text[i + n] == '.' || text[i + n] == 'e' || text[i + n] == 'E'))
+		return false;
+	if (i > 0 && (text[i - 1] == '-' || text[i - 1] == '.' || text[i - 1] == '+'))
+		return false;
+	return fits && value > INT64_MAX && text[i] != '0';
+}
+
+/*
+ * One pass over the text in constant stack. With out set, the text is copied
+ * there with big integers rewritten.
+ */
+static int scan_text(const char *text, size_t len, struct scan *s, struct buf *out, const char *what, struct error *e)
+{
+	size_t depth = 0, copied = 0;
+	bool in_string = false;
+
+	s->line = 1;
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if (c == '\0')
+			return error_setf(e, -EINVAL, "%s: line %zu: NUL byte", what, s->line);
+		if (c == '\n')
+			s->line++;
+		if (in_string) {
+			if (c == '\\' && i + 1 < len && text[i + 1] != '\0')
+				i++;
+			else if (c == '"')
+				in_string = false;
+			continue;
+		}
+		if (c == '"') {
+			in_string = true;
+		} else if (c == '{' || c == '[') {
+			if (++depth > LIMIT_JSON_DEPTH)
+				return error_setf(e, -EINVAL, "%s: line %zu: nested deeper than %d levels", what,
+						  s->line, LIMIT_JSON_DEPTH);
+		} else if (c == '}' || c == ']') {
+			depth -= depth > 0;
+		} else if (is_digit(c)) {
+			uint64_t value;
+			size_t n;
+
+			if (big_integer(text, len, i, &n, &value) && (value % 2048 == 0 || value == UINT64_MAX)) {
+				s->big = true;
+				if (out != NULL) {
+					(void)buf_append(out, text + copied, i - copied); /* out->err is checked once */
+					(void)buf_printf(out, "%" PRIu64 ".0", value);
+					copied = i + n;
+				}
+			}
+			i += n - 1;
+		}
+	}
+	if (out != NULL)
+		(void)buf_append(out, text + copied, len - copied); /* as above */
+	return 0;
+}
+
+json_t *json_parse(const char *text, size_t len, const char *what, struct error *e)
+{
+	_cleanup_buf_ struct buf copy = BUF_INIT;
+	struct scan s = { .big = false };
+	json_error_t je;
+	json_t *j;
+
+	if (len > LIMIT_JSON_BYTES) {
+		(void)error_setf(e, -E2BIG, "%s: %zu bytes of JSON, the limit is %u", what, len, LIMIT_JSON_BYTES);
+		return NULL;
+	}
+	if (len == 0) {
+		(void)error_setf(e, -EINVAL, "%s: empty, expected a JSON document", what);
+		return NULL;
+	}
+	if (scan_text(text, len, &s, NULL, what, e) < 0)
+		return NULL;
+	if (s.big) {
+		if (scan_text(text, len, &s, &copy, what, e) < 0)
+			return NULL;
+		if (copy.err < 0) {
+			(void)error_set(e, copy.err, "%s", what);
+			return NULL;
+		}
+		text = copy.data;
+		len = copy.len;
+	}
+	j = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
+	if (j != NULL)
+		return j;
+	if (json_error_code(&je) == json_error_out_of_memory)
+		(void)error_set(e, -ENOMEM, "%s", what);
+	else
+		(void)error_setf(e, -EINVAL, "%s: line %d, column %d: %s", what, je.line, je.column, je.text);
+	return NULL;
+}
+
+static const char *type_name(const json_t *j)
+{
+	switch (json_typeof(j)) {
+	case JSON_OBJECT:
+		return "object";
+	case JSON_ARRAY:
+		return "array";
+	case JSON_STRING:
+		return "string";
+	case JSON_INTEGER:
+		return "number";
+	case JSON_REAL:
+		return "number with a fraction or exponent";
+	case JSON_TRUE:
+	case JSON_FALSE:
+		return "boolean";
+	case JSON_NULL:
+		return "null";
+	}
+	return "something unknown";
+}
+
+static const char *dot(const char *where)
+{
+	return where[0] == '\0' ? "" : ".";
+}
+
+static int wrong_type(const json_t *j, const char *where, const char *key, const char *expected, struct error *e)
+{
+	return error_setf(e, -EINVAL, "%s%s%s: expected %s, found %s", where, dot(where), key, expected, type_name(j));
+}
+
+/* 1 and the member, 0 when it is missing or null, -EINVAL when obj is no object. */
+static int member(const json_t *obj, const char *where, const char *key, json_t **ret, struct error *e)
+{
+	json_t *j;
+
+	if (obj == NULL || json_is_null(obj))
+		return 0;
+	if (!json_is_object(obj))
+		return error_setf(e, -EINVAL, "%s: expected an object, found %s", where[0] == '\0' ? "document" : where,
+				  type_name(obj));
+	j = json_object_get(obj, key);
+	if (j == NULL || json_is_null(j))
+		return 0;
+	*ret = j;
+	return 1;
+}
+
+int json_get_string(const json_t *obj, const char *where, const char *key, const char **ret, struct error *e)
+{
+	json_t *j = NULL;
+	int r = member(obj, where, key, &j, e);
+
+	if (r <= 0)
+		return r;
+	if (!json_is_string(j))
+		return wrong_type(j, where, key, "a string", e);
+	*ret = json_string_value(j);
+	return 1;
+}
+
+int json_get_bool(const json_t *obj, const char *where, const char *key, bool *ret, struct error *e)
+{
+	json_t *j = NULL;
+	int r = member(obj, where, key, &j, e);
+
+	if (r <= 0)
+		return r;
+	if (!json_is_boolean(j))
+		return wrong_type(j, where, key, "a boolean", e);
+	*ret = json_is_true(j);
+	return 1;
+}
+
+int json_get_int(const json_t *obj, const char *where, const char *key, int64_t min, int64_t max, int64_t *ret,
+		 struct error *e)
+{
+	json_t *j = NULL;
+	int r = member(obj, where, key, &j, e);
+	json_int_t value;
+
+	if (r <= 0)
+		return r;
+	if (!json_is_integer(j))
+		return wrong_type(j, where, key, "an integer", e);
+	value = json_integer_value(j);
+	if (value < min || value > max)
+		return error_setf(e, -EINVAL, "%s%s%s: %lld is out of range, expected %lld to %lld", where, dot(where),
+				  key, (long long)value, (long long)min, (long long)max);
+	*ret = value;
+	return 1;
+}
+
+int json_get_u32(const json_t *obj, const char *where, const char *key, uint32_t *ret, struct error *e)
+{
+	int64_t value;
+	int r = json_get_int(obj, where, key, 0, UINT32_MAX, &value, e);
+
+	if (r == 1)
+		*ret = (uint32_t)value;
+	return r;
+}
+
+int json_get_u64(const json_t *obj, const char *where, const char *key, uint64_t *ret, struct error *e)
+{
+	json_t *j = NULL;
+	int r = member(obj, where, key, &j, e);
+
+	if (r <= 0)
+		return r;
+	if (json_is_real(j) && json_real_value(j) >= TWO_63 && json_real_value(j) <= TWO_64) {
+		*ret = json_real_value(j) >= TWO_64 ? UINT64_MAX : (uint64_t)json_real_value(j);
+		return 1;
+	}
+	if (!json_is_integer(j))
+		return wrong_type(j, where, key, "an integer", e);
+	if (json_integer_value(j) < 0)
+		return error_setf(e, -EINVAL, "%s%s%s: %lld is out of range, expected 0 or more", where, dot(where), key,
+				  (long long)json_integer_value(j));
+	*ret = (uint64_t)json_integer_value(j);
+	return 1;
+}
+
+int json_get_object(const json_t *obj, const char *where, const char *key, json_t **ret, struct error *e)
+{
+	json_t *j = NULL;
+	int r = member(obj, where, key, &j, e);
+
+	if (r <= 0)
+		return r;
+	if (!json_is_object(j))
+		return wrong_type(j, where, key, "an object", e);
+	*ret = j;
+	return 1;
+}
+
+int json_get_array(const json_t *obj, const char *where, const char *key, json_t **ret, struct error *e)
+{
+	json_t *j = NULL;
+	int r = member(obj, where, key, &j, e);
+
+	if (r <= 0)
+		return r;
+	if (!json_is_array(j))
+		return wrong_type(j, where, key, "an array", e);
+	*ret = j;
+	return 1;
+}
+
+char *json_to_text(const json_t *j)
+{
+	return json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
+}
+
+char *json_to_pretty(const json_t *j)
+{
+	_cleanup_free_ char *text = json_dumps(j, JSON_INDENT(2) | JSON_ENCODE_ANY);
+
+	return text == NULL ? NULL : str_printf("%s\n", text);
+}
