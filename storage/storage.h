@@ -60,6 +60,12 @@ void storage_ref_fini(struct storage_ref *r);
 int storage_ref_parse(const char *text, struct storage_ref *ret, struct error *e);
 /* Full text: "docker.io/library/busybox:latest", "localhost/x@sha256:…", "oci:/dir:tag". Caller frees; NULL = -ENOMEM. */
 char *storage_ref_text(const struct storage_ref *r);
+/*
+ * Make the host path of "oci:" and "docker-archive:" absolute (lexically, from
+ * the working directory), so that the text means the same in every directory;
+ * images are stored under such names and storage_image_resolve() does it too.
+ */
+int storage_ref_make_absolute(struct storage_ref *r, struct error *e);
 /* "sha256:" + 64 lower-case hex digits and nothing else. */
 bool storage_digest_valid(const char *digest);
 
@@ -104,7 +110,11 @@ int storage_image_remove(struct storage *s, const char *text, bool force, struct
 
 /* ---- taking an image in (transactions) ------------------------------------ */
 
-/* A running ingest; its directory is exclusively ours. */
+/*
+ * A running ingest; its directory is exclusively ours. Its sub-directories
+ * blobs/sha256 and layers exist already. Beside layers/<diff-id hex>/fs the
+ * fetcher may write layers/<diff-id hex>/size: the unpacked bytes as decimal text.
+ */
 struct storage_txn;
 int storage_txn_begin(struct storage *s, struct storage_txn **ret, struct error *e);
 /* O_RDONLY|O_DIRECTORY fd of the transaction: crt-fetch writes blobs/sha256/<hex> and layers/<diff-id hex>/fs below it. */
@@ -125,7 +135,14 @@ void storage_txn_abort(struct storage_txn *t); /* moves it to trash and frees; a
 
 /* ---- containers ------------------------------------------------------------ */
 
-/* Create containers/<id> with upper/ and work/ and the record (JSON text). durable: fsync. 0, -EEXIST (name taken; e says by whom). */
+/*
+ * The record is the caller's JSON object; the store itself reads two keys of
+ * it: "image_id" (hex of the config digest) and "layers" (array of the paths
+ * in storage_image.layers), which keep an image and its layers from removal.
+ *
+ * Create containers/<id> with upper/ and work/ and the record (JSON text); id is hexadecimal, name may be NULL.
+ * durable: fsync. 0, -EEXIST (name taken; e says by whom).
+ */
 int storage_container_create(struct storage *s, const char *id, const char *name, const char *record_json,
 			     bool durable, struct error *e);
 /* Replace the record. */
@@ -166,7 +183,13 @@ struct storage_rootfs {
 	const char *target;	   /* its path, for FUSE and messages */
 	bool is_volatile;	   /* the writable layer does not survive: no syncs */
 	enum storage_driver driver;
-	const struct id_map *shift; /* FUSE only: ids as the container's namespace shows them (inside) and as stored (outside); NULL = none */
+	/*
+	 * FUSE only: the map of the container's user namespace, a child of the
+	 * keeper's (inside: the container's ids, outside: the keeper's), as
+	 * --userns=keep-id makes it. A file that the image says belongs to N,
+	 * stored as the keeper's N, is then seen by the container as N. NULL = none.
+	 */
+	const struct id_map *shift;
 };
 struct storage_rootfs_handle {
 	enum storage_driver driver;

@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Container records: containers/<id>/{record.json,name,lock,upper,work} and
+ * names/<name> -> id.
+ *
+ * Theory of operation
+ *
+ * Many `crt run` start at once, so nothing here waits for another container.
+ * A container is built as containers/+<id> and gets its real name by one
+ * rename: what is listed is complete. Its name is a symbolic link in names/
+ * whose creation fails when it exists: the kernel decides who wins.
+ *
+ * A name whose container is gone (a crash between two steps of removal) is
+ * stale and may be taken over under names.lock, after looking for "+id" and
+ * then for "id", in this order, because creation renames the one to the other.
+ * Removal renames the container to trash/ first, then removes the name under
+ * the same lock if it still points to this id.
+ *
+ * While a container is being built its directory is locked; "+id" whose lock
+ * can be had is a crash's and goes to trash when containers are listed. On a
+ * file system that cannot lock directories its age decides.
+ *
+ * The lock file is held by the container's keeper as long as it lives, so the
+ * question "is it running?" is answered by the kernel also after a crash.
+ *
+ * upper/ is made with mode 0; the first mount gives it owner and mode of the
+ * image's root directory (rootfs.c). upper/ and work/ are written by the
+ * container and by the overlay: hostile, possibly of subordinate ids, never
+ * opened here. Who may not delete them leaves them in trash/.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/id.h"
+#include "base/limits.h"
+#include "base/lock.h"
+#include "base/path.h"
+#include "storage/store.h"
+
+#define UNFINISHED_SECONDS 600 /* age of a "+id" that cannot be locked at which it is a crash's */
+
+static int check_id(const char *id, struct error *e)
+{
+	if (!id_is_hex_prefix(id))
+		return error_setf(e, -EINVAL, "not a container id");
+	return 0;
+}
+
+static bool dir_exists(const struct storage *s, const char *prefix, const char *id)
+{
+	char path[STORE_PATH_MAX];
+	struct stat st;
+
+	return store_rel(path, "containers/%s%s", prefix, id) == 0 &&
+	       fstatat(s->root_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* ---- names -------------------------------------------------------------------- */
+
+/* The id a name points to; ret has room for ID_LEN + 1. 0, -ENOENT, -errno. */
+static int name_target(const struct storage *s, const char *name, char ret[ID_LEN + 1])
+{
+	char path[STORE_PATH_MAX];
+	char id[ID_LEN + 2];
+	ssize_t n;
+
+	if (store_rel(path, "names/%s", name) < 0)
+		return -ENAMETOOLONG;
+	n = readlinkat(s->root_fd, path, id, sizeof(id));
+	if (n < 0)
+		return -errno;
+	if (n > ID_LEN)
+		return -EINVAL;
+	id[n] = '\0';
+	if (!id_is_hex_prefix(id))
+		return -EINVAL;
+	memcpy(ret, id, (size_t)n + 1);
+	return 0;
+}
+
+static int taken(const char *name, const char *id, struct error *e)
+{
+	return error_setf(e, -EEXIST, "the container name \"%s\" is in use by container %.12s: remove it or use "
+			  "another name", name, id);
+}
+
+/* Make the link; a stale one is replaced. */
+static int name_take(struct storage *s, const char *name, const char *id, struct error *e)
+{
+	_cleanup_fd_ int lock = -1;
+	char path[STORE_PATH_MAX];
+	char old[ID_LEN + 1] = "";
+	int r;
+
+	r = store_rel(path, "names/%s", name);
+	if (r < 0)
+		return error_set(e, r, "container name");
+	if (symlinkat(id, s->root_fd, path) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return error_set(e, -errno, "create %s/%s", s->root, path);
+	r = name_target(s, name, old);
+	if (r == 0 && (dir_exists(s, "+", old) || dir_exists(s, "", old)))
+		return taken(name, old, e);
+
+	lock = lock_file_at(s->root_fd, "names.lock", true, STORE_LOCK_MS, e);
+	if (lock < 0)
+		return error_prefix(e, "store %s", s->root);
+	r = name_target(s, name, old);
+	if (r == 0 && (dir_exists(s, "+", old) || dir_exists(s, "", old)))
+		return taken(name, old, e);
+	if (r != -ENOENT && unlinkat(s->root_fd, path, 0) < 0 && errno != ENOENT)
+		return error_set(e, -errno, "replace %s/%s", s->root, path);
+	if (symlinkat(id, s->root_fd, path) < 0)
+		return errno == EEXIST ? taken(name, "another", e) :
+					 error_set(e, -errno, "create %s/%s", s->root, path);
+	return 0;
+}
+
+/* Remove the link if it is this container's. */
+static void name_drop(struct storage *s, const char *name, const char *id)
+{
+	_cleanup_fd_ int lock = lock_file_at(s->root_fd, "names.lock", true, STORE_LOCK_MS, NULL);
+	char path[STORE_PATH_MAX];
+	char now[ID_LEN + 1];
+
+	/* A link that stays is stale and will be replaced by whoever wants the name. */
+	if (lock >= 0 && name_target(s, name, now) == 0 && strcmp(now, id) == 0 &&
+	    store_rel(path, "names/%s", name) == 0)
+		(void)unlinkat(s->root_fd, path, 0);
+}
+
+/* ---- creation ------------------------------------------------------------------ */
+
+static int write_record(int dir_fd, const char *text, bool durable)
+{
+	_cleanup_fd_ int fd = openat(dir_fd, "record.json", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = fd_write_all(fd, text, strlen(text));
+	if (r == 0 && durable && fsync(fd) < 0)
+		r = -errno;
+	return r;
+}
+
+/* Fill the fresh directory. */
+static int build(struct storage *s, int dir_fd, const char *id, const char *name, const char *record, bool durable,
+		 struct error *e)
+{
+	int r;
+
+	/* Tells the listing of other processes that we live; some file systems cannot. */
+	(void)flock(dir_fd, LOCK_EX | LOCK_NB);
+	if (mkdirat(dir_fd, "upper", 0) < 0 || mkdirat(dir_fd, "work", 0700) < 0)
+		return error_set(e, -errno, "create %s/containers/%s/upper", s->root, id);
+	if (name != NULL && symlinkat(name, dir_fd, "name") < 0)
+		return error_set(e, -errno, "create %s/containers/%s/name", s->root, id);
+	r = write_record(dir_fd, record, durable);
+	if (r < 0)
+		return error_set(e, r, "write %s/containers/%s/record.json", s->root, id);
+	return 0;
+}
+
+static int publish(struct storage *s, const char *fresh, const char *path, bool durable, struct error *e)
+{
+	if (renameat(s->root_fd, fresh, s->root_fd, path) < 0)
+		return error_set(e, -errno, "create %s/%s", s->root, path);
+	if (durable) {
+		_cleanup_fd_ int fd = openat(s->root_fd, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd < 0 || fsync(fd) < 0)
+			return error_set(e, -errno, "sync %s/containers", s->root);
+	}
+	return 0;
+}
+
+int storage_container_create(struct storage *s, const char *id, const char *name, const char *record_json,
+			     bool durable, struct error *e)
+{
+	char fresh[STORE_PATH_MAX], path[STORE_PATH_MAX];
+	_cleanup_fd_ int lock = -1;
+	_cleanup_fd_ int dir_fd = -1;
+	int r;
+
+	r = store_need(s, e);
+	if (r == 0)
+		r = check_id(id, e);
+	if (r == 0 && name != NULL && !id_name_valid(name))
+		r = error_setf(e, -EINVAL, "invalid container name: letters, digits, \"_\", \".\" and \"-\" only, "
+			       "beginning with a letter or digit, at most %d", LIMIT_NAME);
+	if (r < 0)
+		return r;
+	if (store_rel(fresh, "containers/+%s", id) < 0 || store_rel(path, "containers/%s", id) < 0)
+		return error_set(e, -ENAMETOOLONG, "container id");
+	lock = gc_lock(s, false, e);
+	if (lock < 0)
+		return lock;
+	if (faccessat(s->root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return error_setf(e, -EEXIST, "a container with id %s exists", id);
+	if (mkdirat(s->root_fd, fresh, 0700) < 0)
+		return error_set(e, -errno, "create %s/%s", s->root, fresh);
+	dir_fd = openat(s->root_fd, fresh, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir_fd < 0)
+		r = error_set(e, -errno, "open %s/%s", s->root, fresh);
+	if (r == 0)
+		r = build(s, dir_fd, id, name, record_json, durable, e);
+	if (r == 0 && name != NULL)
+		r = name_take(s, name, id, e);
+	if (r == 0) {
+		r = publish(s, fresh, path, durable, e);
+		if (r < 0 && name != NULL)
+			name_drop(s, name, id);
+	}
+	if (r < 0) {
+		(void)store_discard(s, s->root_fd, fresh, NULL); /* the listing does it otherwise */
+		return r;
+	}
+	return 0;
+}
+
+int storage_container_update(struct storage *s, const char *id, const char *record_json, struct error *e)
+{
+	char path[STORE_PATH_MAX];
+	_cleanup_fd_ int dir_fd = -1;
+	int r;
+
+	r = store_need(s, e);
+	if (r == 0)
+		r = check_id(id, e);
+	if (r == 0)
+		r = store_rel(path, "containers/%s", id);
+	if (r < 0)
+		return r;
+	dir_fd = openat(s->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir_fd < 0)
+		return error_set(e, -errno, "container %.12s", id);
+	r = fd_write_file_at(dir_fd, "record.json", record_json, strlen(record_json), 0600, false, e);
+	return r < 0 ? error_prefix(e, "%s/%s", s->root, path) : 0;
+}
+
+/* ---- life ------------------------------------------------------------------------ */
+
+int storage_container_lock(struct storage *s, const char *id, struct error *e)
+{
+	char path[STORE_PATH_MAX];
+	int r;
+
+	r = store_need(s, e);
+	if (r == 0)
+		r = check_id(id, e);
+	if (r == 0)
+		r = store_rel(path, "containers/%s/lock", id);
+	if (r < 0)
+		return r;
+	r = lock_file_at(s->root_fd, path, true, 0, e);
+	return r < 0 ? error_prefix(e, "container %.12s", id) : r;
+}
+
+bool storage_container_is_live(struct storage *s, const char *id)
+{
+	char path[STORE_PATH_MAX];
+
+	return s->root_fd >= 0 && id_is_hex_prefix(id) && store_rel(path, "containers/%s/lock", id) == 0 &&
+	       lock_is_held_at(s->root_fd, path);
+}
+
+/* ---- reading ---------------------------------------------------------------------- */
+
+/* "+id" of a creation that died goes to trash. */
+static void sweep_unfinished(struct storage *s, int dir_fd, const char *entry)
+{
+	_cleanup_fd_ int fd = openat(dir_fd, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 &&
+	    (errno == EWOULDBLOCK || st.st_mtime + UNFINISHED_SECONDS > time(NULL)))
+		return;
+	(void)store_trash(s, dir_fd, entry, NULL, NULL); /* the next listing tries again */
+}
+
+int storage_container_list(struct storage *s, struct strv *ret_ids, struct error *e)
+{
+	_cleanup_strv_ struct strv ids = { .v = NULL };
+	_cleanup_dir_ DIR *d = NULL;
+	const struct dirent *de;
+	int fd;
+
+	if (s->root_fd < 0) {
+		*ret_ids = (struct strv){ .v = NULL };
+		return 0;
+	}
+	fd = openat(s->root_fd, "containers", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || (d = fdopendir(fd)) == NULL) {
+		(void)error_set(e, -errno, "open %s/containers", s->root);
+		close_fd(&fd);
+		return -errno;
+	}
+	while ((de = readdir(d)) != NULL) {
+		if (de->d_name[0] == '+')
+			sweep_unfinished(s, dirfd(d), de->d_name);
+		else if (id_is_hex_prefix(de->d_name) && strv_add(&ids, de->d_name) < 0)
+			return error_set(e, -ENOMEM, "list of containers");
+	}
+	*ret_ids = ids;
+	ids = (struct strv){ .v = NULL };
+	return 0;
+}
+
+int storage_container_find(struct storage *s, const char *text, char **ret_id, struct error *e)
+{
+	_cleanup_strv_ struct strv ids = { .v = NULL };
+	_cleanup_free_ char *shown = NULL;
+	char target[ID_LEN + 1];
+	const char *found = NULL;
+	int r;
+
+	if (s->root_fd >= 0 && id_name_valid(text) && name_target(s, text, target) == 0 &&
+	    dir_exists(s, "", target)) {
+		found = target;
+	} else if (s->root_fd >= 0 && id_is_hex_prefix(text)) {
+		if (dir_exists(s, "", text)) {
+			found = text;
+		} else {
+			r = storage_container_list(s, &ids, e);
+			if (r < 0)
+				return r;
+			for (size_t i = 0; i < ids.n; i++) {
+				if (!str_starts(ids.v[i], text))
+					continue;
+				if (found != NULL)
+					return error_setf(e, -EINVAL, "%s is ambiguous: containers %.12s and %.12s",
+							  text, found, ids.v[i]);
+				found = ids.v[i];
+			}
+		}
+	}
+	if (found == NULL) {
+		shown = str_escape(text);
+		(void)error_setf(e, -ENOENT, "no container with name or id \"%.300s\"", shown != NULL ? shown : "?");
+		return STORAGE_MISSING;
+	}
+	*ret_id = strdup(found);
+	return *ret_id == NULL ? error_set(e, -ENOMEM, "container id") : STORAGE_FOUND;
+}
+
+int storage_container_record(struct storage *s, const char *id, char **ret_json, struct error *e)
+{
+	char path[STORE_PATH_MAX];
+	int r;
+
+	r = store_need(s, e);
+	if (r == 0)
+		r = check_id(id, e);
+	if (r == 0)
+		r = store_rel(path, "containers/%s/record.json", id);
+	if (r < 0)
+		return r;
+	r = fd_read_file_at(s->root_fd, path, LIMIT_JSON_BYTES, ret_json, NULL, e);
+	return r < 0 ? error_prefix(e, "container %.12s", id) : 0;
+}
+
+/* Parsed record, NULL when there is none that can be read. */
+static json_t *record_json(struct storage *s, const char *id)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (storage_container_record(s, id, &text, NULL) < 0)
+		return NULL;
+	return json_parse(text, strlen(text), "record", NULL);
+}
+
+char *container_using_image(struct storage *s, const char *image_id)
+{
+	_cleanup_strv_ struct strv ids = { .v = NULL };
+
+	if (storage_container_list(s, &ids, NULL) < 0)
+		return NULL;
+	for (size_t i = 0; i < ids.n; i++) {
+		_cleanup_json_ json_t *j = record_json(s, ids.v[i]);
+		const char *used = json_string_value(json_object_get(j, "image_id"));
+
+		if (used != NULL && strcmp(used, image_id) == 0)
+			return strdup(ids.v[i]);
+	}
+	return NULL;
+}
+
+/* The digits in a layer's path ("/store/layers/<hex>/fs"), a digest, or digits alone. */
+static bool layer_hex(const char *text, char ret[STORE_HEX + 1])
+{
+	const char *p = strstr(text, "/layers/");
+
+	while (p != NULL) { /* the last one: the store's own path may hold the word too */
+		const char *next;
+
+		text = p + strlen("/layers/");
+		next = strstr(text, "/layers/");
+		p = next;
+	}
+	if (str_starts(text, STORE_SHA256))
+		text += strlen(STORE_SHA256);
+	if (strspn(text, "0123456789abcdef") != STORE_HEX)
+		return false;
+	memcpy(ret, text, STORE_HEX);
+	ret[STORE_HEX] = '\0';
+	return true;
+}
+
+int container_mark_layers(struct storage *s, json_t *set, struct error *e)
+{
+	_cleanup_strv_ struct strv ids = { .v = NULL };
+	int r;
+
+	r = storage_container_list(s, &ids, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ids.n; i++) {
+		_cleanup_json_ json_t *j = record_json(s, ids.v[i]);
+		const json_t *layers = json_object_get(j, "layers");
+
+		if (j == NULL && storage_container_is_live(s, ids.v[i]))
+			return error_setf(e, -EBADMSG,
+					  "the record of running container %.12s cannot be read, so no layers are removed",
+					  ids.v[i]);
+		for (size_t k = 0; k < json_array_size(layers); k++) {
+			const char *text = json_string_value(json_array_get(layers, k));
+			char hex[STORE_HEX + 1];
+
+			if (text != NULL && layer_hex(text, hex) && json_object_set_new(set, hex, json_true()) < 0)
+				return error_set(e, -ENOMEM, "clean up the store");
+		}
+	}
+	return 0;
+}
+
+/* ---- removal ------------------------------------------------------------------------ */
+
+int storage_container_remove(struct storage *s, const char *id, struct error *e)
+{
+	char path[STORE_PATH_MAX], name_path[STORE_PATH_MAX], token[17];
+	char name[LIMIT_NAME + 1];
+	_cleanup_fd_ int trash_fd = -1;
+	ssize_t n;
+	int r;
+
+	r = store_need(s, e);
+	if (r == 0)
+		r = check_id(id, e);
+	if (r == 0)
+		r = store_rel(path, "containers/%s", id);
+	if (r == 0)
+		r = store_rel(name_path, "containers/%s/name", id);
+	if (r < 0)
+		return r;
+	n = readlinkat(s->root_fd, name_path, name, sizeof(name));
+	name[n > 0 && n <= LIMIT_NAME ? n : 0] = '\0';
+	r = store_trash(s, s->root_fd, path, token, e);
+	if (r == -ENOENT)
+		return error_setf(e, -ENOENT, "no container %.12s", id);
+	if (r < 0)
+		return r;
+	if (id_name_valid(name))
+		name_drop(s, name, id);
+	trash_fd = openat(s->root_fd, "trash", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (trash_fd >= 0)
+		(void)path_remove_tree(trash_fd, token, NULL); /* what is not ours waits for storage_trash_empty() */
+	return 0;
+}

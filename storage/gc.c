@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Mark and sweep of blobs and layers.
+ *
+ * Theory of operation
+ *
+ * No reference counts are stored; what is needed is computed from the list of
+ * images (manifest, config, packed layers, unpacked layers) and from the
+ * containers' records (unpacked layers). What is not needed is unlinked
+ * (blobs, which are the caller's own files) or renamed to trash/ (layers,
+ * whose files may belong to subordinate ids).
+ *
+ * Who might need something that no record names yet?
+ *  - a pull that skipped a layer because the store has it: while any
+ *    transaction lives nothing is swept; the file "gc.pending" makes the last
+ *    one of them sweep;
+ *  - a container being made: it holds gc.lock shared while its record appears,
+ *    the sweep holds it exclusively from reading the records to its last
+ *    rename. A container that comes later finds the layers gone and says so.
+ * The caller holds index.lock, so the list does not change meanwhile.
+ *
+ * When a manifest cannot be read for a reason of ours (memory, descriptors,
+ * input/output) nothing is swept. A crash in the middle leaves less garbage.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/lock.h"
+#include "storage/image/manifest.h"
+#include "storage/store.h"
+
+bool gc_is_pending(const struct storage *s)
+{
+	return faccessat(s->root_fd, "gc.pending", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int gc_lock(struct storage *s, bool exclusive, struct error *e)
+{
+	int fd = lock_file_at(s->root_fd, "gc.lock", exclusive, STORE_LOCK_MS, e);
+
+	return fd < 0 ? error_prefix(e, "store %s", s->root) : fd;
+}
+
+static int mark(json_t *set, const char *digest)
+{
+	return json_object_set_new(set, blob_hex(digest), json_true()) < 0 ? -ENOMEM : 0;
+}
+
+static bool is_our_trouble(int r)
+{
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EIO || r == -EACCES || r == -EINTR;
+}
+
+static int mark_image(struct storage *s, const char *digest, json_t *blobs, json_t *layers, struct error *e)
+{
+	_cleanup_(image_manifest_fini) struct image_manifest m = { .config = NULL };
+	_cleanup_(image_config_fini) struct image_config c = { .created = NULL };
+	_cleanup_free_ char *manifest = NULL;
+	_cleanup_free_ char *config = NULL;
+	size_t len = 0;
+	int r;
+
+	r = mark(blobs, digest);
+	if (r == 0)
+		r = blob_read(s, -1, digest, &manifest, &len, e);
+	if (r == 0)
+		r = image_manifest_parse(manifest, len, "manifest", &m, e);
+	if (r == 0)
+		r = mark(blobs, m.config);
+	for (size_t i = 0; r == 0 && i < m.layers.n; i++)
+		r = mark(blobs, m.layers.v[i]);
+	if (r == 0)
+		r = blob_read(s, -1, m.config, &config, &len, e);
+	if (r == 0)
+		r = image_config_parse(config, len, "image config", &c, e);
+	for (size_t i = 0; r == 0 && i < c.diff_ids.n; i++)
+		r = mark(layers, c.diff_ids.v[i]);
+	return is_our_trouble(r) ? r : 0; /* a damaged image keeps what could be read of it */
+}
+
+static DIR *open_dir(const struct storage *s, const char *name, struct error *e)
+{
+	int fd = openat(s->root_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (d == NULL) {
+		(void)error_set(e, -errno, "open %s/%s", s->root, name);
+		close_fd(&fd);
+	}
+	return d;
+}
+
+static int sweep_blobs(struct storage *s, const json_t *keep, struct error *e)
+{
+	_cleanup_dir_ DIR *d = open_dir(s, "oci/blobs/sha256", e);
+	const struct dirent *de;
+	int r = 0;
+
+	if (d == NULL)
+		return -errno;
+	while ((de = readdir(d)) != NULL) {
+		if (de->d_name[0] == '.' || json_object_get(keep, de->d_name) != NULL)
+			continue;
+		if (unlinkat(dirfd(d), de->d_name, 0) < 0 && errno != ENOENT)
+			r = error_set(e, -errno, "remove %s/oci/blobs/sha256/%s", s->root, de->d_name);
+	}
+	return r;
+}
+
+static int sweep_layers(struct storage *s, const json_t *keep, struct error *e)
+{
+	_cleanup_dir_ DIR *d = open_dir(s, "layers", e);
+	const struct dirent *de;
+	int r = 0;
+
+	if (d == NULL)
+		return -errno;
+	while ((de = readdir(d)) != NULL) {
+		if (de->d_name[0] == '.' || json_object_get(keep, de->d_name) != NULL)
+			continue;
+		if (store_trash(s, dirfd(d), de->d_name, NULL, e) < 0)
+			r = -errno;
+	}
+	return r;
+}
+
+int gc_run(struct storage *s, const json_t *index, const char *except, struct error *e)
+{
+	_cleanup_json_ json_t *blobs = json_object();
+	_cleanup_json_ json_t *layers = json_object();
+	_cleanup_fd_ int lock = -1;
+	int r = 0;
+
+	if (blobs == NULL || layers == NULL)
+		return error_set(e, -ENOMEM, "clean up the store");
+	if (store_txn_live(s, except)) {
+		/* Where the mark cannot be made, the next removal sweeps. */
+		_cleanup_fd_ int fd = openat(s->root_fd, "gc.pending",
+					     O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		return 0;
+	}
+	for (size_t i = 0; r == 0 && i < index_count(index); i++)
+		r = mark_image(s, index_digest(index, i), blobs, layers, e);
+	if (r < 0)
+		return error_prefix(e, "clean up the store");
+	lock = gc_lock(s, true, e);
+	if (lock < 0)
+		return lock;
+	r = container_mark_layers(s, layers, e);
+	if (r < 0)
+		return r;
+	r = sweep_blobs(s, blobs, e);
+	if (r == 0)
+		r = sweep_layers(s, layers, e);
+	if (r == 0)
+		(void)unlinkat(s->root_fd, "gc.pending", 0); /* absent in the usual case */
+	return r;
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The root file system of a container: layers and a writable directory,
+ * joined by the driver that works here.
+ *
+ * Theory of operation
+ *
+ * Runs in the keeper: root of its own user and mount namespace. Every
+ * directory is opened once with O_PATH|O_NOFOLLOW, by its path, because an
+ * overlay takes no directory of another mount namespace and the store may have
+ * been opened before ours was made; it is handed to the driver as a descriptor
+ * and as a path (fuse-overlayfs takes paths only). A layer that
+ * an image names twice is used once, at its highest place: overlay refuses the
+ * same directory twice, and whatever the lower one holds the higher one holds
+ * as well. A read-only root of one layer gets the store's empty directory
+ * below it, because an overlay needs two.
+ *
+ * A fresh writable directory has mode 0 (container.c); here it gets owner and
+ * mode of the highest layer's root, because it becomes the root of the
+ * container. Its owner may not be known to a fresh namespace (single id): then
+ * it stays ours.
+ *
+ * Without a wish of the user the driver is what the probe found (probe.c),
+ * except that a shift of ids can be done by fuse-overlayfs only. When the
+ * kernel refuses a mount that the probe had promised, the cached answer is
+ * forgotten, so that the next run probes again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/limits.h"
+#include "base/proc.h"
+#include "storage/store.h"
+
+#define UMOUNT_DETACH 2 /* MNT_DETACH; see native.c about the headers */
+
+/* A plan and what it owns. */
+struct rootfs {
+	struct overlay_plan plan;
+	int *fd; /* the lower ones */
+	char *upper, *work, *empty;
+};
+
+static void rootfs_fini(struct rootfs *r)
+{
+	for (size_t i = 0; i < r->plan.lower_n; i++)
+		close_fd(&r->fd[i]);
+	free(r->fd);
+	free(r->plan.lower);
+	close_fd(&r->plan.upper_fd);
+	close_fd(&r->plan.work_fd);
+	free(r->upper);
+	free(r->work);
+	free(r->empty);
+}
+
+static int open_dir(const char *path, int *ret, const char *what, struct error *e)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? error_setf(e, -ENOENT, "%s %s is missing", what, path) :
+					 error_set(e, -errno, "open %s %s", what, path);
+	*ret = fd;
+	return 0;
+}
+
+static bool is_repeated(const struct strv *layers, size_t i)
+{
+	for (size_t k = i + 1; k < layers->n; k++) {
+		if (strcmp(layers->v[k], layers->v[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int add_lower(struct rootfs *rf, const char *path, const char *what, struct error *e)
+{
+	size_t n = rf->plan.lower_n;
+	int r = open_dir(path, &rf->fd[n], what, e);
+
+	if (r == 0) {
+		rf->plan.lower[n] = path;
+		rf->plan.lower_n++;
+	}
+	return r;
+}
+
+static int open_lowers(struct storage *s, const struct storage_rootfs *q, struct rootfs *rf, struct error *e)
+{
+	size_t n = q->layers != NULL ? q->layers->n : 0;
+	int r;
+
+	if (n > LIMIT_LAYERS)
+		return error_setf(e, -E2BIG, "%zu layers, at most %d are allowed", n, LIMIT_LAYERS);
+	rf->plan.lower_fd = rf->fd = calloc(n + 1, sizeof(int));
+	rf->plan.lower = calloc(n + 1, sizeof(char *));
+	if (rf->fd == NULL || rf->plan.lower == NULL)
+		return error_set(e, -ENOMEM, "root file system");
+	for (size_t i = n; i-- > 0;) {
+		if (is_repeated(q->layers, i))
+			continue;
+		r = add_lower(rf, q->layers->v[i], "layer", e);
+		if (r == -ENOENT)
+			return error_hint(e, "; the image was removed meanwhile or is damaged, pull it again");
+		if (r < 0)
+			return r;
+	}
+	if (rf->plan.lower_n == 0 || (rf->plan.lower_n == 1 && rf->upper == NULL)) {
+		rf->empty = str_printf("%s/empty", s->root);
+		if (rf->empty == NULL)
+			return error_set(e, -ENOMEM, "root file system");
+		r = add_lower(rf, rf->empty, "directory", e);
+		if (r < 0)
+			return r;
+	}
+	if (rf->plan.lower_n == 1 && rf->upper == NULL)
+		return error_setf(e, -EINVAL, "a root file system needs a layer or a writable directory");
+	return 0;
+}
+
+static int open_upper(struct storage *s, const struct storage_rootfs *q, struct rootfs *rf, struct error *e)
+{
+	int r;
+
+	if (q->container_id == NULL && q->upper_dir == NULL)
+		return 0;
+	if (q->upper_dir != NULL) {
+		rf->upper = strdup(q->upper_dir);
+		rf->work = q->work_dir != NULL ? strdup(q->work_dir) : NULL;
+	} else {
+		rf->upper = str_printf("%s/containers/%s/upper", s->root, q->container_id);
+		rf->work = str_printf("%s/containers/%s/work", s->root, q->container_id);
+	}
+	if (rf->upper == NULL || rf->work == NULL)
+		return error_set(e, rf->upper != NULL && q->upper_dir != NULL ? -EINVAL : -ENOMEM,
+				 "writable directory");
+	r = open_dir(rf->upper, &rf->plan.upper_fd, "writable directory", e);
+	if (r == 0)
+		r = open_dir(rf->work, &rf->plan.work_fd, "work directory", e);
+	rf->plan.upper = rf->upper;
+	rf->plan.work = rf->work;
+	return r;
+}
+
+/* The root's owner and mode, once. */
+static int fit_upper(const struct rootfs *rf, struct error *e)
+{
+	struct stat up, top;
+	char path[32];
+
+	if (rf->plan.upper_fd < 0)
+		return 0;
+	if (fstat(rf->plan.upper_fd, &up) < 0 || fstat(rf->plan.lower_fd[0], &top) < 0)
+		return error_set(e, -errno, "stat %s", rf->upper);
+	if ((up.st_mode & 07777) != 0)
+		return 0;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", rf->plan.upper_fd); /* O_PATH takes no fchmod */
+	if ((top.st_uid != up.st_uid || top.st_gid != up.st_gid) && chown(path, top.st_uid, top.st_gid) < 0 &&
+	    errno != EINVAL && errno != EPERM)
+		return error_set(e, -errno, "chown %s", rf->upper);
+	if (rf->plan.lower[0] == rf->empty)
+		top.st_mode = 0755;
+	if (chmod(path, top.st_mode & 07777) < 0)
+		return error_set(e, -errno, "chmod %s", rf->upper);
+	return 0;
+}
+
+/* Which driver; why explains it. */
+static int choose(struct storage *s, const struct storage_rootfs *q, struct storage_rootfs_handle *h, struct error *e)
+{
+	int r;
+
+	if (q->shift != NULL) {
+		if (q->driver == STORAGE_DRIVER_OVERLAY)
+			return error_setf(e, -ENOTSUP, "the kernel's overlay cannot shift ids: use the driver \"fuse\"");
+		h->driver = STORAGE_DRIVER_FUSE;
+		(void)snprintf(h->why, sizeof(h->why), "the user namespace needs ids shifted");
+	} else if (q->driver != STORAGE_DRIVER_AUTO) {
+		h->driver = q->driver;
+		(void)snprintf(h->why, sizeof(h->why), "chosen by the user");
+	} else {
+		r = overlay_probe(s, h->why, sizeof(h->why), e);
+		if (r < 0)
+			return r;
+		h->driver = (enum storage_driver)r;
+	}
+	return 0;
+}
+
+int storage_rootfs_mount(struct storage *s, const struct storage_rootfs *q, struct storage_rootfs_handle *ret,
+			 struct error *e)
+{
+	_cleanup_(rootfs_fini) struct rootfs rf = { .plan = { .upper_fd = -1, .work_fd = -1 } };
+	struct storage_rootfs_handle h = { .fuse_pid_fd = -1 };
+	int r;
+
+	rf.plan.is_volatile = q->is_volatile;
+	rf.plan.shift = q->shift;
+	r = store_need(s, e);
+	if (r == 0)
+		r = choose(s, q, &h, e);
+	if (r == 0)
+		r = open_upper(s, q, &rf, e);
+	if (r == 0)
+		r = open_lowers(s, q, &rf, e);
+	if (r == 0)
+		r = fit_upper(&rf, e);
+	if (r < 0)
+		return r;
+	if (h.driver == STORAGE_DRIVER_FUSE) {
+		r = overlay_fuse_mount(&rf.plan, q->target_fd, &h.fuse_pid, &h.fuse_pid_fd, e);
+	} else {
+		r = overlay_native_mount(&rf.plan, q->target_fd, OVERLAY_API_FD, e);
+		if (r < 0 && q->driver == STORAGE_DRIVER_AUTO)
+			overlay_probe_forget(s);
+	}
+	if (r < 0)
+		return error_prefix(e, "root file system");
+	*ret = h;
+	return 0;
+}
+
+void storage_rootfs_umount(struct storage_rootfs_handle *h, const char *target)
+{
+	/* A mount that is gone already, or busy for a moment: the namespace's end takes it. */
+	if (target != NULL)
+		(void)syscall(SYS_umount2, target, UMOUNT_DETACH);
+	if (h->fuse_pid > 0)
+		proc_kill(h->fuse_pid, h->fuse_pid_fd);
+	close_fd(&h->fuse_pid_fd);
+	h->fuse_pid = 0;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to storage/: the open store, the names inside it, and what its files ask of each other. */
+#ifndef STORAGE_STORE_H
+#define STORAGE_STORE_H
+
+#include "base/json.h"
+#include "storage/storage.h"
+
+#define STORE_VERSION "1"
+#define STORE_PATH_MAX 512 /* longest name that we build below the root: directory + 64 digits + file */
+#define STORE_LOCK_MS  60000 /* a lock of the store is held for milliseconds; longer is a hung process */
+#define STORE_SHA256   "sha256:"
+#define STORE_HEX      64
+
+struct storage {
+	char *root;  /* absolute path */
+	int root_fd; /* O_RDONLY|O_DIRECTORY; -1 when the store does not exist */
+};
+
+/* ---- store.c ---------------------------------------------------------------- */
+
+/* Format a name below the root. 0 or -ENAMETOOLONG. */
+int store_rel(char ret[STORE_PATH_MAX], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* -EROFS style refusal of a verb that needs a store where there is none. */
+int store_need(const struct storage *s, struct error *e);
+/* Sixteen random digits for temporary names. 0 or -errno. */
+int store_token(char ret[17]);
+/*
+ * Move dir_fd/name into trash/ under a new name. ret_name (may be NULL, room
+ * for 17 bytes) is that name. -ENOENT when it is gone already. 0 or -errno.
+ */
+int store_trash(struct storage *s, int dir_fd, const char *name, char *ret_name, struct error *e);
+/* Move to trash/ and delete what we may of it. Best effort: storage_trash_empty() does the rest. 0 or -errno of the move. */
+int store_discard(struct storage *s, int dir_fd, const char *name, struct error *e);
+/* Is there a transaction whose owner lives? Stale ones go to trash on the way. */
+bool store_txn_live(struct storage *s, const char *except);
+/* Directory without entries, from its link count alone where the file system counts links. */
+bool store_dir_is_empty(const struct storage *s, const char *name);
+
+/* ---- txn.c ------------------------------------------------------------------ */
+
+const char *txn_name(const struct storage_txn *t); /* below tmp/; borrowed */
+
+/* ---- blob.c ----------------------------------------------------------------- */
+
+/* Digits of a valid "sha256:<hex>", NULL otherwise. Borrowed. */
+const char *blob_hex(const char *digest);
+/* Read a whole small blob (manifest, config) of the store or, first, of a transaction (txn_fd >= 0). */
+int blob_read(struct storage *s, int txn_fd, const char *digest, char **ret, size_t *ret_len, struct error *e);
+/* Is it a regular file below dir_fd/blobs/sha256? */
+bool blob_exists_at(int dir_fd, const char *digest);
+
+/* ---- layer.c ---------------------------------------------------------------- */
+
+/* Is layers/<hex>/fs a real directory below dir_fd? */
+bool layer_exists_at(int dir_fd, const char *diff_id);
+/* Unpacked bytes as crt-fetch noted them in layers/<hex>/size below dir_fd; 0 when unknown. */
+uint64_t layer_size_at(int dir_fd, const char *diff_id);
+
+/* ---- index.c: oci/index.json ------------------------------------------------- */
+
+#define INDEX_REF_NAME "org.opencontainers.image.ref.name"
+#define INDEX_UNPACKED "crt.unpacked-size"
+
+/* The lock under which index.json, blobs and layers change. fd or -errno. */
+int index_lock(struct storage *s, struct error *e);
+/* New reference; an empty document where the file is missing. Entries that are no usable image are dropped. */
+int index_load(struct storage *s, json_t **ret, struct error *e);
+/* Replace the file durably. 0 or -errno. */
+int index_save(struct storage *s, const json_t *index, struct error *e);
+size_t index_count(const json_t *index);
+const char *index_digest(const json_t *index, size_t i); /* never NULL */
+const char *index_name(const json_t *index, size_t i);	 /* NULL = dangling */
+uint64_t index_unpacked(const json_t *index, size_t i);
+void index_drop(json_t *index, size_t i);
+/* Drop the entries whose manifest blob is not in the store. True when something was dropped. */
+bool index_prune(struct storage *s, json_t *index);
+/* Give digest this name (NULL: keep it as a dangling image). The name leaves its former owner. 0 or -ENOMEM. */
+int index_put(json_t *index, const char *digest, const char *media_type, size_t size, uint64_t unpacked,
+	      const char *name);
+
+/* ---- gc.c ------------------------------------------------------------------- */
+
+/*
+ * Mark and sweep, with the index lock held: blobs that no listed image needs
+ * are unlinked, layers that neither an image nor a container needs go to
+ * trash. Put off while another transaction (not except) runs. 0 or -errno.
+ */
+int gc_run(struct storage *s, const json_t *index, const char *except, struct error *e);
+bool gc_is_pending(const struct storage *s);
+/* Shared: held while a container is made; exclusive: while layers are swept. fd or -errno. */
+int gc_lock(struct storage *s, bool exclusive, struct error *e);
+
+/* ---- container.c -------------------------------------------------------------- */
+
+/* Full id of some container that was made of this image, NULL when none. Caller frees. */
+char *container_using_image(struct storage *s, const char *image_id);
+/* Add the hex of every layer that a container's record names to the set (an object used as a set). */
+int container_mark_layers(struct storage *s, json_t *set, struct error *e);
+
+/* ---- overlay/ ----------------------------------------------------------------- */
+
+/* How an overlay is described to the kernel, newest first. */
+enum overlay_api {
+	OVERLAY_API_FD,	    /* fsconfig with descriptors, Linux 6.13 */
+	OVERLAY_API_STRING, /* fsconfig "lowerdir+", Linux 6.5 */
+	OVERLAY_API_MOUNT,  /* mount(2), any */
+	OVERLAY_API_COUNT
+};
+
+/* One overlay mount. All descriptors are O_PATH and borrowed. */
+struct overlay_plan {
+	const int *lower_fd; /* HIGHEST FIRST */
+	const char **lower;  /* their paths, for FUSE and messages */
+	size_t lower_n;	     /* at least 1 */
+	int upper_fd, work_fd; /* -1 both = read-only */
+	const char *upper, *work;
+	bool is_volatile;
+	const struct id_map *shift; /* FUSE only */
+};
+
+/* native.c: mount the kernel's overlay on target_fd; api is the first one to try. 0 or -errno. */
+int overlay_native_mount(const struct overlay_plan *p, int target_fd, enum overlay_api api, struct error *e);
+/* fuse.c: start fuse-overlayfs on target_fd. 0 or -errno. */
+int overlay_fuse_mount(const struct overlay_plan *p, int target_fd, pid_t *ret_pid, int *ret_pid_fd,
+		       struct error *e);
+/* Can it be started at all? 0 or -errno with the reason. */
+int overlay_fuse_usable(struct error *e);
+/* probe.c: what works for this store; the answer is cached in it. A driver, or -errno with the reason. */
+int overlay_probe(struct storage *s, char *why, size_t why_len, struct error *e);
+/* Forget the cached answer. */
+void overlay_probe_forget(struct storage *s);
+
+#endif
