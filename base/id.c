@@ -31,34 +31,41 @@
 #define ARRAY_N(a)	 (sizeof(a) / sizeof((a)[0]))
 
 static const char *const adjectives[] = {
-	"able",	   "agile",  "alert",  "amber",	 "ample",  "apt",    "azure",  "bold",	 "brave",   "breezy", "bright",
-	"brisk",   "busy",   "calm",   "candid", "civil",  "clear",  "clever", "coral",	 "cosy",    "crisp",  "curious",
-	"daring",  "deft",   "dry",    "eager",	 "early",  "easy",   "exact",  "fair",	 "fast",    "fine",   "firm",
-	"fleet",   "fond",   "frank",  "free",	 "fresh",  "frosty", "full",   "gentle", "glad",    "golden", "good",
-	"grand",   "great",  "green",  "happy",	 "hardy",  "hearty", "honest", "humble", "icy",	    "jolly",  "keen",
-	"kind",	   "large",  "lasting", "light", "lively", "lofty",  "loyal",  "lucid",	 "lucky",   "mellow", "merry",
-	"mild",	   "modest", "neat",   "new",	 "nimble", "noble",  "novel",  "open",	 "patient", "plain",  "polite",
-	"prompt",  "proud",  "pure",   "quick",	 "quiet",  "rapid",  "ready",  "robust", "round",   "royal",  "rustic",
-	"safe",	   "sandy",  "serene", "sharp",	 "shiny",  "silent", "silver", "sleek",	 "smart",   "smooth", "snowy",
-	"sober",   "soft",   "solid",  "sound",	 "stable", "steady", "still",  "stout",	 "sturdy",  "subtle", "sunny",
-	"super",   "sure",   "swift",  "tall",	 "tender", "terse",  "tidy",   "tiny",	 "trusty",  "upbeat", "vivid",
-	"warm",	   "wild",   "windy",  "wise",	 "witty",  "young",  "zesty",
+	"able",	  "agile",  "alert",   "amber",	  "ample",  "apt",    "azure",	"bold",	  "brave",
+	"breezy", "bright", "brisk",   "busy",	  "calm",   "candid", "civil",	"clear",  "clever",
+	"coral",  "cosy",   "crisp",   "curious", "daring", "deft",   "dry",	"eager",  "early",
+	"easy",	  "exact",  "fair",    "fast",	  "fine",   "firm",   "fleet",	"fond",	  "frank",
+	"free",	  "fresh",  "frosty",  "full",	  "gentle", "glad",   "golden", "good",	  "grand",
+	"great",  "green",  "happy",   "hardy",	  "hearty", "honest", "humble", "icy",	  "jolly",
+	"keen",	  "kind",   "large",   "lasting", "light",  "lively", "lofty",	"loyal",  "lucid",
+	"lucky",  "mellow", "merry",   "mild",	  "modest", "neat",   "new",	"nimble", "noble",
+	"novel",  "open",   "patient", "plain",	  "polite", "prompt", "proud",	"pure",	  "quick",
+	"quiet",  "rapid",  "ready",   "robust",  "round",  "royal",  "rustic", "safe",	  "sandy",
+	"serene", "sharp",  "shiny",   "silent",  "silver", "sleek",  "smart",	"smooth", "snowy",
+	"sober",  "soft",   "solid",   "sound",	  "stable", "steady", "still",	"stout",  "sturdy",
+	"subtle", "sunny",  "super",   "sure",	  "swift",  "tall",   "tender", "terse",  "tidy",
+	"tiny",	  "trusty", "upbeat",  "vivid",	  "warm",   "wild",   "windy",	"wise",	  "witty",
+	"young",  "zesty",
 };
 
 static const char *const nouns[] = {
-	"acorn",   "alder",  "anchor", "apple",	  "arch",   "aspen",  "badger", "bamboo", "barge",  "basin",  "bay",
-	"beacon",  "beech",  "birch",  "bison",	  "bridge", "brook",  "canoe",	"canyon", "cedar",  "cliff",  "clover",
-	"cloud",   "comet",  "condor", "copper",  "cove",   "crane",  "crater", "creek",  "cricket", "crow",  "dale",
-	"delta",   "dolphin", "dune",  "eagle",	  "elk",    "elm",    "falcon", "fern",	  "finch",  "fjord",  "flint",
-	"forest",  "fox",    "geyser", "glacier", "glade",  "gorge",  "granite", "grove", "gull",   "harbor", "hare",
-	"hazel",   "heath",  "heron",  "hill",	  "holly",  "ibis",   "inlet",	"island", "ivy",    "juniper", "kestrel",
-	"kite",	   "lagoon", "lake",   "lantern", "larch",  "lark",   "laurel", "linden", "lynx",   "magpie", "maple",
-	"marsh",   "meadow", "mesa",   "meteor",  "moon",   "moose",  "moss",	"oak",	  "oasis",  "ocean",  "orchid",
-	"osprey",  "otter",  "owl",    "panda",	  "peak",   "pebble", "pelican", "pier",  "pine",   "planet", "plover",
-	"pond",	   "poplar", "prairie", "puffin", "quartz", "quay",   "rapids", "raven",  "reef",   "ridge",  "river",
-	"robin",   "rowan",  "sail",   "seal",	  "shore",  "sparrow", "spruce", "star",  "stork",  "stream", "summit",
-	"swallow", "swan",   "tern",   "thistle", "thrush", "tide",   "trout",	"tulip",  "tundra", "valley", "walnut",
-	"willow",  "wren",
+	"acorn",   "alder",   "anchor",	 "apple",   "arch",    "aspen",	  "badger",  "bamboo",
+	"barge",   "basin",   "bay",	 "beacon",  "beech",   "birch",	  "bison",   "bridge",
+	"brook",   "canoe",   "canyon",	 "cedar",   "cliff",   "clover",  "cloud",   "comet",
+	"condor",  "copper",  "cove",	 "crane",   "crater",  "creek",	  "cricket", "crow",
+	"dale",	   "delta",   "dolphin", "dune",    "eagle",   "elk",	  "elm",     "falcon",
+	"fern",	   "finch",   "fjord",	 "flint",   "forest",  "fox",	  "geyser",  "glacier",
+	"glade",   "gorge",   "granite", "grove",   "gull",    "harbor",  "hare",    "hazel",
+	"heath",   "heron",   "hill",	 "holly",   "ibis",    "inlet",	  "island",  "ivy",
+	"juniper", "kestrel", "kite",	 "lagoon",  "lake",    "lantern", "larch",   "lark",
+	"laurel",  "linden",  "lynx",	 "magpie",  "maple",   "marsh",	  "meadow",  "mesa",
+	"meteor",  "moon",    "moose",	 "moss",    "oak",     "oasis",	  "ocean",   "orchid",
+	"osprey",  "otter",   "owl",	 "panda",   "peak",    "pebble",  "pelican", "pier",
+	"pine",	   "planet",  "plover",	 "pond",    "poplar",  "prairie", "puffin",  "quartz",
+	"quay",	   "rapids",  "raven",	 "reef",    "ridge",   "river",	  "robin",   "rowan",
+	"sail",	   "seal",    "shore",	 "sparrow", "spruce",  "star",	  "stork",   "stream",
+	"summit",  "swallow", "swan",	 "tern",    "thistle", "thrush",  "tide",    "trout",
+	"tulip",   "tundra",  "valley",	 "walnut",  "willow",  "wren",
 };
 
 static int random_fill(void *data, size_t len)
@@ -101,7 +108,8 @@ char *id_random_name(void)
 
 	if (random_fill(raw, sizeof(raw)) < 0)
 		return NULL;
-	return str_printf("%s_%s", adjectives[raw[0] % ARRAY_N(adjectives)], nouns[raw[1] % ARRAY_N(nouns)]);
+	return str_printf("%s_%s", adjectives[raw[0] % ARRAY_N(adjectives)],
+			  nouns[raw[1] % ARRAY_N(nouns)]);
 }
 
 static bool is_alnum(char c)

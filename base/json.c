@@ -44,7 +44,8 @@ static bool is_digit(char c)
 }
 
 /* Length of the number at text[i]; *ret_value is set and true returned when it is an integer >= 2^63. */
-static bool big_integer(const char *text, size_t len, size_t i, size_t *ret_len, uint64_t *ret_value)
+static bool big_integer(const char *text, size_t len, size_t i, size_t *ret_len,
+			uint64_t *ret_value)
 {
 	uint64_t value = 0;
 	bool fits = true;
@@ -53,7 +54,8 @@ static bool big_integer(const char *text, size_t len, size_t i, size_t *ret_len,
 	while (i + n < len && is_digit(text[i + n])) {
 		uint64_t digit = (uint64_t)(text[i + n] - '0');
 
-		if (__builtin_mul_overflow(value, 10u, &value) || __builtin_add_overflow(value, digit, &value))
+		if (__builtin_mul_overflow(value, 10u, &value) ||
+		    __builtin_add_overflow(value, digit, &value))
 			fits = false;
 		n++;
 	}
@@ -70,7 +72,8 @@ static bool big_integer(const char *text, size_t len, size_t i, size_t *ret_len,
  * One pass over the text in constant stack. With out set, the text is copied
  * there with big integers rewritten.
  */
-static int scan_text(const char *text, size_t len, struct scan *s, struct buf *out, const char *what, struct error *e)
+static int scan_text(const char *text, size_t len, struct scan *s, struct buf *out,
+		     const char *what, struct error *e)
 {
 	size_t depth = 0, copied = 0;
 	bool in_string = false;
@@ -94,18 +97,21 @@ static int scan_text(const char *text, size_t len, struct scan *s, struct buf *o
 			in_string = true;
 		} else if (c == '{' || c == '[') {
 			if (++depth > LIMIT_JSON_DEPTH)
-				return error_setf(e, -EINVAL, "%s: line %zu: nested deeper than %d levels", what,
-						  s->line, LIMIT_JSON_DEPTH);
+				return error_setf(e, -EINVAL,
+						  "%s: line %zu: nested deeper than %d levels",
+						  what, s->line, LIMIT_JSON_DEPTH);
 		} else if (c == '}' || c == ']') {
 			depth -= depth > 0;
 		} else if (is_digit(c)) {
 			uint64_t value;
 			size_t n;
 
-			if (big_integer(text, len, i, &n, &value) && (value % 2048 == 0 || value == UINT64_MAX)) {
+			if (big_integer(text, len, i, &n, &value) &&
+			    (value % 2048 == 0 || value == UINT64_MAX)) {
 				s->big = true;
 				if (out != NULL) {
-					(void)buf_append(out, text + copied, i - copied); /* out->err is checked once */
+					(void)buf_append(out, text + copied,
+							 i - copied); /* out->err is checked once */
 					(void)buf_printf(out, "%" PRIu64 ".0", value);
 					copied = i + n;
 				}
@@ -126,7 +132,8 @@ json_t *json_parse(const char *text, size_t len, const char *what, struct error 
 	json_t *j;
 
 	if (len > LIMIT_JSON_BYTES) {
-		(void)error_setf(e, -E2BIG, "%s: %zu bytes of JSON, the limit is %u", what, len, LIMIT_JSON_BYTES);
+		(void)error_setf(e, -E2BIG, "%s: %zu bytes of JSON, the limit is %u", what, len,
+				 LIMIT_JSON_BYTES);
 		return NULL;
 	}
 	if (len == 0) {
@@ -151,7 +158,8 @@ json_t *json_parse(const char *text, size_t len, const char *what, struct error 
 	if (json_error_code(&je) == json_error_out_of_memory)
 		(void)error_set(e, -ENOMEM, "%s", what);
 	else
-		(void)error_setf(e, -EINVAL, "%s: line %d, column %d: %s", what, je.line, je.column, je.text);
+		(void)error_setf(e, -EINVAL, "%s: line %d, column %d: %s", what, je.line, je.column,
+				 je.text);
 	return NULL;
 }
 
@@ -182,21 +190,24 @@ static const char *dot(const char *where)
 	return where[0] == '\0' ? "" : ".";
 }
 
-static int wrong_type(const json_t *j, const char *where, const char *key, const char *expected, struct error *e)
+static int wrong_type(const json_t *j, const char *where, const char *key, const char *expected,
+		      struct error *e)
 {
-	return error_setf(e, -EINVAL, "%s%s%s: expected %s, found %s", where, dot(where), key, expected, type_name(j));
+	return error_setf(e, -EINVAL, "%s%s%s: expected %s, found %s", where, dot(where), key,
+			  expected, type_name(j));
 }
 
 /* 1 and the member, 0 when it is missing or null, -EINVAL when obj is no object. */
-static int member(const json_t *obj, const char *where, const char *key, json_t **ret, struct error *e)
+static int member(const json_t *obj, const char *where, const char *key, json_t **ret,
+		  struct error *e)
 {
 	json_t *j;
 
 	if (obj == NULL || json_is_null(obj))
 		return 0;
 	if (!json_is_object(obj))
-		return error_setf(e, -EINVAL, "%s: expected an object, found %s", where[0] == '\0' ? "document" : where,
-				  type_name(obj));
+		return error_setf(e, -EINVAL, "%s: expected an object, found %s",
+				  where[0] == '\0' ? "document" : where, type_name(obj));
 	j = json_object_get(obj, key);
 	if (j == NULL || json_is_null(j))
 		return 0;
@@ -204,7 +215,8 @@ static int member(const json_t *obj, const char *where, const char *key, json_t 
 	return 1;
 }
 
-int json_get_string(const json_t *obj, const char *where, const char *key, const char **ret, struct error *e)
+int json_get_string(const json_t *obj, const char *where, const char *key, const char **ret,
+		    struct error *e)
 {
 	json_t *j = NULL;
 	int r = member(obj, where, key, &j, e);
@@ -230,8 +242,8 @@ int json_get_bool(const json_t *obj, const char *where, const char *key, bool *r
 	return 1;
 }
 
-int json_get_int(const json_t *obj, const char *where, const char *key, int64_t min, int64_t max, int64_t *ret,
-		 struct error *e)
+int json_get_int(const json_t *obj, const char *where, const char *key, int64_t min, int64_t max,
+		 int64_t *ret, struct error *e)
 {
 	json_t *j = NULL;
 	int r = member(obj, where, key, &j, e);
@@ -243,13 +255,15 @@ int json_get_int(const json_t *obj, const char *where, const char *key, int64_t 
 		return wrong_type(j, where, key, "an integer", e);
 	value = json_integer_value(j);
 	if (value < min || value > max)
-		return error_setf(e, -EINVAL, "%s%s%s: %lld is out of range, expected %lld to %lld", where, dot(where),
-				  key, (long long)value, (long long)min, (long long)max);
+		return error_setf(e, -EINVAL, "%s%s%s: %lld is out of range, expected %lld to %lld",
+				  where, dot(where), key, (long long)value, (long long)min,
+				  (long long)max);
 	*ret = value;
 	return 1;
 }
 
-int json_get_u32(const json_t *obj, const char *where, const char *key, uint32_t *ret, struct error *e)
+int json_get_u32(const json_t *obj, const char *where, const char *key, uint32_t *ret,
+		 struct error *e)
 {
 	int64_t value;
 	int r = json_get_int(obj, where, key, 0, UINT32_MAX, &value, e);
@@ -259,7 +273,8 @@ int json_get_u32(const json_t *obj, const char *where, const char *key, uint32_t
 	return r;
 }
 
-int json_get_u64(const json_t *obj, const char *where, const char *key, uint64_t *ret, struct error *e)
+int json_get_u64(const json_t *obj, const char *where, const char *key, uint64_t *ret,
+		 struct error *e)
 {
 	json_t *j = NULL;
 	int r = member(obj, where, key, &j, e);
@@ -273,13 +288,14 @@ int json_get_u64(const json_t *obj, const char *where, const char *key, uint64_t
 	if (!json_is_integer(j))
 		return wrong_type(j, where, key, "an integer", e);
 	if (json_integer_value(j) < 0)
-		return error_setf(e, -EINVAL, "%s%s%s: %lld is out of range, expected 0 or more", where, dot(where), key,
-				  (long long)json_integer_value(j));
+		return error_setf(e, -EINVAL, "%s%s%s: %lld is out of range, expected 0 or more",
+				  where, dot(where), key, (long long)json_integer_value(j));
 	*ret = (uint64_t)json_integer_value(j);
 	return 1;
 }
 
-int json_get_object(const json_t *obj, const char *where, const char *key, json_t **ret, struct error *e)
+int json_get_object(const json_t *obj, const char *where, const char *key, json_t **ret,
+		    struct error *e)
 {
 	json_t *j = NULL;
 	int r = member(obj, where, key, &j, e);
@@ -292,7 +308,8 @@ int json_get_object(const json_t *obj, const char *where, const char *key, json_
 	return 1;
 }
 
-int json_get_array(const json_t *obj, const char *where, const char *key, json_t **ret, struct error *e)
+int json_get_array(const json_t *obj, const char *where, const char *key, json_t **ret,
+		   struct error *e)
 {
 	json_t *j = NULL;
 	int r = member(obj, where, key, &j, e);

@@ -29,18 +29,24 @@ json_t *json_parse(const char *text, size_t len, const char *what, struct error 
  * -EINVAL with "where.key: expected a string, found number". Results are
  * borrowed from the tree.
  */
-int json_get_string(const json_t *obj, const char *where, const char *key, const char **ret, struct error *e);
-int json_get_bool(const json_t *obj, const char *where, const char *key, bool *ret, struct error *e);
-int json_get_int(const json_t *obj, const char *where, const char *key, int64_t min, int64_t max, int64_t *ret,
+int json_get_string(const json_t *obj, const char *where, const char *key, const char **ret,
+		    struct error *e);
+int json_get_bool(const json_t *obj, const char *where, const char *key, bool *ret,
+		  struct error *e);
+int json_get_int(const json_t *obj, const char *where, const char *key, int64_t min, int64_t max,
+		 int64_t *ret, struct error *e);
+int json_get_u32(const json_t *obj, const char *where, const char *key, uint32_t *ret,
 		 struct error *e);
-int json_get_u32(const json_t *obj, const char *where, const char *key, uint32_t *ret, struct error *e);
 /*
  * 0 to 2^64-1. Integers of 2^63 and more are held as reals by the parser (only
  * 2^64-1 and multiples of 2048 are accepted); do not read them otherwise.
  */
-int json_get_u64(const json_t *obj, const char *where, const char *key, uint64_t *ret, struct error *e);
-int json_get_object(const json_t *obj, const char *where, const char *key, json_t **ret, struct error *e);
-int json_get_array(const json_t *obj, const char *where, const char *key, json_t **ret, struct error *e);
+int json_get_u64(const json_t *obj, const char *where, const char *key, uint64_t *ret,
+		 struct error *e);
+int json_get_object(const json_t *obj, const char *where, const char *key, json_t **ret,
+		    struct error *e);
+int json_get_array(const json_t *obj, const char *where, const char *key, json_t **ret,
+		   struct error *e);
 
 /* Compact text without escaped slashes and without a newline; NULL on -ENOMEM. Caller frees. */
 char *json_to_text(const json_t *j);

@@ -20,6 +20,7 @@
 #define LIMIT_REFERENCE	      512	   /* image reference: 255 name + 128 tag + digest */
 #define LIMIT_MOUNTS	      4096	   /* entries of mounts[] */
 #define LIMIT_ID_RANGES	      340	   /* lines of uid_map (kernel limit) */
+#define LIMIT_FORWARDS	      4096	   /* published ports of one container; each costs crt-net two sockets */
 #define LIMIT_LINE	      (64u << 10)  /* one line of a text file that we parse */
 #define LIMIT_HTTP_HEADER     (64u << 10)  /* bytes of one response's headers */
 #define LIMIT_HTTP_REDIRECTS  10

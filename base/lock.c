@@ -72,14 +72,16 @@ static pid_t find_holder(int fd)
 	proc_fd = procfs_open(NULL);
 	if (proc_fd < 0 || procfs_read(proc_fd, "locks", PROC_LOCKS_MAX, &text) < 0)
 		return 0;
-	for (char *line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+	for (char *line = strtok_r(text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save)) {
 		unsigned int maj, min;
 		unsigned long long ino;
 		int pid;
 
 		if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%llu", &pid, &maj, &min, &ino) != 4)
 			continue;
-		if (pid > 0 && maj == major(st.st_dev) && min == minor(st.st_dev) && ino == st.st_ino)
+		if (pid > 0 && maj == major(st.st_dev) && min == minor(st.st_dev) &&
+		    ino == st.st_ino)
 			return pid;
 	}
 	return 0;
@@ -174,7 +176,8 @@ int lock_file_at(int dir_fd, const char *name, bool exclusive, int timeout_ms, s
 
 bool lock_is_held_at(int dir_fd, const char *name)
 {
-	_cleanup_fd_ int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	_cleanup_fd_ int fd =
+		openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
 		return false;

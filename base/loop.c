@@ -126,7 +126,8 @@ void loop_free(struct loop *l)
 	free(l->poll_sources);
 	if (l->signal_fd >= 0) {
 		close_fd(&l->signal_fd);
-		(void)sigprocmask(SIG_SETMASK, &l->old_mask, NULL); /* a mask that the kernel gave us */
+		(void)sigprocmask(SIG_SETMASK, &l->old_mask,
+				  NULL); /* a mask that the kernel gave us */
 	}
 	free(l);
 	errno = saved;
@@ -157,7 +158,8 @@ static int add_source(struct loop *l, enum source_kind kind, void *data, struct 
 	return 0;
 }
 
-int loop_add_fd(struct loop *l, int fd, short events, loop_fd_fn fn, void *data, struct loop_source **ret)
+int loop_add_fd(struct loop *l, int fd, short events, loop_fd_fn fn, void *data,
+		struct loop_source **ret)
 {
 	struct loop_source *s;
 	int r;
@@ -184,7 +186,8 @@ void loop_source_set_events(struct loop_source *s, short events)
 	s->loop->polls_stale = true;
 }
 
-int loop_add_timer(struct loop *l, uint64_t ms, loop_timer_fn fn, void *data, struct loop_source **ret)
+int loop_add_timer(struct loop *l, uint64_t ms, loop_timer_fn fn, void *data,
+		   struct loop_source **ret)
 {
 	struct loop_source *s;
 	int r = add_source(l, SOURCE_TIMER, data, &s);

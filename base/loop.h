@@ -21,10 +21,12 @@ typedef int (*loop_signal_fn)(void *data, int sig);
 int loop_new(struct loop **ret);
 void loop_free(struct loop *l); /* closes nothing that callers own */
 /* fd stays the caller's. Sources live until loop_source_free() or loop_free(). */
-int loop_add_fd(struct loop *l, int fd, short events, loop_fd_fn fn, void *data, struct loop_source **ret);
+int loop_add_fd(struct loop *l, int fd, short events, loop_fd_fn fn, void *data,
+		struct loop_source **ret);
 void loop_source_set_events(struct loop_source *s, short events); /* 0 = paused */
 /* One-shot timer, milliseconds from now (CLOCK_MONOTONIC). */
-int loop_add_timer(struct loop *l, uint64_t ms, loop_timer_fn fn, void *data, struct loop_source **ret);
+int loop_add_timer(struct loop *l, uint64_t ms, loop_timer_fn fn, void *data,
+		   struct loop_source **ret);
 void loop_source_set_timer(struct loop_source *s, uint64_t ms);
 /* Block the signals of set and deliver them here (signalfd). One call per loop; old mask restored by loop_free(). */
 int loop_add_signals(struct loop *l, const sigset_t *set, loop_signal_fn fn, void *data);

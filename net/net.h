@@ -91,7 +91,11 @@ int net_wait_ready(struct net_handle *h, struct net_request *r, bool need_tap, i
 /* End crt-net and reap it. Accepts an empty handle. */
 void net_stop(struct net_handle *h);
 
-/* Contents for the container's files; appended to b as podman writes them. 0 or -errno. */
+/*
+ * Contents for the container's files; appended to b as podman writes them. Call
+ * them in the host's network namespace. Nothing is appended for --dns=none:
+ * the image's own resolv.conf is then to be kept. 0 or -errno.
+ */
 int net_resolv_conf(const struct net_request *r, struct buf *b, struct error *e);
 /* add_host: "name:ip" or "name:host-gateway" entries as given by --add-host. */
 int net_hosts(const struct net_request *r, const char *hostname, const char *container_name,

@@ -48,7 +48,8 @@ static void test_random_name(void **state)
 static void test_name_valid(void **state)
 {
 	static const char *const good[] = { "a", "0", "web-1", "a.b_c-d", "A9" };
-	static const char *const bad[] = { "", "-a", ".a", "_a", "a/b", "a b", "a\n", "a\x7f", "\xc3\xa4", "a:b", "../x" };
+	static const char *const bad[] = { "",	  "-a",	   ".a",       "_a",  "a/b", "a b",
+					   "a\n", "a\x7f", "\xc3\xa4", "a:b", "../x" };
 	char *longest = malloc(LIMIT_NAME + 2);
 
 	(void)state;
@@ -69,7 +70,8 @@ static void test_name_valid(void **state)
 static void test_container_valid(void **state)
 {
 	static const char *const good[] = { "a", "-a", "_x", "+x", "a+b.c-d_e", "..a1" + 2 };
-	static const char *const bad[] = { "", ".", "..", "..a", "a/b", "a b", "a\tb", "a\\b", "a:b", "a\033[m" };
+	static const char *const bad[] = { "",	  ".",	  "..",	  "..a", "a/b",
+					   "a b", "a\tb", "a\\b", "a:b", "a\033[m" };
 	char *longest = malloc(1026);
 
 	(void)state;
@@ -108,8 +110,8 @@ static void test_hex_prefix(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_generate),	cmocka_unit_test(test_random_name),
-		cmocka_unit_test(test_name_valid),	cmocka_unit_test(test_container_valid),
+		cmocka_unit_test(test_generate),   cmocka_unit_test(test_random_name),
+		cmocka_unit_test(test_name_valid), cmocka_unit_test(test_container_valid),
 		cmocka_unit_test(test_hex_prefix),
 	};
 

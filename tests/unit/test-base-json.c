@@ -127,7 +127,9 @@ static void test_size(void **state)
 static void test_getters(void **state)
 {
 	struct error e = ERROR_INIT;
-	json_t *j = parse("{\"s\":\"x\",\"b\":true,\"i\":-5,\"u\":4294967295,\"o\":{\"k\":1},\"a\":[1],\"n\":null,\"r\":1.5}", &e);
+	json_t *j = parse(
+		"{\"s\":\"x\",\"b\":true,\"i\":-5,\"u\":4294967295,\"o\":{\"k\":1},\"a\":[1],\"n\":null,\"r\":1.5}",
+		&e);
 	const char *s = "before";
 	bool b = false;
 	int64_t i = 7;
@@ -174,9 +176,10 @@ static void test_getters(void **state)
 static void test_unsigned_64(void **state)
 {
 	struct error e = ERROR_INIT;
-	json_t *j = parse("{\"max\":18446744073709551615,\"half\":9223372036854775808,\"s\":\"18446744073709551615\",\n"
-			  "\"small\":3,\"neg\":-1,\"list\":[18446744073709551615, 1],\"frac\":1.5}",
-			  &e);
+	json_t *j = parse(
+		"{\"max\":18446744073709551615,\"half\":9223372036854775808,\"s\":\"18446744073709551615\",\n"
+		"\"small\":3,\"neg\":-1,\"list\":[18446744073709551615, 1],\"frac\":1.5}",
+		&e);
 	uint64_t u = 0;
 	const char *s = NULL;
 
@@ -217,8 +220,9 @@ static void test_output(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refusals), cmocka_unit_test(test_nul_byte),    cmocka_unit_test(test_depth),
-		cmocka_unit_test(test_size),	 cmocka_unit_test(test_getters),     cmocka_unit_test(test_unsigned_64),
+		cmocka_unit_test(test_refusals), cmocka_unit_test(test_nul_byte),
+		cmocka_unit_test(test_depth),	 cmocka_unit_test(test_size),
+		cmocka_unit_test(test_getters),	 cmocka_unit_test(test_unsigned_64),
 		cmocka_unit_test(test_output),
 	};
 

@@ -200,7 +200,8 @@ static void test_planted(void **state)
 	assert_false(lock_is_held_at(f->dir_fd, "l"));
 	assert_int_equal(unlinkat(f->dir_fd, "l", 0), 0);
 	assert_int_equal(mkfifoat(f->dir_fd, "l", 0600), 0);
-	assert_int_equal(lock_file_at(f->dir_fd, "l", true, 0, &e), -EINVAL); /* and does not hang */
+	assert_int_equal(lock_file_at(f->dir_fd, "l", true, 0, &e),
+			 -EINVAL); /* and does not hang */
 	assert_false(lock_is_held_at(f->dir_fd, "missing"));
 }
 

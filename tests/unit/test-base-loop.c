@@ -157,12 +157,12 @@ static void test_add_inside(void **state)
 	assert_int_equal(loop_run(c->loop), 99);
 }
 
-#define ORDER(n)                                        \
-	static int order_##n(void *data)                \
-	{                                               \
-		struct ctx *c = data;                   \
-		c->order[c->calls++] = n;               \
-		return c->calls == 3 ? quit(c) : 0;     \
+#define ORDER(n)                                    \
+	static int order_##n(void *data)            \
+	{                                           \
+		struct ctx *c = data;               \
+		c->order[c->calls++] = n;           \
+		return c->calls == 3 ? quit(c) : 0; \
 	}
 ORDER(1)
 ORDER(2)

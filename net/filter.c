@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The gate in front of libslirp.
+ *
+ * Theory of operation
+ *
+ * The attacker is the container: with CAP_NET_RAW, or as root of its network
+ * namespace, it can put any bytes into the tap device. libslirp opens a host
+ * socket for whatever destination a frame names, so a raw frame to 127.0.0.1
+ * would reach the services of the host's loopback interface, closed or not;
+ * and its rarely used code paths are where its memory bugs were found. So
+ * a frame passes only if it is one that an ordinary container sends:
+ *
+ * - Ethernet type ARP, IPv4 or IPv6; nothing else (NC-SI in particular).
+ * - IPv4: a sane header; destination not 0.0.0.0/8 (which connect() takes for
+ *   "this host") and not 127.0.0.0/8; TCP is never fragmented.
+ * - IPv6: no extension headers; destination not ::, ::1, another
+ *   IPv4-compatible nor an IPv4-mapped address; no router solicitation
+ *   (addresses are fixed, the answer would only add expiring ones).
+ * - TCP: a whole header; urgent data is turned into ordinary data, because
+ *   libslirp's handling of it has read beyond its buffer.
+ * - No DHCP, BOOTP, TFTP: UDP to ports 67, 69 and 547 is dropped.
+ *
+ * The gateway address is libslirp's own affair (disable_host_loopback).
+ * Pure function of the frame, no state: fragments of UDP and ICMP pass, since
+ * reassembly may only yield the protocol that each of them names.
+ */
+#include "net/filter.h"
+
+#include <string.h>
+
+#define ETH_HEADER  14u
+#define TYPE_ARP    0x0806u
+#define TYPE_IPV4   0x0800u
+#define TYPE_IPV6   0x86ddu
+#define ARP_LEN	    28u
+#define IPV4_HEADER 20u
+#define IPV6_HEADER 40u
+#define PROTO_ICMP  1u
+#define PROTO_TCP   6u
+#define PROTO_UDP   17u
+#define PROTO_ICMP6 58u
+#define TCP_HEADER  20u
+#define TCP_URG	    0x20u
+#define UDP_HEADER  8u
+
+static unsigned int get16(const uint8_t *p)
+{
+	return (unsigned int)p[0] << 8 | p[1];
+}
+
+static void put16(uint8_t *p, unsigned int v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+/* One's complement sum adjusted for a 16-bit word that changed (RFC 1624). */
+static void fix_checksum(uint8_t *sum, unsigned int before, unsigned int after)
+{
+	uint32_t s = (~get16(sum) & 0xffffu) + (~before & 0xffffu) + after;
+
+	s = (s & 0xffffu) + (s >> 16);
+	s = (s & 0xffffu) + (s >> 16);
+	put16(sum, ~s & 0xffffu);
+}
+
+static bool filter_tcp(uint8_t *tcp, size_t len)
+{
+	if (len < TCP_HEADER || (size_t)(tcp[12] >> 4) * 4 < TCP_HEADER || (size_t)(tcp[12] >> 4) * 4 > len)
+		return false;
+	if (tcp[13] & TCP_URG) {
+		unsigned int before = get16(tcp + 12);
+
+		tcp[13] = (uint8_t)(tcp[13] & ~TCP_URG);
+		fix_checksum(tcp + 16, before, get16(tcp + 12));
+	}
+	if (get16(tcp + 18) != 0) {
+		fix_checksum(tcp + 16, get16(tcp + 18), 0);
+		put16(tcp + 18, 0);
+	}
+	return true;
+}
+
+static bool filter_udp(const uint8_t *udp, size_t len)
+{
+	unsigned int port;
+
+	if (len < UDP_HEADER)
+		return false;
+	port = get16(udp + 2);
+	return port != 67 && port != 69 && port != 547;
+}
+
+static bool filter_ipv4(uint8_t *ip, size_t len)
+{
+	size_t header, total;
+	bool first, whole;
+
+	if (len < IPV4_HEADER || ip[0] >> 4 != 4)
+		return false;
+	header = (size_t)(ip[0] & 0x0f) * 4;
+	total = get16(ip + 2);
+	if (header < IPV4_HEADER || total < header || total > len)
+		return false;
+	if (ip[16] == 0 || ip[16] == 127)
+		return false;
+	first = (get16(ip + 6) & 0x1fff) == 0;
+	whole = first && (get16(ip + 6) & 0x2000) == 0;
+	switch (ip[9]) {
+	case PROTO_TCP:
+		return whole && filter_tcp(ip + header, total - header);
+	case PROTO_UDP:
+		return !first || filter_udp(ip + header, total - header);
+	case PROTO_ICMP:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool filter_ipv6(uint8_t *ip, size_t len)
+{
+	static const uint8_t zero[12];
+	const uint8_t *dst = ip + 24;
+	size_t payload;
+
+	if (len < IPV6_HEADER || ip[0] >> 4 != 6)
+		return false;
+	payload = get16(ip + 4);
+	if (payload > len - IPV6_HEADER)
+		return false;
+	/* ::/96 (with :: and ::1) and ::ffff:0:0/96 */
+	if (memcmp(dst, zero, 10) == 0 && (get16(dst + 10) == 0 || get16(dst + 10) == 0xffff))
+		return false;
+	switch (ip[6]) {
+	case PROTO_TCP:
+		return filter_tcp(ip + IPV6_HEADER, payload);
+	case PROTO_UDP:
+		return filter_udp(ip + IPV6_HEADER, payload);
+	case PROTO_ICMP6:
+		return payload >= 8 && ip[IPV6_HEADER] != 133;
+	default:
+		return false;
+	}
+}
+
+bool filter_frame(uint8_t *frame, size_t len)
+{
+	if (len < ETH_HEADER)
+		return false;
+	switch (get16(frame + 12)) {
+	case TYPE_ARP:
+		return len >= ETH_HEADER + ARP_LEN;
+	case TYPE_IPV4:
+		return filter_ipv4(frame + ETH_HEADER, len - ETH_HEADER);
+	case TYPE_IPV6:
+		return filter_ipv6(frame + ETH_HEADER, len - ETH_HEADER);
+	default:
+		return false;
+	}
+}

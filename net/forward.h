@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to net/ (crt-net): published ports. */
+#ifndef NET_FORWARD_H
+#define NET_FORWARD_H
+
+#include <slirp/libslirp.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "net/layout.h"
+#include "net/net.h"
+
+/*
+ * Bind every forward and hand it to libslirp; fills host_port where it was 0.
+ * on_listener (may be NULL) hears of each TCP listening socket. 0 or -errno;
+ * the message names address, port and cause.
+ */
+int forward_bind_all(Slirp *s, const struct layout *l, struct net_forward *f, size_t n,
+		     void (*on_listener)(int fd, void *data), void *data, struct error *e);
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crt's side of crt-net: start it, hand the request over, hear from it, end it.
+ *
+ * Theory of operation
+ *
+ * net_start() makes a socket pair, starts the helper with one end as fd 3 and
+ * puts the whole request into the socket, where it waits until the helper
+ * reads it: crt goes on with the container at once. The helper binds all
+ * published ports in the host's network namespace and answers BOUND; later
+ * the set-up child, which is inside the container's network namespace, sends
+ * the tap device's fd over a duplicate of crt's end, and the helper answers
+ * TAKEN. net_wait_ready() collects both answers.
+ *
+ * Life time: crt-net lives as long as somebody holds crt's end of the socket
+ * (net_handle.ctl_fd and its duplicates, all close-on-exec). When crt and the
+ * keeper die by SIGKILL the kernel closes them, and crt-net ends itself: there
+ * is no pid file and nothing to clean up.
+ *
+ * crt-net reads packets of the container and is not trusted: see wire.c.
+ */
+#include "net/net.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/proc.h"
+#include "net/layout.h"
+#include "net/wire.h"
+
+static int send_request(int sock, const struct net_request *r, struct error *e)
+{
+	struct wire_request w = {
+		.version = WIRE_VERSION,
+		.mtu = r->mtu,
+		.ipv6 = r->ipv6,
+		.allow_host_loopback = r->allow_host_loopback,
+		.forwards_n = (uint32_t)r->forwards_n,
+	};
+	int ret;
+
+	memcpy(w.cidr, r->cidr, sizeof(w.cidr));
+	memcpy(w.outbound_addr, r->outbound_addr, sizeof(w.outbound_addr));
+	memcpy(w.outbound_addr6, r->outbound_addr6, sizeof(w.outbound_addr6));
+	ret = wire_send(sock, WIRE_TYPE_REQUEST, &w, sizeof(w), -1);
+	if (ret >= 0)
+		ret = wire_send_forwards(sock, r->forwards, r->forwards_n);
+	if (ret < 0)
+		return error_set(e, ret, "send the network request to crt-net");
+	return 0;
+}
+
+int net_start(const struct net_request *r, struct net_handle *ret, struct error *e)
+{
+	static char name[] = "crt-net";
+	char *const argv[] = { name, NULL };
+	_cleanup_fd_ int exe_fd = -1;
+	_cleanup_fd_ int ours = -1;
+	_cleanup_fd_ int theirs = -1;
+	struct net_handle h = NET_HANDLE_INIT;
+	struct proc_fd_map fds[1];
+	struct proc_spawn s = { .argv = argv, .fds = fds, .fds_n = 1 };
+	struct layout layout;
+	int sv[2];
+	int code;
+
+	code = layout_make(r, &layout, e); /* complain here, where the options are known */
+	if (code < 0)
+		return code;
+	exe_fd = proc_find_helper(name, NULL, e);
+	if (exe_fd < 0)
+		return exe_fd;
+	code = fd_socketpair(SOCK_SEQPACKET, sv);
+	if (code < 0)
+		return error_set(e, code, "make a socket pair for crt-net");
+	ours = sv[0];
+	theirs = sv[1];
+	fds[0] = (struct proc_fd_map){ .fd = theirs, .target = WIRE_FD };
+	s.path_fd = exe_fd;
+	code = proc_spawn(&s, &h.pid, &h.pid_fd, e);
+	if (code < 0)
+		return error_prefix(e, "start crt-net");
+	close_fd(&theirs);
+	h.ctl_fd = steal_fd(&ours);
+	code = send_request(h.ctl_fd, r, e);
+	if (code < 0) {
+		net_stop(&h);
+		return code;
+	}
+	*ret = h;
+	return 0;
+}
+
+int net_tap_socket(const struct net_handle *h)
+{
+	return fd_dup(h->ctl_fd);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Wait for data from crt-net. 0 or -errno with the error set. */
+static int wait_readable(const struct net_handle *h, int64_t deadline, struct error *e)
+{
+	struct pollfd p = { .fd = h->ctl_fd, .events = POLLIN };
+
+	for (;;) {
+		int64_t left = deadline < 0 ? -1 : deadline - now_ms();
+		int n;
+
+		if (deadline >= 0 && left <= 0)
+			return error_setf(e, -ETIMEDOUT, "crt-net did not get ready in time");
+		n = poll(&p, 1, left > INT32_MAX ? INT32_MAX : (int)left);
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return error_set(e, -errno, "wait for crt-net");
+	}
+}
+
+static int handle_bound(struct net_handle *h, struct net_request *r, struct error *e)
+{
+	_cleanup_free_ struct net_forward *got = NULL;
+	int ret;
+
+	if (r->forwards_n == 0)
+		return 0;
+	got = calloc(r->forwards_n, sizeof(*got));
+	if (got == NULL)
+		return error_set(e, -ENOMEM, "read the ports that crt-net bound");
+	ret = wire_recv_forwards(h->ctl_fd, got, r->forwards_n);
+	if (ret < 0)
+		return error_set(e, ret, "read the ports that crt-net bound");
+	for (size_t i = 0; i < r->forwards_n; i++) {
+		if (r->forwards[i].host_port == 0)
+			r->forwards[i].host_port = got[i].host_port;
+	}
+	return 0;
+}
+
+int net_wait_ready(struct net_handle *h, struct net_request *r, bool need_tap, int timeout_ms, struct error *e)
+{
+	int64_t deadline = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+	bool bound = false, taken = !need_tap;
+	struct wire_message m;
+	int ret;
+
+	while (!bound || !taken) {
+		ret = wait_readable(h, deadline, e);
+		if (ret < 0)
+			return ret;
+		ret = wire_recv(h->ctl_fd, &m, NULL);
+		if (ret == WIRE_TYPE_BOUND && !bound) {
+			bound = true;
+			ret = handle_bound(h, r, e);
+			if (ret < 0)
+				return ret;
+		} else if (ret == WIRE_TYPE_TAKEN && !taken) {
+			taken = true;
+		} else if (ret == WIRE_TYPE_FAILED) {
+			if (e != NULL)
+				*e = m.u.error;
+			return m.u.error.code < 0 ? m.u.error.code : -EPROTO;
+		} else if (ret == 0 || ret == -ECONNRESET) {
+			return error_setf(e, -ECONNRESET, "crt-net ended before the network was ready");
+		} else {
+			return error_set(e, ret < 0 ? ret : -EPROTO, "hear from crt-net");
+		}
+	}
+	return 0;
+}
+
+void net_stop(struct net_handle *h)
+{
+	close_fd(&h->ctl_fd);
+	if (h->pid > 0)
+		proc_kill(h->pid, h->pid_fd);
+	close_fd(&h->pid_fd);
+	*h = NET_HANDLE_INIT;
+}

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crt-net: user-mode networking of one container by libslirp.
+ *
+ * Theory of operation
+ *
+ * Started by crt (net_start), fd 3 is a SOCK_SEQPACKET socket to it, 0-2 are
+ * /dev/null, the environment is empty. Steps: read the request; create the
+ * libslirp instance; bind the published ports and report; put ourselves into
+ * the cage (confine.c); receive the tap device; shuffle frames until the
+ * socket's other side is closed for good, which also happens when crt and the
+ * keeper are killed. There is no state on disk and nothing to clean up.
+ *
+ * The attacker is the container: it writes the frames. It is answered by
+ * three walls: filter.c lets only ordinary frames reach libslirp; the cage
+ * holds whoever takes libslirp over; and this process holds no secret.
+ * Resources: an fd limit bounds the connections (confine.c), and at the limit
+ * the listening sockets are left alone, since poll() would report them for
+ * ever while accept() fails.
+ *
+ * The loop: libslirp says which fds to watch; after poll() the sockets are
+ * served first (that also advances libslirp's clock, which must not be stale
+ * when a frame makes a new socket), then the tap is read until it is empty or
+ * a batch is done. Timers: libslirp asks for 2 ms or 499 ms while connections
+ * exist; when it has no socket besides listening ones we sleep without a
+ * timeout. Router advertisements are never sent (addresses are fixed), so
+ * its only timer object is a dummy.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <poll.h>
+#include <slirp/libslirp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "net/confine.h"
+#include "net/filter.h"
+#include "net/forward.h"
+#include "net/layout.h"
+#include "net/net.h"
+#include "net/wire.h"
+
+#define FRAME_MAX  (65536 + 64) /* MTU, Ethernet header and room */
+#define TAP_BATCH  64		/* frames read before the sockets get their turn */
+#define FDS_MAX	   32768	/* open sockets, thus connections */
+#define FDS_SPARE  64		/* kept free when listening sockets are judged */
+#define TUN_MAJOR  10
+#define TUN_MINOR  200
+
+enum {
+	SLOT_CTL,
+	SLOT_TAP,
+	SLOT_SLIRP
+};
+
+struct net {
+	Slirp *slirp;
+	int ctl_fd;
+	int tap_fd;
+	struct pollfd *poll;
+	size_t poll_n, poll_cap;
+	size_t fds_limit;
+	size_t open_n;	     /* sockets of libslirp other than published ports */
+	uint8_t *open_map;   /* a bit for each fd: counted in open_n */
+	uint8_t *listen_map; /* a bit for each fd: listening */
+	uint8_t frame[FRAME_MAX];
+};
+
+/* ---- fd sets ---- */
+
+static bool map_get(const uint8_t *map, int fd)
+{
+	return fd >= 0 && fd < FDS_MAX && (map[fd / 8] & (1u << (fd % 8))) != 0;
+}
+
+static void map_set(uint8_t *map, int fd, bool on)
+{
+	if (fd < 0 || fd >= FDS_MAX)
+		return;
+	if (on)
+		map[fd / 8] = (uint8_t)(map[fd / 8] | (1u << (fd % 8)));
+	else
+		map[fd / 8] = (uint8_t)(map[fd / 8] & ~(1u << (fd % 8)));
+}
+
+/* ---- what libslirp calls ---- */
+
+static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
+{
+	const struct net *n = opaque;
+
+	/* A frame that does not fit is lost, as on any network. */
+	if (write(n->tap_fd, buf, len) < 0)
+		return (ssize_t)len;
+	return (ssize_t)len;
+}
+
+static void cb_guest_error(const char *msg, void *opaque)
+{
+	(void)msg; /* the container's text; nobody would read it */
+	(void)opaque;
+}
+
+static int64_t cb_clock_get_ns(void *opaque)
+{
+	struct timespec ts;
+
+	(void)opaque;
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static void *cb_timer_new_opaque(SlirpTimerId id, void *cb_opaque, void *opaque)
+{
+	(void)id;
+	(void)cb_opaque;
+	return opaque; /* the router advertisement timer: never fires */
+}
+
+static void cb_timer_free(void *timer, void *opaque)
+{
+	(void)timer;
+	(void)opaque;
+}
+
+static void cb_timer_mod(void *timer, int64_t expire_time, void *opaque)
+{
+	(void)timer;
+	(void)expire_time;
+	(void)opaque;
+}
+
+static void cb_register_poll_fd(int fd, void *opaque)
+{
+	struct net *n = opaque;
+
+	(void)fd_set_nonblock(fd, true); /* a blocking socket would stop all traffic */
+	if (fd >= 0 && !map_get(n->open_map, fd)) {
+		map_set(n->open_map, fd, true);
+		n->open_n++;
+	}
+}
+
+static void cb_unregister_poll_fd(int fd, void *opaque)
+{
+	struct net *n = opaque;
+
+	if (map_get(n->open_map, fd)) {
+		map_set(n->open_map, fd, false);
+		n->open_n--;
+	}
+}
+
+static void cb_notify(void *opaque)
+{
+	(void)opaque; /* single thread: the loop looks at everything anyway */
+}
+
+static const SlirpCb callbacks = {
+	.send_packet = cb_send_packet,
+	.guest_error = cb_guest_error,
+	.clock_get_ns = cb_clock_get_ns,
+	.timer_free = cb_timer_free,
+	.timer_mod = cb_timer_mod,
+	.register_poll_fd = cb_register_poll_fd,
+	.unregister_poll_fd = cb_unregister_poll_fd,
+	.notify = cb_notify,
+	.timer_new_opaque = cb_timer_new_opaque,
+};
+
+static int cb_add_poll(int fd, int events, void *opaque)
+{
+	struct net *n = opaque;
+	short want = 0;
+
+	if (n->poll_n == n->poll_cap) {
+		size_t cap = n->poll_cap * 2;
+		struct pollfd *grown = reallocarray(n->poll, cap, sizeof(*grown));
+
+		if (grown == NULL)
+			return -1; /* not watched in this round */
+		n->poll = grown;
+		n->poll_cap = cap;
+	}
+	if (n->open_n + FDS_SPARE >= n->fds_limit && map_get(n->listen_map, fd))
+		return -1;
+	if (events & SLIRP_POLL_IN)
+		want |= POLLIN;
+	if (events & SLIRP_POLL_OUT)
+		want |= POLLOUT;
+	if (events & SLIRP_POLL_PRI)
+		want |= POLLPRI;
+	n->poll[n->poll_n] = (struct pollfd){ .fd = fd, .events = want };
+	return (int)n->poll_n++;
+}
+
+static int cb_get_revents(int idx, void *opaque)
+{
+	const struct net *n = opaque;
+	short got = idx >= 0 && (size_t)idx < n->poll_n ? n->poll[idx].revents : 0;
+	int ret = 0;
+
+	if (got & POLLIN)
+		ret |= SLIRP_POLL_IN;
+	if (got & POLLOUT)
+		ret |= SLIRP_POLL_OUT;
+	if (got & POLLPRI)
+		ret |= SLIRP_POLL_PRI;
+	if (got & (POLLERR | POLLNVAL))
+		ret |= SLIRP_POLL_ERR;
+	if (got & POLLHUP)
+		ret |= SLIRP_POLL_HUP;
+	return ret;
+}
+
+/* ---- the loop ---- */
+
+/* Read a batch of frames. False when the device is gone. */
+static bool read_tap(struct net *n)
+{
+	for (int i = 0; i < TAP_BATCH; i++) {
+		ssize_t len = read(n->tap_fd, n->frame, sizeof(n->frame));
+
+		if (len < 0)
+			return errno == EAGAIN || errno == EINTR;
+		if (filter_frame(n->frame, (size_t)len))
+			slirp_input(n->slirp, n->frame, (int)len);
+	}
+	return true;
+}
+
+/* Serve until the peer is gone. */
+static int serve(struct net *n)
+{
+	for (;;) {
+		uint32_t timeout = UINT32_MAX;
+		int ready;
+
+		n->poll[SLOT_CTL] = (struct pollfd){ .fd = n->ctl_fd, .events = POLLIN };
+		n->poll[SLOT_TAP] = (struct pollfd){ .fd = n->tap_fd, .events = POLLIN };
+		n->poll_n = SLOT_SLIRP;
+		slirp_pollfds_fill(n->slirp, &timeout, cb_add_poll, n);
+		ready = poll(n->poll, n->poll_n, n->open_n == 0 ? -1 : (int)timeout);
+		if (ready < 0 && errno != EINTR)
+			return -errno;
+		slirp_pollfds_poll(n->slirp, ready < 0, cb_get_revents, n);
+		if (ready <= 0)
+			continue;
+		if (n->poll[SLOT_CTL].revents != 0)
+			return 0; /* closed; nothing else is sent after the tap */
+		if (n->poll[SLOT_TAP].revents != 0 && !read_tap(n))
+			return 0; /* the namespace and its device are gone */
+	}
+}
+
+/* ---- set-up ---- */
+
+static void on_listener(int fd, void *data)
+{
+	struct net *n = data;
+
+	map_set(n->listen_map, fd, true);
+}
+
+/* An address, or the first one of the interface named. 0 or -errno. */
+static int outbound_address(const char *text, int family, void *ret, struct error *e)
+{
+	struct ifaddrs *all = NULL;
+	int code = -EADDRNOTAVAIL;
+
+	if (inet_pton(family, text, ret) == 1)
+		return 0;
+	if (getifaddrs(&all) < 0)
+		return error_set(e, -errno, "list the host's network interfaces");
+	for (const struct ifaddrs *a = all; a != NULL; a = a->ifa_next) {
+		if (a->ifa_addr == NULL || a->ifa_addr->sa_family != family || strcmp(a->ifa_name, text) != 0)
+			continue;
+		if (family == AF_INET) {
+			memcpy(ret, &((const struct sockaddr_in *)(const void *)a->ifa_addr)->sin_addr,
+			       sizeof(struct in_addr));
+		} else {
+			const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)a->ifa_addr;
+
+			if (IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr))
+				continue;
+			memcpy(ret, &in6->sin6_addr, sizeof(struct in6_addr));
+		}
+		code = 0;
+		break;
+	}
+	freeifaddrs(all);
+	if (code < 0)
+		return error_setf(e, code, "outbound address %s: no interface of the host has this name and an %s address",
+				  text, family == AF_INET ? "IPv4" : "IPv6");
+	return 0;
+}
+
+static int make_slirp(struct net *n, const struct wire_request *w, const struct layout *l, struct error *e)
+{
+	static struct sockaddr_in out4; /* libslirp keeps the pointers */
+	static struct sockaddr_in6 out6;
+	SlirpConfig c = {
+		.version = 4,
+		.in_enabled = true,
+		.vnetwork = l->network,
+		.vnetmask = l->mask,
+		.vhost = l->gateway,
+		.in6_enabled = l->ipv6,
+		.vprefix_addr6 = l->prefix6,
+		.vprefix_len = LAYOUT_PREFIX6_LEN,
+		.vhost6 = l->gateway6,
+		.vdhcp_start = l->guest,
+		.vnameserver = l->dns,
+		.vnameserver6 = l->dns6,
+		.if_mtu = l->mtu,
+		.if_mru = l->mtu,
+		.disable_host_loopback = !w->allow_host_loopback,
+		.disable_dhcp = true,
+	};
+	int ret;
+
+	if (w->outbound_addr[0] != '\0') {
+		out4.sin_family = AF_INET;
+		ret = outbound_address(w->outbound_addr, AF_INET, &out4.sin_addr, e);
+		if (ret < 0)
+			return ret;
+		c.outbound_addr = &out4;
+	}
+	if (w->outbound_addr6[0] != '\0') {
+		out6.sin6_family = AF_INET6;
+		ret = outbound_address(w->outbound_addr6, AF_INET6, &out6.sin6_addr, e);
+		if (ret < 0)
+			return ret;
+		c.outbound_addr6 = &out6;
+	}
+	n->slirp = slirp_new(&c, &callbacks, n);
+	if (n->slirp == NULL)
+		return error_setf(e, -EINVAL, "libslirp refused the network's configuration");
+	return 0;
+}
+
+static void raise_fd_limit(struct net *n)
+{
+	struct rlimit lim;
+
+	n->fds_limit = 1024;
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
+		return;
+	lim.rlim_cur = lim.rlim_max < FDS_MAX ? lim.rlim_max : FDS_MAX;
+	if (setrlimit(RLIMIT_NOFILE, &lim) == 0 || getrlimit(RLIMIT_NOFILE, &lim) == 0)
+		n->fds_limit = lim.rlim_cur < FDS_MAX ? (size_t)lim.rlim_cur : FDS_MAX;
+}
+
+/* Read the request, bind, and tell. */
+static int set_up(struct net *n, struct error *e)
+{
+	_cleanup_free_ struct net_forward *f = NULL;
+	struct net_request r = { .mode = NET_MODE_SLIRP };
+	struct wire_message m;
+	struct layout l;
+	int ret;
+
+	ret = wire_recv(n->ctl_fd, &m, NULL);
+	if (ret != WIRE_TYPE_REQUEST || m.u.request.version != WIRE_VERSION)
+		return error_set(e, ret < 0 ? ret : -EPROTO, "crt-net: read the request (started by another crt?)");
+	if (m.u.request.forwards_n != 0) {
+		f = calloc(m.u.request.forwards_n, sizeof(*f));
+		if (f == NULL)
+			return error_set(e, -ENOMEM, "crt-net: read the published ports");
+		ret = wire_recv_forwards(n->ctl_fd, f, m.u.request.forwards_n);
+		if (ret < 0)
+			return error_set(e, ret, "crt-net: read the published ports");
+	}
+	r.mtu = m.u.request.mtu;
+	r.ipv6 = m.u.request.ipv6 != 0;
+	memcpy(r.cidr, m.u.request.cidr, sizeof(r.cidr));
+	ret = layout_make(&r, &l, e);
+	if (ret < 0)
+		return ret;
+	ret = make_slirp(n, &m.u.request, &l, e);
+	if (ret < 0)
+		return ret;
+	ret = forward_bind_all(n->slirp, &l, f, m.u.request.forwards_n, on_listener, n, e);
+	if (ret < 0)
+		return ret;
+	ret = wire_send(n->ctl_fd, WIRE_TYPE_BOUND, NULL, 0, -1);
+	if (ret == 0)
+		ret = wire_send_forwards(n->ctl_fd, f, m.u.request.forwards_n);
+	return ret < 0 ? error_set(e, ret, "crt-net: report the ports") : 0;
+}
+
+/* 1 when the tap is there, 0 when the peer went away without one, or -errno. */
+static int take_tap(struct net *n, struct error *e)
+{
+	_cleanup_fd_ int fd = -1;
+	struct wire_message m;
+	struct stat st;
+	int ret;
+
+	ret = wire_recv(n->ctl_fd, &m, &fd);
+	if (ret == 0)
+		return 0;
+	if (ret != WIRE_TYPE_TAP || fd < 0)
+		return error_set(e, ret < 0 ? ret : -EPROTO, "crt-net: receive the tap device");
+	if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || major(st.st_rdev) != TUN_MAJOR ||
+	    minor(st.st_rdev) != TUN_MINOR)
+		return error_setf(e, -EPROTO, "crt-net: what came is not a tap device");
+	if (fd_set_nonblock(fd, true) < 0)
+		return error_set(e, -EBADF, "crt-net: prepare the tap device");
+	n->tap_fd = steal_fd(&fd);
+	ret = wire_send(n->ctl_fd, WIRE_TYPE_TAKEN, NULL, 0, -1);
+	return ret < 0 ? error_set(e, ret, "crt-net: report the tap device") : 1;
+}
+
+int net_slirp_main(void)
+{
+	static struct net n = { .ctl_fd = WIRE_FD, .tap_fd = -1 };
+	struct error e = ERROR_INIT;
+	int ret;
+
+	confine_early();
+	n.poll_cap = 64;
+	n.poll = calloc(n.poll_cap, sizeof(*n.poll));
+	n.open_map = calloc(1, FDS_MAX / 8);
+	n.listen_map = calloc(1, FDS_MAX / 8);
+	if (n.poll == NULL || n.open_map == NULL || n.listen_map == NULL)
+		return 1;
+	if (fd_set_cloexec(WIRE_FD, true) < 0)
+		return 1; /* not started by crt */
+	raise_fd_limit(&n);
+	ret = set_up(&n, &e);
+	if (ret == 0)
+		ret = confine_self(&e);
+	if (ret == 0)
+		ret = take_tap(&n, &e);
+	if (ret < 0) {
+		(void)wire_send(n.ctl_fd, WIRE_TYPE_FAILED, &e, sizeof(e), -1); /* the peer may be gone */
+		return 1;
+	}
+	return ret == 0 || serve(&n) == 0 ? 0 : 1;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The container's side of the network: lo, and the tap device with its
+ * addresses and routes.
+ *
+ * Theory of operation
+ *
+ * Runs in the set-up child, inside the container's network namespace and
+ * before anything of the image runs, so nothing here is under foreign
+ * control. No memory is allocated.
+ *
+ * The tap device is made by TUNSETIFF on /dev/net/tun. Everything else is one
+ * batch of rtnetlink messages, sent by one system call and answered by one
+ * acknowledgement each: lo up; tap0 with its MTU up; IPv4 address and default
+ * route; IPv6 link-local and global address, both without duplicate address
+ * detection (we are alone on the wire, and detection would keep the addresses
+ * unusable for a second), and the IPv6 default route. Automatic IPv6
+ * addresses are switched off first, so that the kernel neither invents a
+ * second link-local address nor solicits routers. IPv6 messages may fail
+ * (kernel without IPv6): the container then has IPv4 only.
+ *
+ * The fd of the tap then goes to crt-net. The device lives as long as that fd,
+ * so that a crash at any step leaves nothing behind.
+ */
+#include "net/net.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/procfs.h"
+#include "net/layout.h"
+#include "net/wire.h"
+
+/* linux/if_link.h and linux/if_addr.h of old headers miss some of these */
+#ifndef IFA_F_NODAD
+#define IFA_F_NODAD 0x02
+#endif
+#define ADDR_GEN_MODE_NONE 1
+
+#define STEPS_MAX   12
+#define LOOPBACK_IFINDEX 1 /* the kernel makes lo first in every network namespace */
+
+/* A batch of netlink requests. */
+struct batch {
+	_Alignas(struct nlmsghdr) unsigned char data[2048];
+	size_t len;
+	struct nlmsghdr *last;
+	unsigned int n;
+	struct step {
+		const char *what;
+		bool optional;
+	} steps[STEPS_MAX];
+};
+
+static void *batch_add(struct batch *b, unsigned short type, unsigned short flags, size_t body, const char *what,
+		       bool optional)
+{
+	struct nlmsghdr *h;
+
+	assert(b->n < STEPS_MAX && b->len + NLMSG_SPACE(body) <= sizeof(b->data));
+	h = (struct nlmsghdr *)(void *)(b->data + b->len);
+	memset(h, 0, NLMSG_SPACE(body));
+	h->nlmsg_len = (uint32_t)NLMSG_LENGTH(body);
+	h->nlmsg_type = type;
+	h->nlmsg_flags = (unsigned short)(NLM_F_REQUEST | NLM_F_ACK | flags);
+	h->nlmsg_seq = b->n;
+	b->steps[b->n++] = (struct step){ .what = what, .optional = optional };
+	b->len += NLMSG_SPACE(body);
+	b->last = h;
+	return NLMSG_DATA(h);
+}
+
+static struct rtattr *batch_attr(struct batch *b, unsigned short type, const void *data, size_t len)
+{
+	struct rtattr *a;
+
+	assert(b->len + RTA_SPACE(len) <= sizeof(b->data));
+	a = (struct rtattr *)(void *)(b->data + b->len);
+	memset(a, 0, RTA_SPACE(len));
+	a->rta_type = type;
+	a->rta_len = (unsigned short)RTA_LENGTH(len);
+	if (len != 0)
+		memcpy(RTA_DATA(a), data, len);
+	b->len += RTA_SPACE(len);
+	b->last->nlmsg_len += (uint32_t)RTA_SPACE(len);
+	return a;
+}
+
+static void batch_attr_end(struct batch *b, struct rtattr *nest)
+{
+	nest->rta_len = (unsigned short)(b->data + b->len - (unsigned char *)nest);
+}
+
+static void add_link_up(struct batch *b, int ifindex, const char *what)
+{
+	struct ifinfomsg *m = batch_add(b, RTM_NEWLINK, 0, sizeof(*m), what, false);
+
+	m->ifi_family = AF_UNSPEC;
+	m->ifi_index = ifindex;
+	m->ifi_flags = IFF_UP;
+	m->ifi_change = IFF_UP;
+}
+
+/* No automatic link-local address and thus no router solicitation. */
+static void add_no_autoconf(struct batch *b, int ifindex)
+{
+	struct ifinfomsg *m = batch_add(b, RTM_NEWLINK, 0, sizeof(*m), "switch automatic IPv6 addresses off", true);
+	struct rtattr *spec, *inet6;
+	uint8_t mode = ADDR_GEN_MODE_NONE;
+
+	m->ifi_family = AF_UNSPEC;
+	m->ifi_index = ifindex;
+	spec = batch_attr(b, IFLA_AF_SPEC, NULL, 0);
+	inet6 = batch_attr(b, AF_INET6, NULL, 0);
+	(void)batch_attr(b, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof(mode));
+	batch_attr_end(b, inet6);
+	batch_attr_end(b, spec);
+}
+
+static void add_address(struct batch *b, int ifindex, int family, const void *addr, size_t len, unsigned int prefix,
+			unsigned int scope, const char *what)
+{
+	struct ifaddrmsg *m = batch_add(b, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*m), what,
+					family == AF_INET6);
+	uint32_t flags = IFA_F_NODAD | IFA_F_PERMANENT;
+
+	m->ifa_family = (unsigned char)family;
+	m->ifa_prefixlen = (unsigned char)prefix;
+	m->ifa_scope = (unsigned char)scope;
+	m->ifa_index = (unsigned int)ifindex;
+	(void)batch_attr(b, IFA_LOCAL, addr, len);
+	(void)batch_attr(b, IFA_ADDRESS, addr, len);
+	if (family == AF_INET6)
+		(void)batch_attr(b, IFA_FLAGS, &flags, sizeof(flags));
+}
+
+static void add_default_route(struct batch *b, int ifindex, int family, const void *gateway, size_t len, const char *what)
+{
+	struct rtmsg *m = batch_add(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*m), what, family == AF_INET6);
+
+	m->rtm_family = (unsigned char)family;
+	m->rtm_table = RT_TABLE_MAIN;
+	m->rtm_protocol = RTPROT_STATIC;
+	m->rtm_scope = RT_SCOPE_UNIVERSE;
+	m->rtm_type = RTN_UNICAST;
+	(void)batch_attr(b, RTA_GATEWAY, gateway, len);
+	(void)batch_attr(b, RTA_OIF, &ifindex, sizeof(ifindex));
+}
+
+/* Send the batch and collect one answer for each message. */
+static int batch_run(const struct batch *b, struct error *e)
+{
+	struct sockaddr_nl to = { .nl_family = AF_NETLINK };
+	_Alignas(struct nlmsghdr) unsigned char answer[8192];
+	_cleanup_fd_ int fd = -1;
+	unsigned int seen = 0;
+
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (fd < 0)
+		return error_set(e, -errno, "open a netlink socket");
+	if (sendto(fd, b->data, b->len, 0, (const struct sockaddr *)&to, sizeof(to)) < 0)
+		return error_set(e, -errno, "set up the network by netlink");
+	while (seen < b->n) {
+		ssize_t n = recv(fd, answer, sizeof(answer), 0);
+		size_t left = n > 0 ? (size_t)n : 0;
+		const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)answer;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return error_set(e, n < 0 ? -errno : -EPROTO, "hear from netlink");
+		for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+			const struct nlmsgerr *err;
+
+			if (h->nlmsg_type != NLMSG_ERROR || h->nlmsg_len < NLMSG_LENGTH(sizeof(*err)) ||
+			    h->nlmsg_seq >= b->n)
+				return error_set(e, -EPROTO, "hear from netlink");
+			err = (const struct nlmsgerr *)(const void *)((const unsigned char *)h + NLMSG_HDRLEN);
+			if (err->error < 0 && !b->steps[h->nlmsg_seq].optional)
+				return error_set(e, err->error, "%s", b->steps[h->nlmsg_seq].what);
+			seen++;
+		}
+	}
+	return 0;
+}
+
+static int tap_open(struct error *e)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	_cleanup_fd_ int fd = -1;
+
+	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0) {
+		(void)error_set(e, -errno, "open /dev/net/tun");
+		if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
+			return error_hint(e, "; the container's network needs it: \"modprobe tun\" as root, "
+					     "or use --network host or none");
+		if (errno == EACCES || errno == EPERM)
+			return error_hint(e, "; the container's network needs it: \"chmod 666 /dev/net/tun\" as root, "
+					     "or use --network host or none");
+		return -errno;
+	}
+	memcpy(ifr.ifr_name, LAYOUT_TAP_NAME, sizeof(LAYOUT_TAP_NAME));
+	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
+		return error_set(e, -errno, "make the network device " LAYOUT_TAP_NAME);
+	return steal_fd(&fd);
+}
+
+/*
+ * Settings of the new namespace that make life better but are nothing to fail
+ * for: unprivileged ping for as many groups as the id map knows, and receive
+ * buffers that hold a few of our large frames (with the kernel's default the
+ * first burst is dropped and sent again after 200 ms).
+ */
+static void tune(const struct layout *l)
+{
+	_cleanup_fd_ int proc_fd = procfs_open(NULL);
+
+	if (proc_fd < 0)
+		return;
+	if (procfs_write(proc_fd, "sys/net/ipv4/ping_group_range", "0 65535") < 0)
+		(void)procfs_write(proc_fd, "sys/net/ipv4/ping_group_range", "0 0");
+	(void)l;
+}
+
+static int ifindex_of(const char *name, struct error *e)
+{
+	struct ifreq ifr = { .ifr_ifindex = 0 };
+	_cleanup_fd_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	memcpy(ifr.ifr_name, name, strlen(name) + 1);
+	if (fd < 0 || ioctl(fd, SIOCGIFINDEX, &ifr) < 0)
+		return error_set(e, -errno, "find the network device %s", name);
+	return ifr.ifr_ifindex;
+}
+
+static int tap_create(const struct net_request *r, int tap_sock, struct error *e)
+{
+	/* fe80::100, the container's host part, as its link-local address */
+	static const struct in6_addr link_local = { .s6_addr = { 0xfe, 0x80, [14] = 1 } };
+	_cleanup_fd_ int tap_fd = -1;
+	struct batch b = { .len = 0 };
+	struct layout l;
+	int ifindex, ret;
+	uint32_t mtu;
+
+	ret = layout_make(r, &l, e);
+	if (ret < 0)
+		return ret;
+	tap_fd = tap_open(e);
+	if (tap_fd < 0)
+		return tap_fd;
+	ifindex = ifindex_of(LAYOUT_TAP_NAME, e);
+	if (ifindex < 0)
+		return ifindex;
+	add_link_up(&b, LOOPBACK_IFINDEX, "bring lo up");
+	add_no_autoconf(&b, ifindex);
+	add_link_up(&b, ifindex, "bring " LAYOUT_TAP_NAME " up");
+	mtu = l.mtu;
+	(void)batch_attr(&b, IFLA_MTU, &mtu, sizeof(mtu));
+	add_address(&b, ifindex, AF_INET, &l.guest, sizeof(l.guest), l.prefix_len, RT_SCOPE_UNIVERSE,
+		    "give " LAYOUT_TAP_NAME " its IPv4 address");
+	add_default_route(&b, ifindex, AF_INET, &l.gateway, sizeof(l.gateway), "set the IPv4 default route");
+	if (l.ipv6) {
+		add_address(&b, ifindex, AF_INET6, &link_local, sizeof(link_local), LAYOUT_PREFIX6_LEN, RT_SCOPE_LINK,
+			    "give " LAYOUT_TAP_NAME " its link-local address");
+		add_address(&b, ifindex, AF_INET6, &l.guest6, sizeof(l.guest6), LAYOUT_PREFIX6_LEN, RT_SCOPE_UNIVERSE,
+			    "give " LAYOUT_TAP_NAME " its IPv6 address");
+		add_default_route(&b, ifindex, AF_INET6, &l.gateway6, sizeof(l.gateway6),
+				  "set the IPv6 default route");
+	}
+	ret = batch_run(&b, e);
+	if (ret < 0)
+		return ret;
+	tune(&l);
+	ret = wire_send(tap_sock, WIRE_TYPE_TAP, NULL, 0, tap_fd);
+	if (ret < 0)
+		return error_set(e, ret, "hand " LAYOUT_TAP_NAME " over to crt-net");
+	return 0;
+}
+
+int net_tap_create(const struct net_request *r, int tap_sock, struct error *e)
+{
+	_cleanup_fd_ int sock = tap_sock;
+	struct batch b = { .len = 0 };
+
+	switch (r->mode) {
+	case NET_MODE_SLIRP:
+		return tap_create(r, sock, e);
+	case NET_MODE_NONE:
+		add_link_up(&b, LOOPBACK_IFINDEX, "bring lo up");
+		return batch_run(&b, e);
+	case NET_MODE_HOST:
+	case NET_MODE_COUNT:
+		break;
+	}
+	return 0;
+}
