@@ -12,7 +12,8 @@
  * query, so that a laptop that changes networks needs no restart; servers on
  * the host's loopback (systemd-resolved) are reached only that way. The
  * host's other servers follow for the case that the first is down, but not
- * those that the container cannot reach: loopback and link-local ones. The
+ * those that the container cannot reach: loopback, link-local, inside its own
+ * network. The
  * forwarder's IPv6 address is named only when the host's file has an IPv6
  * server to forward to, its IPv4 address only when there is an IPv4 one (or
  * nothing). --dns, --dns-search and --dns-option each replace what they name;
@@ -73,6 +74,7 @@ static void resolv_fini(struct resolv *v)
 /* Can the container reach this server of the host by itself? */
 static bool server_reachable(const struct net_request *r, const char *text, struct resolv *v)
 {
+	struct layout l = { .ipv6 = false };
 	struct in6_addr a6;
 	struct in_addr a4;
 	char addr[INET6_ADDRSTRLEN + 1 + IF_NAMESIZE];
@@ -86,13 +88,19 @@ static bool server_reachable(const struct net_request *r, const char *text, stru
 		*zone = '\0';
 	if (inet_pton(AF_INET, addr, &a4) == 1) {
 		v->has4 = true;
-		return r->mode == NET_MODE_HOST || ntohl(a4.s_addr) >> 24 != 127;
+		if (r->mode == NET_MODE_HOST)
+			return true;
+		/* an address of our own network hides the host's (a virtual machine may have the same one) */
+		return ntohl(a4.s_addr) >> 24 != 127 && layout_make(r, &l, NULL) == 0 &&
+		       (a4.s_addr & l.mask.s_addr) != l.network.s_addr;
 	}
 	if (inet_pton(AF_INET6, addr, &a6) != 1)
 		return false;
 	v->has6 = true;
-	return r->mode == NET_MODE_HOST ||
-	       (r->ipv6 && !IN6_IS_ADDR_LOOPBACK(&a6) && !IN6_IS_ADDR_LINKLOCAL(&a6));
+	if (r->mode == NET_MODE_HOST)
+		return true;
+	return r->ipv6 && !IN6_IS_ADDR_LOOPBACK(&a6) && !IN6_IS_ADDR_LINKLOCAL(&a6) &&
+	       layout_make(r, &l, NULL) == 0 && memcmp(&a6, &l.prefix6, LAYOUT_PREFIX6_LEN / 8) != 0;
 }
 
 static int add_words(struct strv *to, char *rest)

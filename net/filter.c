@@ -29,55 +29,23 @@
 
 #include <string.h>
 
-#define ETH_HEADER  14u
-#define TYPE_ARP    0x0806u
-#define TYPE_IPV4   0x0800u
-#define TYPE_IPV6   0x86ddu
-#define ARP_LEN	    28u
-#define IPV4_HEADER 20u
-#define IPV6_HEADER 40u
-#define PROTO_ICMP  1u
-#define PROTO_TCP   6u
-#define PROTO_UDP   17u
-#define PROTO_ICMP6 58u
-#define TCP_HEADER  20u
-#define TCP_URG	    0x20u
-#define UDP_HEADER  8u
+#include "net/frame.h"
 
-static unsigned int get16(const uint8_t *p)
-{
-	return (unsigned int)p[0] << 8 | p[1];
-}
-
-static void put16(uint8_t *p, unsigned int v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-/* One's complement sum adjusted for a 16-bit word that changed (RFC 1624). */
-static void fix_checksum(uint8_t *sum, unsigned int before, unsigned int after)
-{
-	uint32_t s = (~get16(sum) & 0xffffu) + (~before & 0xffffu) + after;
-
-	s = (s & 0xffffu) + (s >> 16);
-	s = (s & 0xffffu) + (s >> 16);
-	put16(sum, ~s & 0xffffu);
-}
+#define TCP_URG 0x20u
 
 static bool filter_tcp(uint8_t *tcp, size_t len)
 {
-	if (len < TCP_HEADER || (size_t)(tcp[12] >> 4) * 4 < TCP_HEADER || (size_t)(tcp[12] >> 4) * 4 > len)
+	if (len < FRAME_TCP_HEADER || (size_t)(tcp[12] >> 4) * 4 < FRAME_TCP_HEADER || (size_t)(tcp[12] >> 4) * 4 > len)
 		return false;
 	if (tcp[13] & TCP_URG) {
-		unsigned int before = get16(tcp + 12);
+		unsigned int before = frame_get16(tcp + 12);
 
 		tcp[13] = (uint8_t)(tcp[13] & ~TCP_URG);
-		fix_checksum(tcp + 16, before, get16(tcp + 12));
+		frame_fix_checksum(tcp + 16, before, frame_get16(tcp + 12));
 	}
-	if (get16(tcp + 18) != 0) {
-		fix_checksum(tcp + 16, get16(tcp + 18), 0);
-		put16(tcp + 18, 0);
+	if (frame_get16(tcp + 18) != 0) {
+		frame_fix_checksum(tcp + 16, frame_get16(tcp + 18), 0);
+		frame_put16(tcp + 18, 0);
 	}
 	return true;
 }
@@ -86,9 +54,9 @@ static bool filter_udp(const uint8_t *udp, size_t len)
 {
 	unsigned int port;
 
-	if (len < UDP_HEADER)
+	if (len < FRAME_UDP_HEADER)
 		return false;
-	port = get16(udp + 2);
+	port = frame_get16(udp + 2);
 	return port != 67 && port != 69 && port != 547;
 }
 
@@ -97,22 +65,22 @@ static bool filter_ipv4(uint8_t *ip, size_t len)
 	size_t header, total;
 	bool first, whole;
 
-	if (len < IPV4_HEADER || ip[0] >> 4 != 4)
+	if (len < FRAME_IPV4_HEADER || ip[0] >> 4 != 4)
 		return false;
 	header = (size_t)(ip[0] & 0x0f) * 4;
-	total = get16(ip + 2);
-	if (header < IPV4_HEADER || total < header || total > len)
+	total = frame_get16(ip + 2);
+	if (header < FRAME_IPV4_HEADER || total < header || total > len)
 		return false;
 	if (ip[16] == 0 || ip[16] == 127)
 		return false;
-	first = (get16(ip + 6) & 0x1fff) == 0;
-	whole = first && (get16(ip + 6) & 0x2000) == 0;
+	first = (frame_get16(ip + 6) & 0x1fff) == 0;
+	whole = first && (frame_get16(ip + 6) & 0x2000) == 0;
 	switch (ip[9]) {
-	case PROTO_TCP:
+	case FRAME_PROTO_TCP:
 		return whole && filter_tcp(ip + header, total - header);
-	case PROTO_UDP:
+	case FRAME_PROTO_UDP:
 		return !first || filter_udp(ip + header, total - header);
-	case PROTO_ICMP:
+	case FRAME_PROTO_ICMP:
 		return true;
 	default:
 		return false;
@@ -125,21 +93,21 @@ static bool filter_ipv6(uint8_t *ip, size_t len)
 	const uint8_t *dst = ip + 24;
 	size_t payload;
 
-	if (len < IPV6_HEADER || ip[0] >> 4 != 6)
+	if (len < FRAME_IPV6_HEADER || ip[0] >> 4 != 6)
 		return false;
-	payload = get16(ip + 4);
-	if (payload > len - IPV6_HEADER)
+	payload = frame_get16(ip + 4);
+	if (payload > len - FRAME_IPV6_HEADER)
 		return false;
 	/* ::/96 (with :: and ::1) and ::ffff:0:0/96 */
-	if (memcmp(dst, zero, 10) == 0 && (get16(dst + 10) == 0 || get16(dst + 10) == 0xffff))
+	if (memcmp(dst, zero, 10) == 0 && (frame_get16(dst + 10) == 0 || frame_get16(dst + 10) == 0xffff))
 		return false;
 	switch (ip[6]) {
-	case PROTO_TCP:
-		return filter_tcp(ip + IPV6_HEADER, payload);
-	case PROTO_UDP:
-		return filter_udp(ip + IPV6_HEADER, payload);
-	case PROTO_ICMP6:
-		return payload >= 8 && ip[IPV6_HEADER] != 133;
+	case FRAME_PROTO_TCP:
+		return filter_tcp(ip + FRAME_IPV6_HEADER, payload);
+	case FRAME_PROTO_UDP:
+		return filter_udp(ip + FRAME_IPV6_HEADER, payload);
+	case FRAME_PROTO_ICMP6:
+		return payload >= 8 && ip[FRAME_IPV6_HEADER] != 133;
 	default:
 		return false;
 	}
@@ -147,15 +115,15 @@ static bool filter_ipv6(uint8_t *ip, size_t len)
 
 bool filter_frame(uint8_t *frame, size_t len)
 {
-	if (len < ETH_HEADER)
+	if (len < FRAME_ETH_HEADER)
 		return false;
-	switch (get16(frame + 12)) {
-	case TYPE_ARP:
-		return len >= ETH_HEADER + ARP_LEN;
-	case TYPE_IPV4:
-		return filter_ipv4(frame + ETH_HEADER, len - ETH_HEADER);
-	case TYPE_IPV6:
-		return filter_ipv6(frame + ETH_HEADER, len - ETH_HEADER);
+	switch (frame_get16(frame + 12)) {
+	case FRAME_TYPE_ARP:
+		return len >= FRAME_ETH_HEADER + FRAME_ARP_LEN;
+	case FRAME_TYPE_IPV4:
+		return filter_ipv4(frame + FRAME_ETH_HEADER, len - FRAME_ETH_HEADER);
+	case FRAME_TYPE_IPV6:
+		return filter_ipv6(frame + FRAME_ETH_HEADER, len - FRAME_ETH_HEADER);
 	default:
 		return false;
 	}

@@ -34,10 +34,11 @@
 #include <slirp/libslirp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,6 +48,8 @@
 #include "net/filter.h"
 #include "net/forward.h"
 #include "net/layout.h"
+#include "net/nat.h"
+#include "net/neigh.h"
 #include "net/net.h"
 #include "net/wire.h"
 
@@ -73,6 +76,9 @@ struct net {
 	size_t open_n;	     /* sockets of libslirp other than published ports */
 	uint8_t *open_map;   /* a bit for each fd: counted in open_n */
 	uint8_t *listen_map; /* a bit for each fd: listening */
+	uint64_t now_ms;     /* of this round */
+	struct nat nat;
+	struct layout layout;
 	uint8_t frame[FRAME_MAX];
 };
 
@@ -97,11 +103,23 @@ static void map_set(uint8_t *map, int fd, bool on)
 
 static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
 {
-	const struct net *n = opaque;
+	struct net *n = opaque;
+
+	uint8_t head[NAT_HEAD];
+	size_t head_len = nat_to_container(&n->nat, buf, len, n->now_ms, head);
+	struct iovec iov[2] = { { .iov_base = head, .iov_len = head_len }, { .iov_len = len - head_len } };
+	ssize_t sent;
 
 	/* A frame that does not fit is lost, as on any network. */
-	if (write(n->tap_fd, buf, len) < 0)
-		return (ssize_t)len;
+	if (head_len == 0) {
+		sent = write(n->tap_fd, buf, len);
+	} else {
+		const uint8_t *rest = (const uint8_t *)buf + head_len;
+
+		memcpy(&iov[1].iov_base, &rest, sizeof(rest)); /* writev() does not write to it */
+		sent = writev(n->tap_fd, iov, 2);
+	}
+	(void)sent;
 	return (ssize_t)len;
 }
 
@@ -233,8 +251,10 @@ static bool read_tap(struct net *n)
 
 		if (len < 0)
 			return errno == EAGAIN || errno == EINTR;
-		if (filter_frame(n->frame, (size_t)len))
-			slirp_input(n->slirp, n->frame, (int)len);
+		if (!filter_frame(n->frame, (size_t)len))
+			continue;
+		nat_from_container(&n->nat, n->frame, (size_t)len, n->now_ms);
+		slirp_input(n->slirp, n->frame, (int)len);
 	}
 	return true;
 }
@@ -253,6 +273,7 @@ static int serve(struct net *n)
 		ready = poll(n->poll, n->poll_n, n->open_n == 0 ? -1 : (int)timeout);
 		if (ready < 0 && errno != EINTR)
 			return -errno;
+		n->now_ms = (uint64_t)cb_clock_get_ns(n) / 1000000;
 		slirp_pollfds_poll(n->slirp, ready < 0, cb_get_revents, n);
 		if (ready <= 0)
 			continue;
@@ -367,7 +388,6 @@ static int set_up(struct net *n, struct error *e)
 	_cleanup_free_ struct net_forward *f = NULL;
 	struct net_request r = { .mode = NET_MODE_SLIRP };
 	struct wire_message m;
-	struct layout l;
 	int ret;
 
 	ret = wire_recv(n->ctl_fd, &m, NULL);
@@ -384,13 +404,15 @@ static int set_up(struct net *n, struct error *e)
 	r.mtu = m.u.request.mtu;
 	r.ipv6 = m.u.request.ipv6 != 0;
 	memcpy(r.cidr, m.u.request.cidr, sizeof(r.cidr));
-	ret = layout_make(&r, &l, e);
+	ret = layout_make(&r, &n->layout, e);
 	if (ret < 0)
 		return ret;
-	ret = make_slirp(n, &m.u.request, &l, e);
+	n->nat.gateway = n->layout.gateway;
+	n->nat.gateway6 = n->layout.gateway6;
+	ret = make_slirp(n, &m.u.request, &n->layout, e);
 	if (ret < 0)
 		return ret;
-	ret = forward_bind_all(n->slirp, &l, f, m.u.request.forwards_n, on_listener, n, e);
+	ret = forward_bind_all(n->slirp, &n->layout, f, m.u.request.forwards_n, on_listener, n, e);
 	if (ret < 0)
 		return ret;
 	ret = wire_send(n->ctl_fd, WIRE_TYPE_BOUND, NULL, 0, -1);
@@ -403,6 +425,7 @@ static int set_up(struct net *n, struct error *e)
 static int take_tap(struct net *n, struct error *e)
 {
 	_cleanup_fd_ int fd = -1;
+	struct ifreq ifr = { .ifr_ifindex = 0 };
 	struct wire_message m;
 	struct stat st;
 	int ret;
@@ -418,6 +441,8 @@ static int take_tap(struct net *n, struct error *e)
 	if (fd_set_nonblock(fd, true) < 0)
 		return error_set(e, -EBADF, "crt-net: prepare the tap device");
 	n->tap_fd = steal_fd(&fd);
+	if (ioctl(n->tap_fd, SIOCGIFHWADDR, &ifr) == 0)
+		neigh_announce(n->slirp, &n->layout, (const uint8_t *)ifr.ifr_hwaddr.sa_data);
 	ret = wire_send(n->ctl_fd, WIRE_TYPE_TAKEN, NULL, 0, -1);
 	return ret < 0 ? error_set(e, ret, "crt-net: report the tap device") : 1;
 }
