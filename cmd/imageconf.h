@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The part of an OCI image configuration that a run needs, checked (image-spec, config.md). */
+#ifndef CMD_IMAGECONF_H
+#define CMD_IMAGECONF_H
+
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+/* All strings are owned. */
+struct imageconf {
+	struct strv env;	/* NAME=VALUE */
+	struct strv entrypoint, cmd;
+	struct strv volumes;	/* absolute clean paths */
+	struct strv exposed;	/* "80/tcp" */
+	struct strv labels;	/* key=value */
+	char *user, *workdir;	/* NULL when not set */
+	int stop_signal;	/* 0 when not set */
+};
+
+/* Parse the configuration of an image (hostile). what names the image. 0, -EINVAL with the field's name, -ENOMEM. */
+int imageconf_parse(const char *text, size_t len, const char *what, struct imageconf *ret, struct error *e);
+void imageconf_fini(struct imageconf *c);
+
+#endif
