@@ -12,6 +12,7 @@
 #include "cmd/user.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -6,7 +6,7 @@
 #ifndef CMD_USER_H
 #define CMD_USER_H
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The plan of one run: where image, request, ids, network and root file system
+ * are joined into an OCI runtime configuration. Nothing here touches a
+ * namespace; `crt run --explain` prints exactly this.
+ */
+#ifndef CMD_COMPOSE_H
+#define CMD_COMPOSE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/id.h"
+#include "base/types.h"
+#include "cmd/imageconf.h"
+#include "cmd/request.h"
+#include "storage/storage.h"
+#include "userns/userns.h"
+
+struct run_plan {
+	struct run_request *req;     /* borrowed */
+	struct storage *store;	     /* borrowed */
+	struct storage_image image;  /* empty with --rootfs */
+	struct imageconf conf;	     /* empty with --rootfs */
+	struct userns_caps caps;
+	struct id_map keeper_map;    /* of the keeper's user namespace */
+	struct id_map shift_map;     /* keep-id, nomap: of the container's, a child of the keeper's; else empty */
+	char id[ID_LEN + 1];
+	char *name;
+	char *hostname;
+	char *user;		     /* "USER[:GROUP]" to be resolved in the root file system; "" = root */
+	struct strv env;
+	json_t *config;		     /* the OCI config; process.user and what follows from it: compose_user() */
+	char *rundir;		     /* the bundle: config.json, rootfs/, hosts, resolv.conf, hostname, .containerenv */
+	char *rootfs;		     /* absolute path where the container's root will be */
+	bool own_netns;		     /* the keeper makes a network namespace */
+	struct strv notes;	     /* fallbacks taken and why, for --explain */
+};
+
+void run_plan_fini(struct run_plan *p);
+/*
+ * Fill everything that needs no namespace: p->req, store, image, conf, caps,
+ * keeper_map, id, name and rundir must be set. 0 or -errno.
+ */
+int compose_config(struct run_plan *p, struct error *e);
+/*
+ * With the root file system in place: resolve the user against its own passwd
+ * and group files and fill process.user, capabilities and HOME; *ret_passwd is
+ * a passwd file with a line for a user that the image does not know, or NULL.
+ * root_fd is borrowed. 0 or -errno.
+ */
+int compose_user(struct run_plan *p, int root_fd, char **ret_passwd, struct error *e);
+
+/* compose_mounts.c: mounts[], devices, masked and read-only paths. */
+int compose_mounts(struct run_plan *p, json_t *config, struct error *e);
+int compose_linux_paths(struct run_plan *p, json_t *linux_obj, struct error *e);
+int compose_devices(struct run_plan *p, json_t *linux_obj, struct error *e);
+
+#endif
