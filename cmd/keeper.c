@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The keeper of one container.
+ *
+ * Theory of operation: `crt run` clones the keeper into a new user and mount
+ * namespace. While newuidmap and newgidmap write the id maps, the keeper makes
+ * the network namespace and the tap device, which need capabilities but no
+ * ids. Then: root file system, user, config.json, create, report, wait for the
+ * gate, start, wait for the end.
+ *
+ * The keeper is the only process that reaps the container, so the exit status
+ * has one owner. It cannot be reached from the container: it is outside of its
+ * pid namespace and not dumpable. If `crt run` dies (its socket end closes) the
+ * keeper kills the container and cleans up; if the keeper dies, the kernel
+ * kills the container with it, and the record and bundle are removed by the
+ * next `crt ps` or `crt rm`. It runs the crt executable as long as the
+ * container lives, so the container cannot write to that file (ETXTBSY).
+ *
+ * The attacker controls the root file system (through the image) and, after the
+ * start, the container. What is read from the root file system here: passwd and
+ * group, by path_read_file_in() with a size limit.
+ */
+#include "cmd/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/proc.h"
+#include "base/procfs.h"
+#include "cmd/record.h"
+#include "cmd/rundir.h"
+#include "runtime/runtime.h"
+
+struct keeper {
+	struct keeper_start *start;
+	struct run_plan *plan;
+	int ctl_fd;
+	int root_fd;
+	bool mounted;
+	struct storage_rootfs_handle mount;
+	struct runtime_container *container;
+};
+
+static void report(struct keeper *k, enum keeper_event event, int value, const struct error *e)
+{
+	struct keeper_message m = { .event = event, .value = value };
+
+	if (e != NULL)
+		m.error = *e;
+	(void)fd_send(k->ctl_fd, &m, sizeof(m), NULL, 0); /* a dead reader is noticed by its hang-up */
+}
+
+/* ---- before the ids are mapped -------------------------------------------------------------- */
+
+static int make_network(struct keeper *k, struct error *e)
+{
+	struct run_plan *p = k->plan;
+	_cleanup_fd_ int proc_fd = -1;
+
+	if (!p->own_netns)
+		return 0;
+	if (unshare(CLONE_NEWNET) < 0)
+		return error_set(e, -errno, "creating a network namespace");
+	proc_fd = procfs_open(NULL);
+	if (proc_fd >= 0) /* ping without a capability; not every kernel allows it before the map, and it is optional */
+		(void)procfs_write(proc_fd, "sys/net/ipv4/ping_group_range", "0 0");
+	return net_tap_create(&p->req->net, steal_fd(&k->start->tap_sock), e);
+}
+
+/* ---- root file system ------------------------------------------------------------------------ */
+
+static int mount_rootfs(struct keeper *k, struct error *e)
+{
+	struct run_plan *p = k->plan;
+	_cleanup_fd_ int target = -1;
+	struct strv lower = { 0 };
+	struct storage_rootfs r = {
+		.layers = &p->image.layers,
+		.container_id = p->id,
+		.target = p->rootfs,
+		.is_volatile = p->req->rm,
+		.shift = p->shift_map.uid_n > 0 && p->caps.kind == USERNS_KIND_RANGE ? &p->shift_map : NULL,
+	};
+	int ret;
+
+	if (p->req->rootfs != NULL && !p->req->rootfs_overlay) {
+		k->root_fd = open(p->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		return k->root_fd < 0 ? error_set(e, -errno, "--rootfs %s", p->rootfs) : 0;
+	}
+	if (p->req->rootfs != NULL) {
+		if (strv_add(&lower, p->req->rootfs) < 0)
+			return error_set(e, -ENOMEM, "--rootfs %s", p->req->rootfs);
+		r.layers = &lower;
+	}
+	target = open(p->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	r.target_fd = target;
+	if (target < 0)
+		ret = error_set(e, -errno, "opening %s", p->rootfs);
+	else
+		ret = storage_rootfs_mount(p->store, &r, &k->mount, e);
+	strv_fini(&lower);
+	if (ret < 0)
+		return error_prefix(e, "mounting the root file system");
+	k->mounted = true;
+	k->root_fd = open(p->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return k->root_fd < 0 ? error_set(e, -errno, "opening %s", p->rootfs) : 0;
+}
+
+/* The image's VOLUME directories exist even where no layer has them. */
+static int make_volumes(struct keeper *k, struct error *e)
+{
+	const struct strv *volumes = &k->plan->conf.volumes;
+
+	for (size_t i = 0; i < volumes->n; i++) {
+		int fd = path_mkdir_in(k->root_fd, volumes->v[i], 0755, e);
+
+		if (fd < 0)
+			return error_prefix(e, "volume of the image");
+		(void)close(fd);
+	}
+	return 0;
+}
+
+/* Files of the bundle that the container sees belong to its root, also where that is another id than ours. */
+static int chown_files(struct keeper *k, struct error *e)
+{
+	static const char *const files[] = { "hosts", "hostname", "resolv.conf", ".containerenv", "passwd" };
+	const struct run_plan *p = k->plan;
+	uint32_t uid, gid;
+
+	if (!id_map_to_outside(p->shift_map.uid, p->shift_map.uid_n, 0, &uid) ||
+	    !id_map_to_outside(p->shift_map.gid, p->shift_map.gid_n, 0, &gid))
+		return 0;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (fchownat(k->start->bundle_fd, files[i], uid, gid, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+			return error_set(e, -errno, "changing the owner of %s", files[i]);
+	return 0;
+}
+
+static int bind_passwd(struct keeper *k, const char *passwd, struct error *e)
+{
+	_cleanup_free_ char *path = str_printf("%s/passwd", k->plan->rundir);
+	json_t *mounts = json_object_get(k->plan->config, "mounts");
+	json_t *m;
+	int r;
+
+	r = fd_write_file_at(k->start->bundle_fd, "passwd", passwd, strlen(passwd), 0644, false, e);
+	if (r < 0)
+		return r;
+	m = path == NULL ? NULL :
+			   json_pack("{s:s,s:s,s:s,s:[s,s,s,s,s]}", "destination", "/etc/passwd", "type", "bind",
+				     "source", path, "options", "bind", "rprivate", "nosuid", "noexec", "nodev");
+	return json_array_append_new(mounts, m) < 0 ? error_set(e, -ENOMEM, "composing /etc/passwd") : 0;
+}
+
+/* ---- create and start --------------------------------------------------------------------------- */
+
+static int create(struct keeper *k, int *ret_console, struct error *e)
+{
+	struct run_plan *p = k->plan;
+	struct runtime_create c = RUNTIME_CREATE_INIT;
+	_cleanup_free_ char *passwd = NULL, *text = NULL;
+	int r;
+
+	r = compose_user(p, k->root_fd, &passwd, e);
+	if (r == 0 && passwd != NULL)
+		r = bind_passwd(k, passwd, e);
+	if (r == 0)
+		r = chown_files(k, e);
+	if (r < 0)
+		return r;
+	text = json_to_pretty(p->config);
+	if (text == NULL)
+		return error_set(e, -ENOMEM, "writing config.json");
+	r = fd_write_file_at(k->start->bundle_fd, "config.json", text, strlen(text), 0600, false, e);
+	if (r < 0)
+		return r;
+	c.id = p->id;
+	c.bundle = p->rundir;
+	c.bundle_fd = k->start->bundle_fd;
+	c.config = text;
+	c.config_len = strlen(text);
+	memcpy(c.stdio, k->start->stdio, sizeof(c.stdio));
+	c.preserve_fds = p->req->preserve_fds;
+	c.ret_console_fd = p->req->tty ? ret_console : NULL;
+	c.die_with_parent = true;
+	c.exe_is_held = true;
+	c.cgroup_manager = "disabled";
+	return runtime_container_create(&c, &k->container, e);
+}
+
+static int report_created(struct keeper *k, int console_fd, struct error *e)
+{
+	struct keeper_message m = { .event = KEEPER_CREATED, .pid = runtime_container_pid(k->container) };
+	int fds[2] = { runtime_container_pidfd(k->container), console_fd };
+	char pid[16];
+	int r;
+
+	(void)snprintf(pid, sizeof(pid), "%d", (int)m.pid);
+	r = fd_write_file_at(k->start->bundle_fd, "pid", pid, strlen(pid), 0600, false, e);
+	if (r < 0)
+		return r;
+	r = fd_send(k->ctl_fd, &m, sizeof(m), fds, console_fd >= 0 ? 2 : 1);
+	return r < 0 ? error_set(e, r, "reporting to crt") : 0;
+}
+
+/* Wait for the gate. 0; -ECANCELED when crt went away. */
+static int wait_gate(struct keeper *k, struct error *e)
+{
+	char go;
+	ssize_t n;
+
+	do
+		n = recv(k->ctl_fd, &go, 1, 0);
+	while (n < 0 && errno == EINTR);
+	return n == 1 ? 0 : error_setf(e, -ECANCELED, "crt went away");
+}
+
+static void close_stdio(struct keeper_start *s)
+{
+	for (int i = 0; i < 3; i++)
+		if (s->stdio[i] > 2)
+			close_fd(&s->stdio[i]);
+}
+
+/* From the end of the map to the running program. 0, or the exit code of `crt run` with e filled. */
+static int bring_up(struct keeper *k, struct userns_child *self, struct error *e)
+{
+	_cleanup_fd_ int console_fd = -1;
+	int r;
+
+	r = make_network(k, e);
+	if (r == 0)
+		r = userns_map_wait(self, &k->plan->caps, e);
+	if (r == 0)
+		r = mount_rootfs(k, e);
+	if (r == 0)
+		r = make_volumes(k, e);
+	if (r == 0)
+		r = create(k, &console_fd, e);
+	if (r == 0)
+		r = report_created(k, console_fd, e);
+	close_fd(&console_fd);
+	if (r == 0)
+		r = wait_gate(k, e);
+	if (r < 0)
+		return 125;
+	r = runtime_container_start(k->container, e);
+	close_stdio(k->start);
+	if (r == 0)
+		return 0;
+	return r == RUNTIME_START_NOT_FOUND ? 127 : r == RUNTIME_START_NOT_EXECUTABLE ? 126 : 125;
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------ */
+
+/* Wait until the container's first process ends, or kill it when crt goes away. Returns the exit code. */
+static int hold(struct keeper *k)
+{
+	struct pollfd fds[2] = {
+		{ .fd = runtime_container_pidfd(k->container), .events = POLLIN },
+		{ .fd = k->ctl_fd, .events = 0 },
+	};
+	int status;
+
+	while (fds[0].revents == 0) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (fds[1].fd >= 0 && (fds[1].revents & (POLLHUP | POLLERR)) != 0) {
+			(void)proc_pidfd_send_signal(fds[0].fd, SIGKILL); /* gone already is fine */
+			fds[1].fd = -1;
+		}
+	}
+	status = runtime_container_wait(k->container, NULL);
+	return status < 0 ? 125 : proc_status_code(status);
+}
+
+/* Whatever can fail here is only left behind, and removed by a later command. */
+static void clean_up(struct keeper *k, int code)
+{
+	struct run_plan *p = k->plan;
+	struct error e = ERROR_INIT;
+	bool remove = p->req->rm || k->container == NULL || code < 0;
+
+	runtime_container_destroy(k->container);
+	close_fd(&k->root_fd);
+	if (k->mounted)
+		storage_rootfs_umount(&k->mount, p->rootfs);
+	if (remove) {
+		if (storage_container_remove(p->store, p->id, &e) < 0)
+			log_warning("%s", e.msg);
+	} else if (record_finish(p->store, p->id, code, &e) < 0) {
+		log_warning("%s", e.msg);
+	}
+	if (rundir_remove(k->start->containers, p->id, &e) < 0)
+		log_warning("%s", e.msg);
+}
+
+void keeper_main(struct keeper_start *start, struct userns_child *self, int ctl_fd)
+{
+	struct keeper k = { .start = start, .plan = start->plan, .ctl_fd = ctl_fd, .root_fd = -1 };
+	struct error e = ERROR_INIT;
+	int code;
+
+	(void)prctl(PR_SET_NAME, "crt-keeper");
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)setsid(); /* signals of the terminal are for crt, which passes them on */
+	code = bring_up(&k, self, &e);
+	if (code == 0) {
+		report(&k, KEEPER_STARTED, 0, NULL);
+		code = hold(&k);
+		report(&k, KEEPER_EXITED, code, NULL);
+		clean_up(&k, code);
+	} else {
+		report(&k, KEEPER_FAILED, code, &e);
+		clean_up(&k, start->plan->req->rm ? -1 : code);
+	}
+	_exit(0);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The record of a container: what ps and inspect show and what survives its end. */
+#ifndef CMD_RECORD_H
+#define CMD_RECORD_H
+
+#include "base/error.h"
+#include "cmd/compose.h"
+#include "storage/storage.h"
+
+/* JSON text of a new record, to be freed by the caller; NULL with e filled. */
+char *record_new(const struct run_plan *p, struct error *e);
+/* Note the exit code and the time of the end. 0 or -errno. */
+int record_finish(struct storage *s, const char *id, int exit_code, struct error *e);
+
+#endif
