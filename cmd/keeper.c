@@ -294,7 +294,7 @@ static void clean_up(struct keeper *k, int code)
 {
 	struct run_plan *p = k->plan;
 	struct error e = ERROR_INIT;
-	bool remove = p->req->rm || k->container == NULL || code < 0;
+	bool remove = p->req->rm || code < 0;
 
 	runtime_container_destroy(k->container);
 	close_fd(&k->root_fd);
@@ -327,7 +327,7 @@ void keeper_main(struct keeper_start *start, struct userns_child *self, int ctl_
 		clean_up(&k, code);
 	} else {
 		report(&k, KEEPER_FAILED, code, &e);
-		clean_up(&k, start->plan->req->rm ? -1 : code);
+		clean_up(&k, code == 125 ? -1 : code); /* what never was a container leaves nothing */
 	}
 	_exit(0);
 }
