@@ -53,6 +53,7 @@ struct channel {
 struct state {
 	struct relay *relay;
 	struct loop *loop;
+	struct loop_source *ctl_source;
 	struct error *error;
 	int pid_fd;
 	int console_fd;
@@ -359,10 +360,13 @@ static int on_report(void *data, int fd, short revents)
 
 	(void)revents;
 	if (len != (ssize_t)sizeof(m)) {
-		s->code = 125;
-		if (!s->ended)
+		loop_source_free(s->ctl_source);
+		s->ctl_source = NULL;
+		if (!s->ended) {
+			s->code = 125;
 			(void)error_setf(s->error, -EPIPE, "the container's keeper died; the container was killed with it");
-		loop_exit(s->loop, 0);
+			loop_exit(s->loop, 0);
+		}
 		return 0;
 	}
 	switch (m.event) {
@@ -398,7 +402,6 @@ static int on_report(void *data, int fd, short revents)
 static int set_up(struct state *s)
 {
 	struct relay *r = s->relay;
-	struct loop_source *source;
 	sigset_t set;
 	int ret;
 
@@ -408,7 +411,7 @@ static int set_up(struct state *s)
 	proxied_signals(&set);
 	ret = loop_add_signals(s->loop, &set, on_signal, s);
 	if (ret == 0)
-		ret = loop_add_fd(s->loop, r->ctl_fd, POLLIN, on_report, s, &source);
+		ret = loop_add_fd(s->loop, r->ctl_fd, POLLIN, on_report, s, &s->ctl_source);
 	if (ret == 0 && r->stdio->parent[0] >= 0)
 		ret = channel_add(s, STDIN_FILENO, steal_fd(&r->stdio->parent[0]), false, true);
 	for (int i = 1; ret == 0 && i < 3; i++)
