@@ -36,6 +36,17 @@ static struct request_mount *mount_new(struct run_request *r, struct error *e)
 	return &bigger[r->mounts_n++];
 }
 
+/* Take the newest mount back: it was not understood. Returns what error_prefix() returned. */
+static int mount_drop(struct run_request *r, int result)
+{
+	struct request_mount *m = &r->mounts[--r->mounts_n];
+
+	free(m->source);
+	free(m->destination);
+	strv_fini(&m->options);
+	return result;
+}
+
 static int set_destination(const struct run_request *r, struct request_mount *m, const char *text,
 			   struct error *e)
 {
@@ -157,7 +168,7 @@ int request_add_volume(struct run_request *r, const char *text, struct error *e)
 		return -ENOMEM;
 	m->type = REQUEST_MOUNT_BIND;
 	if (read_volume(r, m, copy, e) < 0)
-		return error_prefix(e, "-v %s", text);
+		return mount_drop(r, error_prefix(e, "-v %s", text));
 	return 0;
 }
 
@@ -218,7 +229,7 @@ int request_add_tmpfs(struct run_request *r, const char *text, struct error *e)
 		ret = add_tmpfs_option(m, o, e);
 	if (ret == 0)
 		ret = tmpfs_defaults(m, e);
-	return ret < 0 ? error_prefix(e, "--tmpfs %s", text) : 0;
+	return ret < 0 ? mount_drop(r, error_prefix(e, "--tmpfs %s", text)) : 0;
 }
 
 /* What one --mount said besides options. Borrowed from its text. */
@@ -346,6 +357,6 @@ int request_add_mount(struct run_request *r, const char *text, struct error *e)
 	if (m == NULL)
 		return -ENOMEM;
 	if (read_mount(r, m, text, copy, e) < 0)
-		return error_prefix(e, "--mount %s", text);
+		return mount_drop(r, error_prefix(e, "--mount %s", text));
 	return 0;
 }

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crt run: an image in a container, in the foreground.
+ *
+ * Theory of operation: the path of one run. The option table fills a struct
+ * run_request. The image is found in the store or fetched. compose_config()
+ * joins them into an OCI configuration. Then, side by side because each costs
+ * about a millisecond: crt-net starts, the keeper is cloned and makes its
+ * network namespace, newuidmap and newgidmap write the id maps, and this
+ * process writes the files of the bundle. The gate is opened when the ids are
+ * mapped and the published ports are bound; from then on this process only
+ * relays.
+ *
+ * What was made is removed by whoever can: the keeper (root of the namespace)
+ * deletes the writable layer, this process what the keeper never got to. A
+ * crash of this process is noticed by the keeper; what a crash of both leaves
+ * is a record whose lock is free, which ps shows as exited and rm removes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "cmd/compose.h"
+#include "cmd/explain.h"
+#include "cmd/fetch.h"
+#include "cmd/keeper.h"
+#include "cmd/record.h"
+#include "cmd/relay.h"
+#include "cmd/rundir.h"
+#include "cmd/run_options.h"
+#include "cmd/verbs.h"
+
+#define NET_TIMEOUT_MS 10000 /* crt-net answers in milliseconds; a stuck one must not hang us */
+
+struct run {
+	const struct cmd_global *global;
+	struct run_request *req;
+	struct run_plan plan;
+	char *containers; /* runtime directory of all containers */
+	int bundle_fd;
+	int lock_fd;
+	bool recorded;
+	struct net_handle net;
+	struct relay_stdio stdio;
+	int ctl[2]; /* ours, the keeper's */
+	struct userns_child keeper;
+};
+
+/* ---- the image ----------------------------------------------------------------------------- */
+
+static int fetch_image(struct run *r, struct error *e)
+{
+	struct cmd_fetch_options o = {
+		.platform = r->req->platform,
+		.tls_verify = r->req->tls_verify,
+		.authfile = r->req->authfile,
+	};
+	_cleanup_free_ char *ref = NULL;
+	int ret;
+
+	ret = cmd_fetch_image(r->plan.store, r->req->image, &o, r->req->quiet, &ref, e);
+	if (ret < 0)
+		return ret;
+	ret = storage_image_resolve(r->plan.store, ref, &r->plan.image, e);
+	return ret > 0 ? -ENOENT : ret;
+}
+
+static int find_image(struct run *r, struct error *e)
+{
+	const struct run_request *req = r->req;
+	struct run_plan *p = &r->plan;
+	int ret = STORAGE_MISSING;
+
+	if (req->pull == REQUEST_PULL_MISSING || req->pull == REQUEST_PULL_NEVER)
+		ret = storage_image_resolve(p->store, req->image, &p->image, e);
+	if (ret == STORAGE_MISSING && req->pull != REQUEST_PULL_NEVER) {
+		*e = ERROR_INIT;
+		ret = fetch_image(r, e);
+	}
+	if (ret == STORAGE_MISSING)
+		return -ENOENT;
+	if (ret < 0)
+		return ret;
+	return imageconf_parse(p->image.config, p->image.config_len, req->image, &p->conf, e);
+}
+
+/* ---- the bundle ------------------------------------------------------------------------------- */
+
+static int write_file(struct run *r, const char *name, const struct buf *b, struct error *e)
+{
+	if (b->err != 0)
+		return error_set(e, b->err, "composing %s", name);
+	return fd_write_file_at(r->bundle_fd, name, buf_str(b), b->len, 0644, false, e);
+}
+
+static int write_network_files(struct run *r, struct error *e)
+{
+	const struct run_plan *p = &r->plan;
+	_cleanup_buf_ struct buf hosts = BUF_INIT, resolv = BUF_INIT, hostname = BUF_INIT;
+	int ret;
+
+	ret = net_hosts(&r->req->net, p->hostname, p->name, &r->req->add_host, &hosts, e);
+	if (ret == 0)
+		ret = write_file(r, "hosts", &hosts, e);
+	if (ret == 0)
+		ret = net_resolv_conf(&r->req->net, &resolv, e);
+	if (ret == 0)
+		ret = write_file(r, "resolv.conf", &resolv, e);
+	if (ret == 0) {
+		(void)buf_printf(&hostname, "%s\n", p->hostname);
+		ret = write_file(r, "hostname", &hostname, e);
+	}
+	return ret;
+}
+
+static int write_containerenv(struct run *r, struct error *e)
+{
+	const struct run_plan *p = &r->plan;
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	if (r->req->privileged) /* as podman: details only for a container that is trusted anyway */
+		(void)buf_printf(&b, "engine=\"crt-%s\"\nname=\"%s\"\nid=\"%s\"\nimage=\"%s\"\nimageid=\"%s\"\nrootless=%d\n",
+				 CRT_VERSION, p->name, p->id, p->image.name != NULL ? p->image.name : "",
+				 p->image.id != NULL ? p->image.id : "", p->caps.kind != USERNS_KIND_NONE);
+	return write_file(r, ".containerenv", &b, e);
+}
+
+/* Create the record, its lock, and the bundle directory. */
+static int make_container(struct run *r, struct error *e)
+{
+	struct run_plan *p = &r->plan;
+	_cleanup_free_ char *record = record_new(p, e);
+	int ret;
+
+	if (record == NULL)
+		return -ENOMEM;
+	ret = storage_container_create(p->store, p->id, p->name, record, !r->req->rm, e);
+	if (ret < 0)
+		return ret;
+	r->recorded = true;
+	r->lock_fd = storage_container_lock(p->store, p->id, e);
+	if (r->lock_fd < 0)
+		return r->lock_fd;
+	free(p->rundir);
+	p->rundir = NULL;
+	r->bundle_fd = rundir_make(r->containers, p->id, &p->rundir, e);
+	return r->bundle_fd < 0 ? r->bundle_fd : 0;
+}
+
+/* Undo make_container() where no keeper did. */
+static void remove_container(struct run *r)
+{
+	struct error e = ERROR_INIT;
+
+	if (!r->recorded)
+		return;
+	if (storage_container_remove(r->plan.store, r->plan.id, &e) < 0 && e.code != -ENOENT)
+		log_warning("%s", e.msg);
+	if (rundir_remove(r->containers, r->plan.id, &e) < 0)
+		log_warning("%s", e.msg);
+	r->recorded = false;
+}
+
+static int write_cidfile(const struct run *r, struct error *e)
+{
+	const char *path = r->req->cidfile;
+	_cleanup_fd_ int fd = -1;
+	int ret;
+
+	if (path == NULL)
+		return 0;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return error_set(e, -errno, "--cidfile %s", path);
+	ret = fd_write_all(fd, r->plan.id, strlen(r->plan.id));
+	return ret < 0 ? error_set(e, ret, "--cidfile %s", path) : 0;
+}
+
+/* ---- start ------------------------------------------------------------------------------------- */
+
+static void become_keeper(struct run *r, struct userns_child *self)
+{
+	struct keeper_start k = {
+		.plan = &r->plan,
+		.containers = r->containers,
+		.bundle_fd = r->bundle_fd,
+		.lock_fd = r->lock_fd,
+		.tap_sock = -1,
+	};
+
+	close_fd(&r->ctl[0]);
+	memcpy(k.stdio, r->stdio.child, sizeof(k.stdio));
+	for (int i = 0; i < 3; i++)
+		close_fd(&r->stdio.parent[i]);
+	if (r->req->net.mode == NET_MODE_SLIRP)
+		k.tap_sock = net_tap_socket(&r->net);
+	close_fd(&r->net.ctl_fd);
+	keeper_main(&k, self, r->ctl[1]);
+}
+
+/* Everything up to the open gate. On failure the keeper, if any, is told by its closed socket. */
+static int launch(struct run *r, struct error *e)
+{
+	struct run_plan *p = &r->plan;
+	bool slirp = r->req->net.mode == NET_MODE_SLIRP;
+	int ret;
+
+	ret = fd_socketpair(SOCK_SEQPACKET, r->ctl);
+	if (ret < 0)
+		return error_set(e, ret, "making a socket pair");
+	ret = relay_stdio_init(&r->stdio, r->req->interactive, r->req->tty, e);
+	if (ret == 0 && slirp)
+		ret = net_start(&r->req->net, &r->net, e);
+	if (ret < 0)
+		return ret;
+	relay_block_signals();
+	ret = userns_clone(&p->caps, &p->keeper_map, 0, false, &r->keeper, e);
+	if (ret < 0)
+		return ret;
+	if (ret == 0)
+		become_keeper(r, &r->keeper);
+	close_fd(&r->ctl[1]);
+	relay_stdio_close_child(&r->stdio);
+	ret = write_network_files(r, e);
+	if (ret == 0)
+		ret = write_containerenv(r, e);
+	if (ret < 0)
+		return ret;
+	ret = userns_map_finish(&r->keeper, &p->caps, &p->keeper_map, e);
+	if (ret < 0) {
+		r->keeper.pid = 0; /* it was killed and reaped */
+		return ret;
+	}
+	if (slirp)
+		ret = net_wait_ready(&r->net, &r->req->net, false, NET_TIMEOUT_MS, e);
+	if (ret == 0)
+		ret = fd_send(r->ctl[0], "g", 1, NULL, 0);
+	return ret;
+}
+
+/* Wait for the keeper, which cleans up after its last report. */
+static void end_keeper(struct run *r)
+{
+	close_fd(&r->ctl[0]);
+	if (r->keeper.pid > 0) {
+		(void)proc_wait(r->keeper.pid);
+		r->recorded = false; /* the keeper removed or finished it */
+	}
+	userns_child_fini(&r->keeper);
+}
+
+static int run_container(struct run *r, struct error *e)
+{
+	struct relay relay = {
+		.stdio = &r->stdio,
+		.tty = r->req->tty,
+		.interactive = r->req->interactive,
+		.sig_proxy = r->req->sig_proxy,
+		.pidfile = r->req->pidfile,
+	};
+	int code = 125;
+
+	if (make_container(r, e) == 0 && write_cidfile(r, e) == 0 && launch(r, e) == 0) {
+		relay.ctl_fd = r->ctl[0];
+		code = relay_run(&relay, e);
+	} else if (r->keeper.pid > 0 && r->ctl[0] >= 0) {
+		struct keeper_message m;
+		size_t n = 0;
+
+		/* the keeper's own reason is better than the consequence that we saw */
+		if (e->code == -EPIPE && fd_recv(r->ctl[0], &m, sizeof(m), NULL, &n) == (ssize_t)sizeof(m) &&
+		    m.event == KEEPER_FAILED)
+			*e = m.error;
+	}
+	net_stop(&r->net);
+	end_keeper(r);
+	relay_stdio_fini(&r->stdio);
+	remove_container(r);
+	return code;
+}
+
+/* ---- the plan ---------------------------------------------------------------------------------- */
+
+static int make_plan(struct run *r, struct error *e)
+{
+	struct run_plan *p = &r->plan;
+	int ret;
+
+	ret = userns_probe(&p->caps, e);
+	if (ret == 0)
+		ret = userns_map_default(&p->caps, &p->keeper_map, e);
+	if (ret == 0 && r->req->rootfs == NULL)
+		ret = find_image(r, e);
+	if (ret == 0)
+		ret = id_generate(p->id);
+	if (ret < 0)
+		return ret;
+	p->name = r->req->name != NULL ? strdup(r->req->name) : id_random_name();
+	p->rundir = str_printf("%s/%s", r->containers, p->id);
+	if (p->name == NULL || p->rundir == NULL)
+		return error_set(e, -ENOMEM, "container name");
+	return compose_config(p, e);
+}
+
+/* Ports below --preserve-fds must be open before we open anything of ours. */
+static int check_preserved_fds(const struct run_request *req, struct error *e)
+{
+	for (unsigned int i = 0; i < req->preserve_fds; i++)
+		if (fcntl((int)(3 + i), F_GETFD) < 0)
+			return error_setf(e, -EBADF, "--preserve-fds %u: file descriptor %u is not available, the preserve-fds option requires that file descriptors must be passed",
+					  req->preserve_fds, 3 + i);
+	return 0;
+}
+
+static int run(struct run *r, struct error *e)
+{
+	int ret;
+
+	ret = check_preserved_fds(r->req, e);
+	if (ret == 0)
+		ret = storage_open(r->global->root, true, &r->plan.store, e);
+	if (ret == 0)
+		ret = rundir_open(r->global->runroot, r->plan.store, &r->containers, e);
+	if (ret == 0)
+		ret = make_plan(r, e);
+	if (ret < 0)
+		return 125;
+	if (r->req->explain)
+		return explain_print(&r->plan, e) < 0 ? 125 : 0;
+	if (r->req->tty && !isatty(STDIN_FILENO) && r->req->interactive)
+		log_warning("the input device is not a TTY; the --tty and --interactive flags might not work properly");
+	return run_container(r, e);
+}
+
+int cmd_run(int argc, char **argv, const struct cmd_global *g)
+{
+	struct run_request req;
+	struct error e = ERROR_INIT;
+	struct run r = {
+		.global = g,
+		.req = &req,
+		.bundle_fd = -1,
+		.lock_fd = -1,
+		.net = NET_HANDLE_INIT,
+		.stdio = { { -1, -1, -1 }, { -1, -1, -1 } },
+		.ctl = { -1, -1 },
+	};
+	int code;
+
+	run_request_init(&req);
+	if (run_options_parse(argc, argv, &req, &code)) {
+		r.plan.req = &req;
+		code = run(&r, &e);
+		if (e.code != 0)
+			log_error(&e);
+	}
+	close_fd(&r.bundle_fd);
+	close_fd(&r.lock_fd);
+	close_fd(&r.ctl[0]);
+	close_fd(&r.ctl[1]);
+	struct storage *store = r.plan.store;
+	run_plan_fini(&r.plan);
+	storage_free(store);
+	free(r.containers);
+	run_request_fini(&req);
+	return code;
+}

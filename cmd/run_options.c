@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line of `crt run`.
+ *
+ * Theory of operation: one table. Simple values land in struct run_options and
+ * are moved into the request afterwards; options with a syntax of their own are
+ * parsed by the functions of cmd/request.h as they come. The order of mounts,
+ * environment and capabilities is the order of the command line. What cannot
+ * go together is refused here, before anything is touched.
+ */
+#include "cmd/run_options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/id.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "cmd/verbs.h"
+
+struct run_options {
+	struct run_request *req;
+	bool rm, interactive, tty, init, quiet, explain, privileged, read_only, sig_proxy, rootfs;
+	int tls_verify;
+	const char *name, *workdir, *user, *hostname, *platform, *authfile, *cidfile, *pidfile;
+	unsigned int preserve_fds, stop_timeout;
+	unsigned long long shm_size;
+	struct strv env, env_file, labels, annotations, cap_add, cap_drop, devices, sysctls, group_add, add_host, dns,
+		dns_search, dns_option;
+};
+
+static struct run_request *request_of(void *data)
+{
+	return ((struct run_options *)data)->req;
+}
+
+static int on_volume(void *data, const char *value, struct error *e)
+{
+	return request_add_volume(request_of(data), value, e);
+}
+
+static int on_mount(void *data, const char *value, struct error *e)
+{
+	return request_add_mount(request_of(data), value, e);
+}
+
+static int on_tmpfs(void *data, const char *value, struct error *e)
+{
+	return request_add_tmpfs(request_of(data), value, e);
+}
+
+static int on_ulimit(void *data, const char *value, struct error *e)
+{
+	return request_add_ulimit(request_of(data), value, e);
+}
+
+static int on_security_opt(void *data, const char *value, struct error *e)
+{
+	return request_add_security_opt(request_of(data), value, e);
+}
+
+static int on_userns(void *data, const char *value, struct error *e)
+{
+	return request_set_userns(request_of(data), value, e);
+}
+
+static int on_entrypoint(void *data, const char *value, struct error *e)
+{
+	return request_set_entrypoint(request_of(data), value, e);
+}
+
+static int on_publish(void *data, const char *value, struct error *e)
+{
+	return net_parse_publish(value, &request_of(data)->net, e);
+}
+
+static int on_network(void *data, const char *value, struct error *e)
+{
+	return net_parse_mode(value, &request_of(data)->net, e);
+}
+
+static int on_pull(void *data, const char *value, struct error *e)
+{
+	static const char *const words[] = {
+		[REQUEST_PULL_MISSING] = "missing",
+		[REQUEST_PULL_ALWAYS] = "always",
+		[REQUEST_PULL_NEVER] = "never",
+		[REQUEST_PULL_NEWER] = "newer",
+	};
+
+	_Static_assert(sizeof(words) / sizeof(words[0]) == REQUEST_PULL_COUNT, "a word for each policy");
+	for (int i = 0; i < REQUEST_PULL_COUNT; i++)
+		if (strcmp(words[i], value) == 0) {
+			request_of(data)->pull = (enum request_pull)i;
+			return 0;
+		}
+	return error_setf(e, -EINVAL, "--pull %s: must be always, missing, never or newer", value);
+}
+
+/* --pid, --ipc, --uts: "host", or the default under its names */
+static int on_namespace(bool *host, const char *option, const char *value, struct error *e)
+{
+	if (strcmp(value, "host") == 0)
+		*host = true;
+	else if (strcmp(value, "private") == 0 || *value == '\0')
+		*host = false;
+	else
+		return error_setf(e, -EINVAL, "--%s %s: must be host or private", option, value);
+	return 0;
+}
+
+static int on_pid(void *data, const char *value, struct error *e)
+{
+	return on_namespace(&request_of(data)->pid_host, "pid", value, e);
+}
+
+static int on_ipc(void *data, const char *value, struct error *e)
+{
+	return on_namespace(&request_of(data)->ipc_host, "ipc", value, e);
+}
+
+static int on_uts(void *data, const char *value, struct error *e)
+{
+	return on_namespace(&request_of(data)->uts_host, "uts", value, e);
+}
+
+static int on_stop_signal(void *data, const char *value, struct error *e)
+{
+	int sig = proc_signal_parse(value);
+
+	if (sig <= 0)
+		return error_setf(e, -EINVAL, "--stop-signal %s: invalid signal", value);
+	request_of(data)->stop_signal = sig;
+	return 0;
+}
+
+#define AT(member) offsetof(struct run_options, member)
+
+static const struct option_spec options[] = {
+	{ "add-host", 0, OPT_STRINGS, AT(add_host), "HOST:IP", "Add a line to /etc/hosts (IP may be host-gateway)", NULL, NULL },
+	{ "annotation", 0, OPT_STRINGS, AT(annotations), "KEY=VALUE", "Add an OCI annotation", NULL, NULL },
+	{ "authfile", 0, OPT_STRING, AT(authfile), "FILE", "Read registry credentials from FILE", "file", NULL },
+	{ "cap-add", 0, OPT_LIST, AT(cap_add), "CAP", "Add a capability, or ALL", NULL, NULL },
+	{ "cap-drop", 0, OPT_LIST, AT(cap_drop), "CAP", "Drop a capability, or ALL", NULL, NULL },
+	{ "cidfile", 0, OPT_STRING, AT(cidfile), "FILE", "Write the container's id to FILE, which must not exist", "file", NULL },
+	{ "device", 0, OPT_STRINGS, AT(devices), "HOST[:CONTAINER][:PERM]", "Add a device of the host", "file", NULL },
+	{ "dns", 0, OPT_STRINGS, AT(dns), "IP", "Use this name server", NULL, NULL },
+	{ "dns-option", 0, OPT_STRINGS, AT(dns_option), "OPTION", "Set an option in resolv.conf", NULL, NULL },
+	{ "dns-search", 0, OPT_STRINGS, AT(dns_search), "DOMAIN", "Set a search domain in resolv.conf", NULL, NULL },
+	{ "entrypoint", 0, OPT_CALL, 0, "COMMAND", "Use instead of the image's ENTRYPOINT", NULL, on_entrypoint },
+	{ "env", 'e', OPT_STRINGS, AT(env), "NAME[=VALUE]", "Set an environment variable (NAME alone: the host's value)", NULL, NULL },
+	{ "env-file", 0, OPT_STRINGS, AT(env_file), "FILE", "Read environment variables from FILE", "file", NULL },
+	{ "explain", 0, OPT_FLAG, AT(explain), NULL, "Print the plan as JSON and run nothing", NULL, NULL },
+	{ "group-add", 0, OPT_STRINGS, AT(group_add), "GROUP", "Add a supplementary group (keep-groups: the caller's)", NULL, NULL },
+	{ "hostname", 'h', OPT_STRING, AT(hostname), "NAME", "Set the container's host name", NULL, NULL },
+	{ "init", 0, OPT_FLAG, AT(init), NULL, "Run an init as pid 1 that reaps processes and passes signals on", NULL, NULL },
+	{ "interactive", 'i', OPT_FLAG, AT(interactive), NULL, "Keep standard input open", NULL, NULL },
+	{ "ipc", 0, OPT_CALL, 0, "MODE", "IPC namespace: host or private", "host|private", on_ipc },
+	{ "label", 'l', OPT_STRINGS, AT(labels), "KEY=VALUE", "Set a label", NULL, NULL },
+	{ "mount", 0, OPT_CALL, 0, "type=TYPE,...", "Mount a directory of the host or a tmpfs", NULL, on_mount },
+	{ "name", 0, OPT_STRING, AT(name), "NAME", "Name the container", NULL, NULL },
+	{ "net", 0, OPT_CALL, 0, "MODE", NULL, "slirp|host|none", on_network },
+	{ "network", 0, OPT_CALL, 0, "MODE", "Network: slirp[:OPT=VALUE,...], host or none", "slirp|host|none", on_network },
+	{ "pid", 0, OPT_CALL, 0, "MODE", "PID namespace: host or private", "host|private", on_pid },
+	{ "pidfile", 0, OPT_STRING, AT(pidfile), "FILE", "Write the container's process id to FILE", "file", NULL },
+	{ "platform", 0, OPT_STRING, AT(platform), "OS/ARCH[/VARIANT]", "Choose this platform of a multi-platform image", NULL, NULL },
+	{ "preserve-fds", 0, OPT_UINT, AT(preserve_fds), "N", "Pass N file descriptors, from 3 on, into the container", NULL, NULL },
+	{ "privileged", 0, OPT_FLAG, AT(privileged), NULL, "Give the container all that the caller could do in a user namespace", NULL, NULL },
+	{ "publish", 'p', OPT_CALL, 0, "[[IP:][HOST-PORT]:]PORT[/udp]", "Publish a port or range of ports on the host", NULL, on_publish },
+	{ "pull", 0, OPT_CALL, 0, "POLICY", "Pull the image: always, missing, never or newer", "always|missing|never|newer", on_pull },
+	{ "quiet", 'q', OPT_FLAG, AT(quiet), NULL, "Do not show the progress of a pull", NULL, NULL },
+	{ "read-only", 0, OPT_FLAG, AT(read_only), NULL, "Make the root file system read-only (not /run, /tmp, /var/tmp)", NULL, NULL },
+	{ "rm", 0, OPT_FLAG, AT(rm), NULL, "Remove the container when it ends", NULL, NULL },
+	{ "rootfs", 0, OPT_FLAG, AT(rootfs), NULL, "The argument is a directory, not an image (DIR:O: keep it unchanged)", NULL, NULL },
+	{ "security-opt", 0, OPT_CALL, 0, "OPTION", "seccomp=, no-new-privileges, mask=, unmask=", NULL, on_security_opt },
+	{ "shm-size", 0, OPT_SIZE, AT(shm_size), "SIZE", "Size of /dev/shm", NULL, NULL },
+	{ "sig-proxy", 0, OPT_FLAG, AT(sig_proxy), NULL, "Pass signals on to the container (default true)", NULL, NULL },
+	{ "stop-signal", 0, OPT_CALL, 0, "SIGNAL", "Signal that stops the container", NULL, on_stop_signal },
+	{ "stop-timeout", 0, OPT_UINT, AT(stop_timeout), "SECONDS", "Time to stop before the container is killed", NULL, NULL },
+	{ "sysctl", 0, OPT_STRINGS, AT(sysctls), "KEY=VALUE", "Set a kernel parameter of the container's namespaces", NULL, NULL },
+	{ "tls-verify", 0, OPT_TRISTATE, AT(tls_verify), NULL, "Require HTTPS and verify certificates (default true)", NULL, NULL },
+	{ "tmpfs", 0, OPT_CALL, 0, "DIR[:OPTIONS]", "Mount a tmpfs", NULL, on_tmpfs },
+	{ "tty", 't', OPT_FLAG, AT(tty), NULL, "Give the container a terminal", NULL, NULL },
+	{ "ulimit", 0, OPT_CALL, 0, "NAME=SOFT[:HARD]", "Set a resource limit", NULL, on_ulimit },
+	{ "user", 'u', OPT_STRING, AT(user), "USER[:GROUP]", "Run as this user of the container", NULL, NULL },
+	{ "userns", 0, OPT_CALL, 0, "MODE", "User namespace: host, keep-id[:uid=N,gid=N] or nomap", "host|keep-id|nomap", on_userns },
+	{ "uts", 0, OPT_CALL, 0, "MODE", "UTS namespace: host or private", "host|private", on_uts },
+	{ "volume", 'v', OPT_CALL, 0, "HOST-PATH:CONTAINER-PATH[:OPTIONS]", "Mount a directory or file of the host", "dir", on_volume },
+	{ "workdir", 'w', OPT_STRING, AT(workdir), "DIR", "Working directory in the container", NULL, NULL },
+	OPTION_END
+};
+
+const struct cmd_verb cmd_verb_run = {
+	.name = "run",
+	.run = cmd_run,
+	.options = options,
+	.usage = "[OPTIONS] IMAGE [COMMAND [ARG...]]",
+	.summary = "Run a command in a new container",
+	.stops_at_operand = true,
+	.operands = OPERANDS_IMAGE,
+};
+
+/* Copy an optional string into the request. */
+static int take(char **to, const char *from)
+{
+	if (from == NULL)
+		return 0;
+	*to = strdup(from);
+	return *to != NULL ? 0 : -ENOMEM;
+}
+
+static void move_list(struct strv *to, struct strv *from)
+{
+	strv_fini(to);
+	*to = *from;
+	*from = (struct strv){ 0 };
+}
+
+static int take_groups(struct run_request *req, const struct strv *groups)
+{
+	for (size_t i = 0; i < groups->n; i++) {
+		if (strcmp(groups->v[i], "keep-groups") == 0)
+			req->keep_groups = true;
+		else if (strv_add(&req->group_add, groups->v[i]) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* --rootfs: the operand is DIR or DIR:O */
+static int take_rootfs(struct run_request *req, const char *operand, struct error *e)
+{
+	_cleanup_free_ char *dir = strdup(operand);
+
+	if (dir == NULL)
+		return error_set(e, -ENOMEM, "--rootfs %s", operand);
+	if (str_ends(dir, ":O")) {
+		dir[strlen(dir) - 2] = '\0';
+		req->rootfs_overlay = true;
+	}
+	req->rootfs = realpath(dir, NULL);
+	return req->rootfs != NULL ? 0 : error_set(e, -errno, "--rootfs %s", dir);
+}
+
+static int take_env(struct run_request *req, const struct run_options *o, struct error *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < o->env_file.n; i++)
+		r = request_add_env_file(req, o->env_file.v[i], e);
+	for (size_t i = 0; r == 0 && i < o->env.n; i++)
+		r = request_add_env(req, o->env.v[i], e);
+	return r;
+}
+
+static int check(const struct run_request *req, struct error *e)
+{
+	if (req->name != NULL && !id_name_valid(req->name))
+		return error_setf(e, -EINVAL, "--name: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]* and have at most %d characters",
+				  LIMIT_NAME);
+	if (req->net.forwards_n > 0 && req->net.mode == NET_MODE_NONE)
+		return error_setf(e, -EINVAL, "-p cannot be used with --network none");
+	if (req->keep_groups && req->group_add.n > 0)
+		return error_setf(e, -EINVAL, "--group-add keep-groups cannot be used with other groups");
+	if (req->preserve_fds > 1000)
+		return error_setf(e, -EINVAL, "--preserve-fds %u: at most 1000", req->preserve_fds);
+	return 0;
+}
+
+static int take_all(struct run_request *req, struct run_options *o, int argc, char **argv, struct error *e)
+{
+	int r;
+
+	req->rm = o->rm;
+	req->interactive = o->interactive;
+	req->tty = o->tty;
+	req->init = o->init;
+	req->quiet = o->quiet;
+	req->explain = o->explain;
+	req->privileged = o->privileged;
+	req->read_only = o->read_only;
+	req->sig_proxy = o->sig_proxy;
+	req->tls_verify = o->tls_verify;
+	req->preserve_fds = o->preserve_fds;
+	req->stop_timeout = o->stop_timeout;
+	req->shm_size = o->shm_size;
+	move_list(&req->labels, &o->labels);
+	move_list(&req->annotations, &o->annotations);
+	move_list(&req->cap_add, &o->cap_add);
+	move_list(&req->cap_drop, &o->cap_drop);
+	move_list(&req->devices, &o->devices);
+	move_list(&req->sysctls, &o->sysctls);
+	move_list(&req->add_host, &o->add_host);
+	move_list(&req->net.dns, &o->dns);
+	move_list(&req->net.dns_search, &o->dns_search);
+	move_list(&req->net.dns_option, &o->dns_option);
+	if (take(&req->name, o->name) < 0 || take(&req->workdir, o->workdir) < 0 || take(&req->user, o->user) < 0 ||
+	    take(&req->hostname, o->hostname) < 0 || take(&req->platform, o->platform) < 0 ||
+	    take(&req->authfile, o->authfile) < 0 || take(&req->cidfile, o->cidfile) < 0 ||
+	    take(&req->pidfile, o->pidfile) < 0 || take(&req->image, argv[0]) < 0 ||
+	    take_groups(req, &o->group_add) < 0)
+		return error_set(e, -ENOMEM, "reading the command line");
+	for (int i = 1; i < argc; i++)
+		if (strv_add(&req->args, argv[i]) < 0)
+			return error_set(e, -ENOMEM, "reading the command line");
+	r = take_env(req, o, e);
+	if (r == 0 && o->rootfs)
+		r = take_rootfs(req, argv[0], e);
+	return r < 0 ? r : check(req, e);
+}
+
+static void options_fini(struct run_options *o)
+{
+	struct strv *lists[] = { &o->env,     &o->env_file, &o->labels,	   &o->annotations, &o->cap_add, &o->cap_drop, &o->devices,
+				 &o->sysctls, &o->group_add, &o->add_host, &o->dns,	    &o->dns_search, &o->dns_option };
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		strv_fini(lists[i]);
+}
+
+bool run_options_parse(int argc, char **argv, struct run_request *req, int *ret_code)
+{
+	struct run_options o = {
+		.req = req,
+		.sig_proxy = req->sig_proxy,
+		.tls_verify = req->tls_verify,
+		.stop_timeout = req->stop_timeout,
+		.shm_size = req->shm_size,
+	};
+	struct error e = ERROR_INIT;
+	int first = opt_parse(&cmd_verb_run, argc, argv, &o, ret_code);
+	bool ok = false;
+
+	if (first >= 0 && first == argc) {
+		*ret_code = opt_usage_error(&cmd_verb_run, "an image name is missing");
+	} else if (first >= 0) {
+		ok = take_all(req, &o, argc - first, argv + first, &e) == 0;
+		if (!ok) {
+			log_error(&e);
+			*ret_code = EXIT_CRT;
+		}
+	}
+	options_fini(&o);
+	return ok;
+}
