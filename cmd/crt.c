@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crt: the command line tool.
+ *
+ * Theory of operation
+ *
+ * main() makes the process fit for everything that follows (standard streams
+ * open, SIGPIPE ignored), reads the options in front of the verb, and calls the
+ * verb by the table below. A verb parses its own words with cmd/opt.h and
+ * returns the exit code. 125 is always a failure of crt itself; 126, 127 and the
+ * rest come from running containers.
+ *
+ * Nothing here is hostile but the environment, of which only the variables
+ * that the manual names are read, by the modules that need them.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "cmd/opt.h"
+#include "cmd/verbs.h"
+
+struct options {
+	struct cmd_global global;
+	bool version;
+};
+
+static int set_level(void *data, const char *value, struct error *e)
+{
+	static const struct {
+		const char *name;
+		enum log_level level;
+	} levels[] = { { "error", LOG_LEVEL_ERROR },	 { "fatal", LOG_LEVEL_ERROR }, { "panic", LOG_LEVEL_ERROR },
+		       { "warn", LOG_LEVEL_WARNING }, { "warning", LOG_LEVEL_WARNING }, { "info", LOG_LEVEL_INFO },
+		       { "debug", LOG_LEVEL_DEBUG },  { "trace", LOG_LEVEL_DEBUG } };
+	struct options *o = data;
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (strcmp(levels[i].name, value) == 0) {
+			log_set_level(levels[i].level);
+			o->global.log_level = value;
+			return 0;
+		}
+	}
+	return error_setf(e, -EINVAL, "log level \"%s\" is not one of error, warn, info, debug", value);
+}
+
+static const struct option_spec options[] = {
+	{ "root", 0, OPT_STRING, offsetof(struct options, global.root), .arg = "DIR",
+	  .help = "Directory of images and containers (default ~/.local/share/crt)", .complete = "dir" },
+	{ "runroot", 0, OPT_STRING, offsetof(struct options, global.runroot), .arg = "DIR",
+	  .help = "Directory for what is needed only while containers run", .complete = "dir" },
+	{ "log-level", 0, OPT_CALL, 0, .arg = "LEVEL", .help = "What is reported: error, warn (default), info or debug",
+	  .complete = "error|warn|info|debug", .call = set_level },
+	{ "version", 'v', OPT_FLAG, offsetof(struct options, version), .help = "Print the version" },
+	OPTION_END
+};
+
+const struct cmd_verb cmd_verb_crt = {
+	.name = "",
+	.options = options,
+	.usage = "[OPTIONS] COMMAND [ARG...]",
+	.summary = "Run containers without root and without a daemon",
+	.stops_at_operand = true,
+};
+
+const struct cmd_verb *const cmd_verbs[] = {
+	&cmd_verb_version,
+	&cmd_verb_completion,
+	NULL,
+};
+
+static const struct cmd_verb *find_verb(const char *name)
+{
+	for (size_t i = 0; cmd_verbs[i] != NULL; i++)
+		if (strcmp(cmd_verbs[i]->name, name) == 0 ||
+		    (cmd_verbs[i]->alias != NULL && strcmp(cmd_verbs[i]->alias, name) == 0))
+			return cmd_verbs[i];
+	return NULL;
+}
+
+static int print(const struct buf *b)
+{
+	if (b->err != 0 || fd_write_all(STDOUT_FILENO, buf_str(b), b->len) < 0)
+		return EXIT_CRT;
+	return 0;
+}
+
+static int help(void)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	opt_help(&cmd_verb_crt, &b);
+	(void)buf_puts(&b, "\nCommands:\n"); /* print() sees a failure */
+	for (size_t i = 0; cmd_verbs[i] != NULL; i++)
+		if (!cmd_verbs[i]->hidden)
+			(void)buf_printf(&b, "  %-12s %s\n", cmd_verbs[i]->name, cmd_verbs[i]->summary);
+	(void)buf_puts(&b, "\nSee 'crt COMMAND --help' for the options of a command.\n");
+	return print(&b);
+}
+
+static int help_of(const char *name)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	const struct cmd_verb *verb = find_verb(name);
+
+	if (verb == NULL)
+		return opt_usage_error(&cmd_verb_crt, "unknown command \"%s\"", name);
+	opt_help(verb, &b);
+	return print(&b);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .version = false };
+	struct error e = ERROR_INIT;
+	const struct cmd_verb *verb;
+	int first;
+
+	log_set_name("crt");
+	if (fd_sanitize_stdio() < 0)
+		return EXIT_CRT;
+	(void)signal(SIGPIPE, SIG_IGN); /* valid signal: cannot fail */
+	first = opt_parse_quiet(&cmd_verb_crt, argc, argv, &o, &e);
+	if (first < 0)
+		return e.code == 0 ? help() : opt_usage_error(&cmd_verb_crt, "%s", e.msg);
+	if (o.version) {
+		(void)printf("crt version %s\n", CRT_VERSION);
+		return fflush(stdout) == 0 ? 0 : EXIT_CRT;
+	}
+	if (first == argc) {
+		(void)help();
+		return EXIT_CRT;
+	}
+	if (strcmp(argv[first], "help") == 0)
+		return first + 1 < argc ? help_of(argv[first + 1]) : help();
+	verb = find_verb(argv[first]);
+	if (verb == NULL)
+		return opt_usage_error(&cmd_verb_crt, "unknown command \"%s\"", argv[first]);
+	return verb->run(argc - first, argv + first, &o.global);
+}

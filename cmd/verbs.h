@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs of crt: one file each, named like the verb. */
+#ifndef CMD_VERBS_H
+#define CMD_VERBS_H
+
+#include "cmd/opt.h"
+
+extern const struct cmd_verb cmd_verb_completion;
+extern const struct cmd_verb cmd_verb_run;
+extern const struct cmd_verb cmd_verb_version;
+
+int cmd_run(int argc, char **argv, const struct cmd_global *g);
+int cmd_completion(int argc, char **argv, const struct cmd_global *g);
+int cmd_version(int argc, char **argv, const struct cmd_global *g);
+
+/* crt.c: the table of all verbs, NULL at the end, and the entry of crt itself (global options). */
+extern const struct cmd_verb *const cmd_verbs[];
+extern const struct cmd_verb cmd_verb_crt;
+
+#endif
