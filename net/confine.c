@@ -77,18 +77,25 @@ void confine_early(void)
 /* ---- what stays visible ---- */
 
 struct view {
-	int dir_fd;	      /* directory of the real resolv.conf, O_PATH; -1 = there is none */
+	int dir_fd;		 /* directory of the real resolv.conf, O_PATH; -1 = there is none */
 	char name[NAME_MAX + 1]; /* of the file in it */
 };
 
 static void open_view(struct view *v)
 {
-	_cleanup_free_ char *real = realpath(RESOLV_CONF, NULL);
+	_cleanup_fd_ int file_fd = open(RESOLV_CONF, O_PATH | O_CLOEXEC);
+	char link[sizeof("/proc/self/fd/") + 12], real[PATH_MAX];
+	ssize_t len;
 	char *slash;
 
 	v->dir_fd = -1;
-	if (real == NULL)
+	if (file_fd < 0)
 		return;
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", file_fd);
+	len = readlink(link, real, sizeof(real) - 1);
+	if (len <= 0)
+		return;
+	real[len] = '\0';
 	slash = strrchr(real, '/');
 	if (slash == NULL || slash == real || strlen(slash + 1) >= sizeof(v->name))
 		return;
@@ -119,7 +126,8 @@ static int enter_namespaces(bool root)
 	/* /proc/self belongs to root while we are not dumpable */
 	(void)prctl(PR_SET_DUMPABLE, 1);
 	(void)snprintf(map, sizeof(map), "0 %u 1\n", uid);
-	if (write_text("/proc/self/setgroups", "deny") < 0 || write_text("/proc/self/uid_map", map) < 0)
+	if (write_text("/proc/self/setgroups", "deny") < 0 ||
+	    write_text("/proc/self/uid_map", map) < 0)
 		goto failed;
 	(void)snprintf(map, sizeof(map), "0 %u 1\n", gid);
 	if (write_text("/proc/self/gid_map", map) < 0)
@@ -146,9 +154,11 @@ static int mount_view(const struct view *v)
 		return -1;
 	tree_fd = (int)syscall(SYS_open_tree, v->dir_fd, "",
 			       AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (tree_fd < 0 || syscall(SYS_move_mount, tree_fd, "", AT_FDCWD, "r", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+	if (tree_fd < 0 ||
+	    syscall(SYS_move_mount, tree_fd, "", AT_FDCWD, "r", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return -1;
-	return mount(NULL, "r", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	return mount(NULL, "r", NULL,
+		     MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 }
 
 /* Best effort: -1 leaves us where we were or in a root that is at least not ours to write. */
@@ -156,10 +166,12 @@ static int empty_root(const struct view *v)
 {
 	/* /proc is a directory everywhere, and nothing needs its contents any more */
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("tmpfs", "/proc", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755,size=64k,nr_inodes=8") < 0 ||
+	    mount("tmpfs", "/proc", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		  "mode=0755,size=64k,nr_inodes=8") < 0 ||
 	    chdir("/proc") < 0 || mount_view(v) < 0)
 		return -1;
-	if (mount(NULL, "/proc", NULL, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0 ||
+	if (mount(NULL, "/proc", NULL, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		  NULL) < 0 ||
 	    syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return -1;
 	return 0;
@@ -175,11 +187,14 @@ static int drop_rights(bool root, struct error *e)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_set(e, -errno, "crt-net: set no_new_privs");
 	if (root) {
-		for (unsigned long cap = 0; cap <= CAPS_MAX && prctl(PR_CAPBSET_DROP, cap) == 0; cap++)
+		for (unsigned long cap = 0; cap <= CAPS_MAX && prctl(PR_CAPBSET_DROP, cap) == 0;
+		     cap++)
 			;
 		/* In a container around us that has no such id, root stays root, without capabilities. */
 		(void)setgroups(0, NULL);
-		if ((setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0) && errno != EINVAL)
+		if ((setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+		     setresuid(NOBODY, NOBODY, NOBODY) < 0) &&
+		    errno != EINVAL)
 			return error_set(e, -errno, "crt-net: become nobody");
 	}
 	if (syscall(SYS_capset, &header, data) < 0)
@@ -190,7 +205,8 @@ static int drop_rights(bool root, struct error *e)
 
 static int limit_resources(struct error *e)
 {
-	static const int zero[] = { RLIMIT_CORE, RLIMIT_FSIZE, RLIMIT_NPROC, RLIMIT_MSGQUEUE, RLIMIT_MEMLOCK };
+	static const int zero[] = { RLIMIT_CORE, RLIMIT_FSIZE, RLIMIT_NPROC, RLIMIT_MSGQUEUE,
+				    RLIMIT_MEMLOCK };
 	const struct rlimit none = { 0, 0 };
 
 	for (size_t i = 0; i < sizeof(zero) / sizeof(zero[0]); i++)
@@ -215,7 +231,8 @@ static void landlock(const struct view *v)
 	fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
 	if (fd < 0)
 		return;
-	if (v->dir_fd >= 0 && syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
+	if (v->dir_fd >= 0 &&
+	    syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
 		return;
 	(void)syscall(SYS_landlock_restrict_self, fd, 0);
 }

@@ -46,13 +46,42 @@
 
 /* frames, sockets, the clock, memory */
 static const int allowed[] = {
-	SYS_read, SYS_write, SYS_writev, SYS_ppoll, SYS_recvmsg, SYS_recvfrom, SYS_sendto, SYS_sendmsg,
-	SYS_close, SYS_fcntl, SYS_connect, SYS_accept, SYS_accept4, SYS_bind, SYS_listen, SYS_shutdown,
-	SYS_getsockname, SYS_getpeername, SYS_getsockopt, SYS_setsockopt, SYS_clock_gettime, SYS_gettimeofday,
-	SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise, SYS_futex, SYS_getrandom, SYS_rt_sigreturn,
-	SYS_restart_syscall, SYS_exit, SYS_exit_group,
+	SYS_read,
+	SYS_write,
+	SYS_writev,
+	SYS_ppoll,
+	SYS_recvmsg,
+	SYS_recvfrom,
+	SYS_sendto,
+	SYS_sendmsg,
+	SYS_close,
+	SYS_fcntl,
+	SYS_connect,
+	SYS_accept,
+	SYS_accept4,
+	SYS_bind,
+	SYS_listen,
+	SYS_shutdown,
+	SYS_getsockname,
+	SYS_getpeername,
+	SYS_getsockopt,
+	SYS_setsockopt,
+	SYS_clock_gettime,
+	SYS_gettimeofday,
+	SYS_brk,
+	SYS_munmap,
+	SYS_mremap,
+	SYS_madvise,
+	SYS_futex,
+	SYS_getrandom,
+	SYS_rt_sigreturn,
+	SYS_restart_syscall,
+	SYS_exit,
+	SYS_exit_group,
 	/* resolv.conf */
-	SYS_fstat, SYS_newfstatat, SYS_lseek,
+	SYS_fstat,
+	SYS_newfstatat,
+	SYS_lseek,
 #ifdef SYS_poll
 	SYS_poll,
 #endif
@@ -80,9 +109,23 @@ static const struct {
 };
 
 static const int deadly[] = {
-	SYS_execve, SYS_execveat, SYS_clone, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_mount,
-	SYS_pivot_root, SYS_unshare, SYS_setns, SYS_bpf, SYS_keyctl, SYS_add_key, SYS_perf_event_open,
-	SYS_init_module, SYS_finit_module, SYS_kexec_load,
+	SYS_execve,
+	SYS_execveat,
+	SYS_clone,
+	SYS_ptrace,
+	SYS_process_vm_readv,
+	SYS_process_vm_writev,
+	SYS_mount,
+	SYS_pivot_root,
+	SYS_unshare,
+	SYS_setns,
+	SYS_bpf,
+	SYS_keyctl,
+	SYS_add_key,
+	SYS_perf_event_open,
+	SYS_init_module,
+	SYS_finit_module,
+	SYS_kexec_load,
 #ifdef SYS_fork
 	SYS_fork,
 #endif
@@ -100,7 +143,8 @@ static const int deadly[] = {
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define INSNS	 (8 + COUNT(allowed) * 2 + COUNT(checked) * 6 + COUNT(deadly) * 2)
 
-static void emit(struct sock_filter *code, size_t *n, uint16_t op, uint8_t jt, uint8_t jf, uint32_t k)
+static void emit(struct sock_filter *code, size_t *n, uint16_t op, uint8_t jt, uint8_t jf,
+		 uint32_t k)
 {
 	code[(*n)++] = (struct sock_filter){ .code = op, .jt = jt, .jf = jf, .k = k };
 }

@@ -100,7 +100,8 @@ static bool server_reachable(const struct net_request *r, const char *text, stru
 	if (r->mode == NET_MODE_HOST)
 		return true;
 	return r->ipv6 && !IN6_IS_ADDR_LOOPBACK(&a6) && !IN6_IS_ADDR_LINKLOCAL(&a6) &&
-	       layout_make(r, &l, NULL) == 0 && memcmp(&a6, &l.prefix6, LAYOUT_PREFIX6_LEN / 8) != 0;
+	       layout_make(r, &l, NULL) == 0 &&
+	       memcmp(&a6, &l.prefix6, LAYOUT_PREFIX6_LEN / 8) != 0;
 }
 
 static int add_words(struct strv *to, char *rest)
@@ -120,7 +121,9 @@ static int resolv_parse_line(const struct net_request *r, char *line, struct res
 		return 0;
 	if (strcmp(key, "nameserver") == 0) {
 		value = next_word(&line);
-		return value != NULL && server_reachable(r, value, v) ? strv_add(&v->servers, value) : 0;
+		return value != NULL && server_reachable(r, value, v) ?
+			       strv_add(&v->servers, value) :
+			       0;
 	}
 	if (strcmp(key, "search") == 0 || strcmp(key, "domain") == 0) {
 		strv_fini(&v->search); /* the last one counts */
@@ -154,7 +157,8 @@ static void put_list(struct buf *b, const char *key, const struct strv *list)
 	(void)buf_putc(b, '\n');
 }
 
-static int put_forwarders(const struct net_request *r, const struct resolv *v, struct buf *b, struct error *e)
+static int put_forwarders(const struct net_request *r, const struct resolv *v, struct buf *b,
+			  struct error *e)
 {
 	char text[INET6_ADDRSTRLEN];
 	struct layout l;
@@ -162,14 +166,16 @@ static int put_forwarders(const struct net_request *r, const struct resolv *v, s
 
 	if (ret < 0)
 		return ret;
-	if ((v->has4 || !v->has6 || !l.ipv6) && inet_ntop(AF_INET, &l.dns, text, sizeof(text)) != NULL)
+	if ((v->has4 || !v->has6 || !l.ipv6) &&
+	    inet_ntop(AF_INET, &l.dns, text, sizeof(text)) != NULL)
 		(void)buf_printf(b, "nameserver %s\n", text);
 	if (v->has6 && l.ipv6 && inet_ntop(AF_INET6, &l.dns6, text, sizeof(text)) != NULL)
 		(void)buf_printf(b, "nameserver %s\n", text);
 	return 0;
 }
 
-int files_resolv_build(const struct net_request *r, const char *host, struct buf *b, struct error *e)
+int files_resolv_build(const struct net_request *r, const char *host, struct buf *b,
+		       struct error *e)
 {
 	struct resolv v = { .has4 = false };
 	const struct strv *search, *options;
@@ -216,13 +222,17 @@ static int put_add_host(const char *entry, const char *host_ip, struct buf *b, s
 
 	if (colon == NULL || colon == entry)
 		return error_setf(e, -EINVAL, "--add-host %s: expected NAME:ADDRESS", entry);
-	if (memchr(entry, ' ', (size_t)(colon - entry)) != NULL || strpbrk(entry, "\t\n\r#") != NULL)
-		return error_setf(e, -EINVAL, "--add-host: blanks and \"#\" cannot be part of a name");
+	if (memchr(entry, ' ', (size_t)(colon - entry)) != NULL ||
+	    strpbrk(entry, "\t\n\r#") != NULL)
+		return error_setf(e, -EINVAL,
+				  "--add-host: blanks and \"#\" cannot be part of a name");
 	ip = colon + 1;
 	if (strcmp(ip, "host-gateway") == 0) {
 		if (host_ip[0] == '\0')
-			return error_setf(e, -EINVAL, "--add-host %s: the host has no address that the container could use",
-					  entry);
+			return error_setf(
+				e, -EINVAL,
+				"--add-host %s: the host has no address that the container could use",
+				entry);
 		ip = host_ip;
 	} else if (ip[0] == '[' && ip[1] != '\0' && ip[strlen(ip) - 1] == ']') {
 		_cleanup_free_ char *bare = strndup(ip + 1, strlen(ip) - 2);
@@ -230,7 +240,8 @@ static int put_add_host(const char *entry, const char *host_ip, struct buf *b, s
 		if (bare == NULL)
 			return error_set(e, -ENOMEM, "--add-host %s", entry);
 		if (!is_address(bare))
-			return error_setf(e, -EINVAL, "--add-host %s: \"%s\" is not an address", entry, bare);
+			return error_setf(e, -EINVAL, "--add-host %s: \"%s\" is not an address",
+					  entry, bare);
 		(void)buf_printf(b, "%s\t%.*s\n", bare, (int)(colon - entry), entry);
 		return 0;
 	} else if (!is_address(ip)) {
@@ -242,7 +253,8 @@ static int put_add_host(const char *entry, const char *host_ip, struct buf *b, s
 
 static bool own_name(const char *name)
 {
-	return strcmp(name, "host.containers.internal") == 0 || strcmp(name, "host.docker.internal") == 0;
+	return strcmp(name, "host.containers.internal") == 0 ||
+	       strcmp(name, "host.docker.internal") == 0;
 }
 
 /* Copy one line of the host's file. Notes which loopback names it defines. */
@@ -270,8 +282,8 @@ static void put_host_line(char *line, struct buf *b, bool *has_localhost4, bool 
 		(void)buf_putc(b, '\n');
 }
 
-static int put_own_address(const struct net_request *r, const char *hostname, const char *container_name, struct buf *b,
-			   struct error *e)
+static int put_own_address(const struct net_request *r, const char *hostname,
+			   const char *container_name, struct buf *b, struct error *e)
 {
 	char text[INET6_ADDRSTRLEN] = "127.0.0.1";
 	struct layout l;
@@ -287,14 +299,16 @@ static int put_own_address(const struct net_request *r, const char *hostname, co
 	if (hostname == NULL || hostname[0] == '\0')
 		return 0;
 	(void)buf_printf(b, "%s\t%s", text, hostname);
-	if (container_name != NULL && container_name[0] != '\0' && strcmp(container_name, hostname) != 0)
+	if (container_name != NULL && container_name[0] != '\0' &&
+	    strcmp(container_name, hostname) != 0)
 		(void)buf_printf(b, " %s", container_name);
 	(void)buf_putc(b, '\n');
 	return 0;
 }
 
-int files_hosts_build(const struct net_request *r, const char *host, const char *host_ip, const char *hostname,
-		      const char *container_name, const struct strv *add_host, struct buf *b, struct error *e)
+int files_hosts_build(const struct net_request *r, const char *host, const char *host_ip,
+		      const char *hostname, const char *container_name, const struct strv *add_host,
+		      struct buf *b, struct error *e)
 {
 	_cleanup_free_ char *copy = strdup(host);
 	bool has4 = false, has6 = false;
@@ -366,17 +380,19 @@ static void host_address(const struct net_request *r, char ret[INET6_ADDRSTRLEN]
 
 	ret[0] = '\0';
 	if (r->mode == NET_MODE_SLIRP && r->allow_host_loopback && layout_make(r, &l, NULL) == 0) {
-		(void)inet_ntop(AF_INET, &l.gateway, ret, INET6_ADDRSTRLEN); /* ENOSPC is impossible */
+		(void)inet_ntop(AF_INET, &l.gateway, ret,
+				INET6_ADDRSTRLEN); /* ENOSPC is impossible */
 		return;
 	}
 	if (r->mode == NET_MODE_NONE || getifaddrs(&all) < 0)
 		return;
 	for (const struct ifaddrs *a = all; a != NULL; a = a->ifa_next) {
-		if (a->ifa_addr == NULL || a->ifa_addr->sa_family != AF_INET || (a->ifa_flags & IFF_LOOPBACK) ||
-		    !(a->ifa_flags & IFF_UP))
+		if (a->ifa_addr == NULL || a->ifa_addr->sa_family != AF_INET ||
+		    (a->ifa_flags & IFF_LOOPBACK) || !(a->ifa_flags & IFF_UP))
 			continue;
-		(void)inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)a->ifa_addr)->sin_addr, ret,
-				INET6_ADDRSTRLEN);
+		(void)inet_ntop(AF_INET,
+				&((const struct sockaddr_in *)(const void *)a->ifa_addr)->sin_addr,
+				ret, INET6_ADDRSTRLEN);
 		break;
 	}
 	freeifaddrs(all);

@@ -8,9 +8,11 @@
 #include "net/net.h"
 
 /* host: text of the host's resolv.conf. */
-int files_resolv_build(const struct net_request *r, const char *host, struct buf *b, struct error *e);
+int files_resolv_build(const struct net_request *r, const char *host, struct buf *b,
+		       struct error *e);
 /* host: text of the host's /etc/hosts; host_ip: where the host is reached from the container, "" = nowhere. */
-int files_hosts_build(const struct net_request *r, const char *host, const char *host_ip, const char *hostname,
-		      const char *container_name, const struct strv *add_host, struct buf *b, struct error *e);
+int files_hosts_build(const struct net_request *r, const char *host, const char *host_ip,
+		      const char *hostname, const char *container_name, const struct strv *add_host,
+		      struct buf *b, struct error *e);
 
 #endif

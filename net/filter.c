@@ -35,7 +35,8 @@
 
 static bool filter_tcp(uint8_t *tcp, size_t len)
 {
-	if (len < FRAME_TCP_HEADER || (size_t)(tcp[12] >> 4) * 4 < FRAME_TCP_HEADER || (size_t)(tcp[12] >> 4) * 4 > len)
+	if (len < FRAME_TCP_HEADER || (size_t)(tcp[12] >> 4) * 4 < FRAME_TCP_HEADER ||
+	    (size_t)(tcp[12] >> 4) * 4 > len)
 		return false;
 	if (tcp[13] & TCP_URG) {
 		unsigned int before = frame_get16(tcp + 12);
@@ -99,7 +100,8 @@ static bool filter_ipv6(uint8_t *ip, size_t len)
 	if (payload > len - FRAME_IPV6_HEADER)
 		return false;
 	/* ::/96 (with :: and ::1) and ::ffff:0:0/96 */
-	if (memcmp(dst, zero, 10) == 0 && (frame_get16(dst + 10) == 0 || frame_get16(dst + 10) == 0xffff))
+	if (memcmp(dst, zero, 10) == 0 &&
+	    (frame_get16(dst + 10) == 0 || frame_get16(dst + 10) == 0xffff))
 		return false;
 	switch (ip[6]) {
 	case FRAME_PROTO_TCP:

@@ -9,13 +9,15 @@
 #include "base/error.h"
 #include "net/layout.h"
 #include "net/net.h"
+#include "net/relay.h"
 
 /*
- * Bind every forward and hand it to libslirp; fills host_port where it was 0.
- * on_listener (may be NULL) hears of each TCP listening socket. 0 or -errno;
+ * Bind every forward and hand it to libslirp or the relay; fills host_port where it was 0.
+ * on_listener (may be NULL) hears of libslirp's TCP listening sockets. 0 or -errno;
  * the message names address, port and cause.
  */
-int forward_bind_all(Slirp *s, const struct layout *l, struct net_forward *f, size_t n,
-		     void (*on_listener)(int fd, void *data), void *data, struct error *e);
+int forward_bind_all(Slirp *s, struct relay *relay, const struct layout *l, struct net_forward *f,
+		     size_t n, void (*on_listener)(int fd, void *data), void *data,
+		     struct error *e);
 
 #endif

@@ -27,7 +27,8 @@
 #define PREFIX_MIN   8u
 #define PREFIX_MAX   28u
 
-int layout_parse_cidr(const char *text, struct in_addr *ret_network, unsigned int *ret_len, struct error *e)
+int layout_parse_cidr(const char *text, struct in_addr *ret_network, unsigned int *ret_len,
+		      struct error *e)
 {
 	char addr[INET_ADDRSTRLEN];
 	const char *slash = strchr(text, '/');
@@ -36,18 +37,23 @@ int layout_parse_cidr(const char *text, struct in_addr *ret_network, unsigned in
 	uint32_t mask;
 
 	if (slash == NULL || (size_t)(slash - text) >= sizeof(addr))
-		return error_setf(e, -EINVAL, "network \"%s\": expected ADDRESS/LENGTH such as 10.0.2.0/24", text);
+		return error_setf(e, -EINVAL,
+				  "network \"%s\": expected ADDRESS/LENGTH such as 10.0.2.0/24",
+				  text);
 	memcpy(addr, text, (size_t)(slash - text));
 	addr[slash - text] = '\0';
 	if (inet_pton(AF_INET, addr, &a) != 1)
-		return error_setf(e, -EINVAL, "network \"%s\": \"%s\" is not an IPv4 address", text, addr);
+		return error_setf(e, -EINVAL, "network \"%s\": \"%s\" is not an IPv4 address", text,
+				  addr);
 	if (str_to_u64(slash + 1, 32, &len) < 0 || len < PREFIX_MIN || len > PREFIX_MAX)
-		return error_setf(e, -EINVAL, "network \"%s\": the length must be %u to %u", text, PREFIX_MIN,
-				  PREFIX_MAX);
+		return error_setf(e, -EINVAL, "network \"%s\": the length must be %u to %u", text,
+				  PREFIX_MIN, PREFIX_MAX);
 	mask = ~0u << (32 - (unsigned int)len);
 	if ((ntohl(a.s_addr) & ~mask) != 0)
-		return error_setf(e, -EINVAL, "network \"%s\": bits are set behind the /%llu", text, len);
-	if ((ntohl(a.s_addr) >> 24) == 0 || (ntohl(a.s_addr) >> 24) == 127 || (ntohl(a.s_addr) >> 24) >= 224)
+		return error_setf(e, -EINVAL, "network \"%s\": bits are set behind the /%llu", text,
+				  len);
+	if ((ntohl(a.s_addr) >> 24) == 0 || (ntohl(a.s_addr) >> 24) == 127 ||
+	    (ntohl(a.s_addr) >> 24) >= 224)
 		return error_setf(e, -EINVAL, "network \"%s\": not a unicast network", text);
 	*ret_network = a;
 	*ret_len = (unsigned int)len;
@@ -80,7 +86,8 @@ int layout_make(const struct net_request *r, struct layout *ret, struct error *e
 	if (ret_code < 0)
 		return ret_code;
 	if (l.mtu < min || l.mtu > LAYOUT_MTU_MAX)
-		return error_setf(e, -EINVAL, "mtu %u: must be %u to %u%s", l.mtu, min, LAYOUT_MTU_MAX,
+		return error_setf(e, -EINVAL, "mtu %u: must be %u to %u%s", l.mtu, min,
+				  LAYOUT_MTU_MAX,
 				  l.ipv6 && l.mtu >= LAYOUT_MTU_MIN4 && l.mtu < LAYOUT_MTU_MIN ?
 					  " (less needs enable_ipv6=false)" :
 					  "");

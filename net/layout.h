@@ -26,6 +26,7 @@ struct layout {
 /* Derive everything from the request; -EINVAL names the value at fault. */
 int layout_make(const struct net_request *r, struct layout *ret, struct error *e);
 /* "10.0.2.0/24" into its halves (network order). 0 or -EINVAL. */
-int layout_parse_cidr(const char *text, struct in_addr *ret_network, unsigned int *ret_len, struct error *e);
+int layout_parse_cidr(const char *text, struct in_addr *ret_network, unsigned int *ret_len,
+		      struct error *e);
 
 #endif

@@ -38,7 +38,8 @@
 static const uint8_t loopback4[4] = { 127, 0, 0, 1 };
 static const uint8_t loopback6[16] = { [15] = 1 };
 
-static struct nat_entry *slot(struct nat *n, unsigned int version, unsigned int guest_port, unsigned int peer_port)
+static struct nat_entry *slot(struct nat *n, unsigned int version, unsigned int guest_port,
+			      unsigned int peer_port)
 {
 	uint32_t h = (guest_port * 0x9e3779b1u) ^ (peer_port * 0x85ebca6bu) ^ (version << 7);
 
@@ -61,7 +62,8 @@ static const uint8_t *find_udp(const uint8_t *frame, size_t len)
 		return ip + header;
 	}
 	if (frame_get16(frame + 12) == FRAME_TYPE_IPV6) {
-		if (len < FRAME_ETH_HEADER + FRAME_IPV6_HEADER + FRAME_UDP_HEADER || ip[6] != FRAME_PROTO_UDP)
+		if (len < FRAME_ETH_HEADER + FRAME_IPV6_HEADER + FRAME_UDP_HEADER ||
+		    ip[6] != FRAME_PROTO_UDP)
 			return NULL;
 		return ip + FRAME_IPV6_HEADER;
 	}
@@ -82,7 +84,8 @@ static void replace(uint8_t *addr, const uint8_t *with, size_t len, uint8_t *sum
 	memcpy(addr, with, len);
 }
 
-size_t nat_to_container(struct nat *n, const uint8_t *frame, size_t len, uint64_t now_ms, uint8_t head[NAT_HEAD])
+size_t nat_to_container(struct nat *n, const uint8_t *frame, size_t len, uint64_t now_ms,
+			uint8_t head[NAT_HEAD])
 {
 	const uint8_t *udp = find_udp(frame, len);
 	const uint8_t *ip = frame + FRAME_ETH_HEADER;
@@ -95,8 +98,9 @@ size_t nat_to_container(struct nat *n, const uint8_t *frame, size_t len, uint64_
 	version = ip[0] >> 4;
 	if (version == 4 ? ip[9] != FRAME_PROTO_UDP : ip[6] != FRAME_PROTO_UDP)
 		return 0;
-	if (version == 4 ? ip[12] != 127 && memcmp(ip + 12, &n->gateway, 4) != 0 :
-			   memcmp(ip + 8, loopback6, 16) != 0 && memcmp(ip + 8, &n->gateway6, 16) != 0)
+	if (version == 4 ?
+		    ip[12] != 127 && memcmp(ip + 12, &n->gateway, 4) != 0 :
+		    memcmp(ip + 8, loopback6, 16) != 0 && memcmp(ip + 8, &n->gateway6, 16) != 0)
 		return 0;
 	if (udp != NULL)
 		*slot(n, version, frame_get16(udp + 2), frame_get16(udp)) = (struct nat_entry){
@@ -109,7 +113,8 @@ size_t nat_to_container(struct nat *n, const uint8_t *frame, size_t len, uint64_
 	if (udp != NULL && (version == 6 || frame_get16(udp + 6) != 0))
 		sum = head + (udp - frame) + 6;
 	if (version == 4)
-		replace(head + FRAME_ETH_HEADER + 12, (const uint8_t *)&n->gateway, 4, head + FRAME_ETH_HEADER + 10, sum);
+		replace(head + FRAME_ETH_HEADER + 12, (const uint8_t *)&n->gateway, 4,
+			head + FRAME_ETH_HEADER + 10, sum);
 	else
 		replace(head + FRAME_ETH_HEADER + 8, (const uint8_t *)&n->gateway6, 16, sum, NULL);
 	return head_len;
@@ -120,7 +125,8 @@ static bool is_answer(struct nat *n, unsigned int version, const uint8_t *udp, u
 	unsigned int guest_port = frame_get16(udp), peer_port = frame_get16(udp + 2);
 	struct nat_entry *s = slot(n, version, guest_port, peer_port);
 
-	if (s->version != version || s->guest_port != guest_port || s->peer_port != peer_port || s->expires_ms < now_ms)
+	if (s->version != version || s->guest_port != guest_port || s->peer_port != peer_port ||
+	    s->expires_ms < now_ms)
 		return false;
 	s->expires_ms = now_ms + LIFE_MS;
 	return true;
@@ -145,7 +151,8 @@ static void translate4(struct nat *n, uint8_t *frame, size_t len, uint64_t now_m
 	n->last_id = (uint16_t)id;
 	n->last_id_valid = (frame_get16(ip + 6) & 0x2000) != 0;
 	/* a checksum of 0 means that there is none */
-	replace(ip + 16, loopback4, 4, ip + 10, frame_get16(udp + 6) != 0 ? frame + (udp - frame) + 6 : NULL);
+	replace(ip + 16, loopback4, 4, ip + 10,
+		frame_get16(udp + 6) != 0 ? frame + (udp - frame) + 6 : NULL);
 }
 
 void nat_from_container(struct nat *n, uint8_t *frame, size_t len, uint64_t now_ms)

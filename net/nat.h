@@ -28,7 +28,8 @@ struct nat {
  * host's loopback. When its source must change, the new beginning of the frame
  * is put into head and its length returned; else 0.
  */
-size_t nat_to_container(struct nat *n, const uint8_t *frame, size_t len, uint64_t now_ms, uint8_t head[NAT_HEAD]);
+size_t nat_to_container(struct nat *n, const uint8_t *frame, size_t len, uint64_t now_ms,
+			uint8_t head[NAT_HEAD]);
 /* A frame that passed filter_frame(): an answer to a noted datagram gets its real destination. */
 void nat_from_container(struct nat *n, uint8_t *frame, size_t len, uint64_t now_ms);
 

@@ -57,7 +57,8 @@ void neigh_na_frame(const struct layout *l, const uint8_t mac[6], uint8_t ret[NE
 	icmp[4] = 0x20; /* override */
 	memcpy(icmp + 8, &l->guest6, 16);
 	/* the pseudo header is both addresses, length and protocol */
-	frame_put16(icmp + 2, frame_fold(frame_sum(ip + 8, 32 + payload, payload + FRAME_PROTO_ICMP6)));
+	frame_put16(icmp + 2,
+		    frame_fold(frame_sum(ip + 8, 32 + payload, payload + FRAME_PROTO_ICMP6)));
 }
 
 void neigh_announce(Slirp *s, const struct layout *l, const uint8_t mac[6])

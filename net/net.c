@@ -148,7 +148,8 @@ static int handle_bound(struct net_handle *h, struct net_request *r, struct erro
 	return 0;
 }
 
-int net_wait_ready(struct net_handle *h, struct net_request *r, bool need_tap, int timeout_ms, struct error *e)
+int net_wait_ready(struct net_handle *h, struct net_request *r, bool need_tap, int timeout_ms,
+		   struct error *e)
 {
 	int64_t deadline = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
 	bool bound = false, taken = !need_tap;
@@ -172,7 +173,8 @@ int net_wait_ready(struct net_handle *h, struct net_request *r, bool need_tap, i
 				*e = m.u.error;
 			return m.u.error.code < 0 ? m.u.error.code : -EPROTO;
 		} else if (ret == 0 || ret == -ECONNRESET) {
-			return error_setf(e, -ECONNRESET, "crt-net ended before the network was ready");
+			return error_setf(e, -ECONNRESET,
+					  "crt-net ended before the network was ready");
 		} else {
 			return error_set(e, ret < 0 ? ret : -EPROTO, "hear from crt-net");
 		}

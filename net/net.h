@@ -41,8 +41,8 @@ struct net_forward {
 /* Plain data; fill with net_request_init() and release with net_request_fini(). */
 struct net_request {
 	enum net_mode mode;
-	unsigned int mtu;	 /* bytes; 0 = our default */
-	bool ipv6;		 /* default true */
+	unsigned int mtu;	  /* bytes; 0 = our default */
+	bool ipv6;		  /* default true */
 	bool allow_host_loopback; /* default false: 10.0.2.2 does not reach the host's 127.0.0.1 */
 	char cidr[INET_ADDRSTRLEN + 4]; /* "10.0.2.0/24" */
 	char outbound_addr[INET_ADDRSTRLEN];
@@ -87,7 +87,8 @@ int net_tap_create(const struct net_request *r, int tap_sock, struct error *e);
  * the tap over). Fills host_port 0 entries of r. On a bind failure the message
  * names address, port and cause (in use; below net.ipv4.ip_unprivileged_port_start). 0 or -errno.
  */
-int net_wait_ready(struct net_handle *h, struct net_request *r, bool need_tap, int timeout_ms, struct error *e);
+int net_wait_ready(struct net_handle *h, struct net_request *r, bool need_tap, int timeout_ms,
+		   struct error *e);
 /* End crt-net and reap it. Accepts an empty handle. */
 void net_stop(struct net_handle *h);
 

@@ -53,19 +53,23 @@ static int parse_bool(const char *key, const char *value, bool *ret, struct erro
 	else if (strcmp(value, "false") == 0 || strcmp(value, "0") == 0)
 		*ret = false;
 	else
-		return error_setf(e, -EINVAL, "--network: %s=%s: expected true or false", key, value);
+		return error_setf(e, -EINVAL, "--network: %s=%s: expected true or false", key,
+				  value);
 	return 0;
 }
 
 /* An address of family, or (IPv4 and IPv6 alike) the name of a host interface. */
-static int parse_outbound(const char *key, const char *value, int family, char *ret, size_t size, struct error *e)
+static int parse_outbound(const char *key, const char *value, int family, char *ret, size_t size,
+			  struct error *e)
 {
 	unsigned char addr[sizeof(struct in6_addr)];
 
 	if (inet_pton(family, value, addr) != 1) {
 		if (value[0] == '\0' || strlen(value) >= IFNAMSIZ || strpbrk(value, "/ :") != NULL)
-			return error_setf(e, -EINVAL, "--network: %s=%s: neither an %s address nor an interface name",
-					  key, value, family == AF_INET ? "IPv4" : "IPv6");
+			return error_setf(
+				e, -EINVAL,
+				"--network: %s=%s: neither an %s address nor an interface name",
+				key, value, family == AF_INET ? "IPv4" : "IPv6");
 	}
 	if (strlen(value) >= size)
 		return error_setf(e, -EINVAL, "--network: %s=%s: too long", key, value);
@@ -73,14 +77,15 @@ static int parse_outbound(const char *key, const char *value, int family, char *
 	return 0;
 }
 
-static int parse_slirp_option(const char *key, const char *value, struct net_request *r, struct error *e)
+static int parse_slirp_option(const char *key, const char *value, struct net_request *r,
+			      struct error *e)
 {
 	if (strcmp(key, "mtu") == 0) {
 		unsigned long long n;
 
 		if (str_to_u64(value, LAYOUT_MTU_MAX, &n) < 0 || n < LAYOUT_MTU_MIN4)
-			return error_setf(e, -EINVAL, "--network: mtu=%s: must be %u to %u", value, LAYOUT_MTU_MIN4,
-					  LAYOUT_MTU_MAX);
+			return error_setf(e, -EINVAL, "--network: mtu=%s: must be %u to %u", value,
+					  LAYOUT_MTU_MIN4, LAYOUT_MTU_MAX);
 		r->mtu = (unsigned int)n;
 		return 0;
 	}
@@ -101,18 +106,22 @@ static int parse_slirp_option(const char *key, const char *value, struct net_req
 	if (strcmp(key, "allow_host_loopback") == 0)
 		return parse_bool(key, value, &r->allow_host_loopback, e);
 	if (strcmp(key, "outbound_addr") == 0)
-		return parse_outbound(key, value, AF_INET, r->outbound_addr, sizeof(r->outbound_addr), e);
+		return parse_outbound(key, value, AF_INET, r->outbound_addr,
+				      sizeof(r->outbound_addr), e);
 	if (strcmp(key, "outbound_addr6") == 0)
-		return parse_outbound(key, value, AF_INET6, r->outbound_addr6, sizeof(r->outbound_addr6), e);
+		return parse_outbound(key, value, AF_INET6, r->outbound_addr6,
+				      sizeof(r->outbound_addr6), e);
 	if (strcmp(key, "port_handler") == 0) {
 		/* podman has two programs to choose from, here is one: both names mean it */
 		if (strcmp(value, "rootlesskit") == 0 || strcmp(value, "slirp4netns") == 0)
 			return 0;
 		return error_setf(e, -EINVAL, "--network: port_handler=%s: unknown", value);
 	}
-	return error_setf(e, -EINVAL,
-			  "--network: unknown option \"%s\"; known: mtu, cidr, enable_ipv6, allow_host_loopback, "
-			  "outbound_addr, outbound_addr6", key);
+	return error_setf(
+		e, -EINVAL,
+		"--network: unknown option \"%s\"; known: mtu, cidr, enable_ipv6, allow_host_loopback, "
+		"outbound_addr, outbound_addr6",
+		key);
 }
 
 static int parse_slirp_options(const char *text, struct net_request *r, struct error *e)
@@ -128,7 +137,8 @@ static int parse_slirp_options(const char *text, struct net_request *r, struct e
 		int ret;
 
 		if (value == NULL)
-			return error_setf(e, -EINVAL, "--network: \"%s\": expected OPTION=VALUE", item);
+			return error_setf(e, -EINVAL, "--network: \"%s\": expected OPTION=VALUE",
+					  item);
 		*value++ = '\0';
 		ret = parse_slirp_option(item, value, r, e);
 		if (ret < 0)
@@ -144,9 +154,9 @@ int net_parse_mode(const char *text, struct net_request *r, struct error *e)
 		enum net_mode mode;
 		bool options;
 	} modes[] = {
-		{ "slirp", NET_MODE_SLIRP, true },   { "slirp4netns", NET_MODE_SLIRP, true },
+		{ "slirp", NET_MODE_SLIRP, true },    { "slirp4netns", NET_MODE_SLIRP, true },
 		{ "private", NET_MODE_SLIRP, false }, { "default", NET_MODE_SLIRP, false },
-		{ "host", NET_MODE_HOST, false },    { "none", NET_MODE_NONE, false },
+		{ "host", NET_MODE_HOST, false },     { "none", NET_MODE_NONE, false },
 	};
 	const char *colon = strchr(text, ':');
 	size_t len = colon != NULL ? (size_t)(colon - text) : strlen(text);
@@ -155,11 +165,14 @@ int net_parse_mode(const char *text, struct net_request *r, struct error *e)
 		if (strlen(modes[i].name) != len || memcmp(modes[i].name, text, len) != 0)
 			continue;
 		if (colon != NULL && !modes[i].options)
-			return error_setf(e, -EINVAL, "--network %s: \"%s\" takes no options", text, modes[i].name);
+			return error_setf(e, -EINVAL, "--network %s: \"%s\" takes no options", text,
+					  modes[i].name);
 		r->mode = modes[i].mode;
 		return colon != NULL && colon[1] != '\0' ? parse_slirp_options(colon + 1, r, e) : 0;
 	}
-	return error_setf(e, -EINVAL, "--network %s: unknown network; known: slirp[:OPTION=VALUE,...], host, none", text);
+	return error_setf(
+		e, -EINVAL,
+		"--network %s: unknown network; known: slirp[:OPTION=VALUE,...], host, none", text);
 }
 
 int parse_port_range(const char *text, size_t len, uint16_t *ret_first, uint16_t *ret_last)
@@ -185,7 +198,8 @@ int parse_port_range(const char *text, size_t len, uint16_t *ret_first, uint16_t
 	return 0;
 }
 
-static int add_forward(struct net_request *r, const struct net_forward *f, const char *text, struct error *e)
+static int add_forward(struct net_request *r, const struct net_forward *f, const char *text,
+		       struct error *e)
 {
 	struct net_forward *grown;
 	size_t bytes;
@@ -193,15 +207,19 @@ static int add_forward(struct net_request *r, const struct net_forward *f, const
 	for (size_t i = 0; i < r->forwards_n && f->host_port != 0; i++) {
 		const struct net_forward *o = &r->forwards[i];
 
-		if (o->proto != f->proto || o->host_port != f->host_port || strcmp(o->host_addr, f->host_addr) != 0)
+		if (o->proto != f->proto || o->host_port != f->host_port ||
+		    strcmp(o->host_addr, f->host_addr) != 0)
 			continue;
 		if (o->container_port == f->container_port)
 			return 0;
-		return error_setf(e, -EINVAL, "-p %s: host port %u is published twice, to container ports %u and %u",
-				  text, f->host_port, o->container_port, f->container_port);
+		return error_setf(
+			e, -EINVAL,
+			"-p %s: host port %u is published twice, to container ports %u and %u",
+			text, f->host_port, o->container_port, f->container_port);
 	}
 	if (r->forwards_n >= LIMIT_FORWARDS)
-		return error_setf(e, -EINVAL, "-p %s: more than %u published ports", text, LIMIT_FORWARDS);
+		return error_setf(e, -EINVAL, "-p %s: more than %u published ports", text,
+				  LIMIT_FORWARDS);
 	if ((r->forwards_n & (r->forwards_n - 1)) == 0) { /* full at every power of two */
 		if (!mul_size(r->forwards_n == 0 ? 1 : 2 * r->forwards_n, sizeof(*grown), &bytes))
 			return error_set(e, -ENOMEM, "-p %s", text);
@@ -215,7 +233,8 @@ static int add_forward(struct net_request *r, const struct net_forward *f, const
 }
 
 /* The host address in front of the ports; *rest is set behind its colon. */
-static int parse_host_addr(const char *text, const char **rest, char ret[INET6_ADDRSTRLEN], struct error *e)
+static int parse_host_addr(const char *text, const char **rest, char ret[INET6_ADDRSTRLEN],
+			   struct error *e)
 {
 	unsigned char addr[sizeof(struct in6_addr)];
 	char copy[INET6_ADDRSTRLEN];
@@ -237,9 +256,10 @@ static int parse_host_addr(const char *text, const char **rest, char ret[INET6_A
 		}
 		after = end + 1;
 		if (strchr(strchr(after, ':') + 1, ':') != NULL)
-			return error_setf(e, -EINVAL,
-					  "-p %s: too many colons; write an IPv6 address in brackets: [::1]:8080:80",
-					  text);
+			return error_setf(
+				e, -EINVAL,
+				"-p %s: too many colons; write an IPv6 address in brackets: [::1]:8080:80",
+				text);
 	}
 	if (end == start && family == AF_INET) { /* ":8080:80" */
 		ret[0] = '\0';
@@ -267,10 +287,14 @@ static int parse_proto(const char *text, const char *proto, enum net_proto *ret,
 	else if (strcasecmp(proto, "udp") == 0)
 		*ret = NET_PROTO_UDP;
 	else if (strcasecmp(proto, "sctp") == 0)
-		return error_setf(e, -EINVAL, "-p %s: SCTP cannot be published by user-mode networking; use tcp or udp, "
-				  "or --network host", text);
+		return error_setf(
+			e, -EINVAL,
+			"-p %s: SCTP cannot be published by user-mode networking; use tcp or udp, "
+			"or --network host",
+			text);
 	else
-		return error_setf(e, -EINVAL, "-p %s: unknown protocol \"%s\"; known: tcp, udp", text, proto);
+		return error_setf(e, -EINVAL, "-p %s: unknown protocol \"%s\"; known: tcp, udp",
+				  text, proto);
 	return 0;
 }
 
@@ -294,14 +318,20 @@ int net_parse_publish(const char *text, struct net_request *r, struct error *e)
 	colon = memchr(rest, ':', (size_t)(end - rest));
 	if (colon != NULL && colon != rest &&
 	    parse_port_range(rest, (size_t)(colon - rest), &host_first, &host_last) < 0)
-		return error_setf(e, -EINVAL, "-p %s: the host port must be 1 to 65535 or a range FIRST-LAST", text);
+		return error_setf(e, -EINVAL,
+				  "-p %s: the host port must be 1 to 65535 or a range FIRST-LAST",
+				  text);
 	if (colon != NULL)
 		rest = colon + 1;
 	if (parse_port_range(rest, (size_t)(end - rest), &first, &last) < 0)
-		return error_setf(e, -EINVAL, "-p %s: the container port must be 1 to 65535 or a range FIRST-LAST", text);
+		return error_setf(
+			e, -EINVAL,
+			"-p %s: the container port must be 1 to 65535 or a range FIRST-LAST", text);
 	if (host_first != 0 && host_last - host_first != last - first)
-		return error_setf(e, -EINVAL, "-p %s: %u host ports for %u container ports; both ranges must be equally long",
-				  text, host_last - host_first + 1u, last - first + 1u);
+		return error_setf(
+			e, -EINVAL,
+			"-p %s: %u host ports for %u container ports; both ranges must be equally long",
+			text, host_last - host_first + 1u, last - first + 1u);
 	for (unsigned int i = 0; i <= (unsigned int)(last - first); i++) {
 		f.container_port = (uint16_t)(first + i);
 		f.host_port = host_first != 0 ? (uint16_t)(host_first + i) : 0;

@@ -51,14 +51,15 @@
 #include "net/nat.h"
 #include "net/neigh.h"
 #include "net/net.h"
+#include "net/relay.h"
 #include "net/wire.h"
 
-#define FRAME_MAX  (65536 + 64) /* MTU, Ethernet header and room */
-#define TAP_BATCH  64		/* frames read before the sockets get their turn */
-#define FDS_MAX	   32768	/* open sockets, thus connections */
-#define FDS_SPARE  64		/* kept free when listening sockets are judged */
-#define TUN_MAJOR  10
-#define TUN_MINOR  200
+#define FRAME_MAX (65536 + 64) /* MTU, Ethernet header and room */
+#define TAP_BATCH 64	       /* frames read before the sockets get their turn */
+#define FDS_MAX	  32768	       /* open sockets, thus connections */
+#define FDS_SPARE 64	       /* kept free when listening sockets are judged */
+#define TUN_MAJOR 10
+#define TUN_MINOR 200
 
 enum {
 	SLOT_CTL,
@@ -78,6 +79,7 @@ struct net {
 	uint8_t *listen_map; /* a bit for each fd: listening */
 	uint64_t now_ms;     /* of this round */
 	struct nat nat;
+	struct relay *relay;
 	struct layout layout;
 	uint8_t frame[FRAME_MAX];
 };
@@ -107,7 +109,8 @@ static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
 
 	uint8_t head[NAT_HEAD];
 	size_t head_len = nat_to_container(&n->nat, buf, len, n->now_ms, head);
-	struct iovec iov[2] = { { .iov_base = head, .iov_len = head_len }, { .iov_len = len - head_len } };
+	struct iovec iov[2] = { { .iov_base = head, .iov_len = head_len },
+				{ .iov_len = len - head_len } };
 	ssize_t sent;
 
 	/* A frame that does not fit is lost, as on any network. */
@@ -196,22 +199,37 @@ static const SlirpCb callbacks = {
 	.timer_new_opaque = cb_timer_new_opaque,
 };
 
+/* Room for more entries. */
+static bool poll_reserve(struct net *n, size_t more)
+{
+	size_t cap = n->poll_cap;
+	struct pollfd *grown;
+
+	while (cap < n->poll_n + more)
+		cap *= 2;
+	if (cap == n->poll_cap)
+		return true;
+	grown = reallocarray(n->poll, cap, sizeof(*grown));
+	if (grown == NULL)
+		return false;
+	n->poll = grown;
+	n->poll_cap = cap;
+	return true;
+}
+
+/* May new connections be accepted? */
+static bool may_accept(const struct net *n)
+{
+	return n->open_n + relay_open(n->relay) + FDS_SPARE < n->fds_limit;
+}
+
 static int cb_add_poll(int fd, int events, void *opaque)
 {
 	struct net *n = opaque;
 	short want = 0;
 
-	if (n->poll_n == n->poll_cap) {
-		size_t cap = n->poll_cap * 2;
-		struct pollfd *grown = reallocarray(n->poll, cap, sizeof(*grown));
-
-		if (grown == NULL)
-			return -1; /* not watched in this round */
-		n->poll = grown;
-		n->poll_cap = cap;
-	}
-	if (n->open_n + FDS_SPARE >= n->fds_limit && map_get(n->listen_map, fd))
-		return -1;
+	if (!poll_reserve(n, 1) || (map_get(n->listen_map, fd) && !may_accept(n)))
+		return -1; /* not watched in this round */
 	if (events & SLIRP_POLL_IN)
 		want |= POLLIN;
 	if (events & SLIRP_POLL_OUT)
@@ -264,12 +282,17 @@ static int serve(struct net *n)
 {
 	for (;;) {
 		uint32_t timeout = UINT32_MAX;
+		size_t relay_n = 0, relay_at;
 		int ready;
 
 		n->poll[SLOT_CTL] = (struct pollfd){ .fd = n->ctl_fd, .events = POLLIN };
 		n->poll[SLOT_TAP] = (struct pollfd){ .fd = n->tap_fd, .events = POLLIN };
 		n->poll_n = SLOT_SLIRP;
 		slirp_pollfds_fill(n->slirp, &timeout, cb_add_poll, n);
+		relay_at = n->poll_n;
+		if (poll_reserve(n, relay_poll_max(n->relay)))
+			relay_n = relay_fill(n->relay, n->poll + relay_at, may_accept(n));
+		n->poll_n += relay_n;
 		ready = poll(n->poll, n->poll_n, n->open_n == 0 ? -1 : (int)timeout);
 		if (ready < 0 && errno != EINTR)
 			return -errno;
@@ -277,6 +300,7 @@ static int serve(struct net *n)
 		slirp_pollfds_poll(n->slirp, ready < 0, cb_get_revents, n);
 		if (ready <= 0)
 			continue;
+		relay_dispatch(n->relay, n->poll + relay_at, relay_n);
 		if (n->poll[SLOT_CTL].revents != 0)
 			return 0; /* closed; nothing else is sent after the tap */
 		if (n->poll[SLOT_TAP].revents != 0 && !read_tap(n))
@@ -304,13 +328,16 @@ static int outbound_address(const char *text, int family, void *ret, struct erro
 	if (getifaddrs(&all) < 0)
 		return error_set(e, -errno, "list the host's network interfaces");
 	for (const struct ifaddrs *a = all; a != NULL; a = a->ifa_next) {
-		if (a->ifa_addr == NULL || a->ifa_addr->sa_family != family || strcmp(a->ifa_name, text) != 0)
+		if (a->ifa_addr == NULL || a->ifa_addr->sa_family != family ||
+		    strcmp(a->ifa_name, text) != 0)
 			continue;
 		if (family == AF_INET) {
-			memcpy(ret, &((const struct sockaddr_in *)(const void *)a->ifa_addr)->sin_addr,
+			memcpy(ret,
+			       &((const struct sockaddr_in *)(const void *)a->ifa_addr)->sin_addr,
 			       sizeof(struct in_addr));
 		} else {
-			const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)a->ifa_addr;
+			const struct sockaddr_in6 *in6 =
+				(const struct sockaddr_in6 *)(const void *)a->ifa_addr;
 
 			if (IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr))
 				continue;
@@ -321,12 +348,15 @@ static int outbound_address(const char *text, int family, void *ret, struct erro
 	}
 	freeifaddrs(all);
 	if (code < 0)
-		return error_setf(e, code, "outbound address %s: no interface of the host has this name and an %s address",
-				  text, family == AF_INET ? "IPv4" : "IPv6");
+		return error_setf(
+			e, code,
+			"outbound address %s: no interface of the host has this name and an %s address",
+			text, family == AF_INET ? "IPv4" : "IPv6");
 	return 0;
 }
 
-static int make_slirp(struct net *n, const struct wire_request *w, const struct layout *l, struct error *e)
+static int make_slirp(struct net *n, const struct wire_request *w, const struct layout *l,
+		      struct error *e)
 {
 	static struct sockaddr_in out4; /* libslirp keeps the pointers */
 	static struct sockaddr_in6 out6;
@@ -392,7 +422,8 @@ static int set_up(struct net *n, struct error *e)
 
 	ret = wire_recv(n->ctl_fd, &m, NULL);
 	if (ret != WIRE_TYPE_REQUEST || m.u.request.version != WIRE_VERSION)
-		return error_set(e, ret < 0 ? ret : -EPROTO, "crt-net: read the request (started by another crt?)");
+		return error_set(e, ret < 0 ? ret : -EPROTO,
+				 "crt-net: read the request (started by another crt?)");
 	if (m.u.request.forwards_n != 0) {
 		f = calloc(m.u.request.forwards_n, sizeof(*f));
 		if (f == NULL)
@@ -412,7 +443,8 @@ static int set_up(struct net *n, struct error *e)
 	ret = make_slirp(n, &m.u.request, &n->layout, e);
 	if (ret < 0)
 		return ret;
-	ret = forward_bind_all(n->slirp, &n->layout, f, m.u.request.forwards_n, on_listener, n, e);
+	ret = forward_bind_all(n->slirp, n->relay, &n->layout, f, m.u.request.forwards_n,
+			       on_listener, n, e);
 	if (ret < 0)
 		return ret;
 	ret = wire_send(n->ctl_fd, WIRE_TYPE_BOUND, NULL, 0, -1);
@@ -458,7 +490,7 @@ int net_slirp_main(void)
 	n.poll = calloc(n.poll_cap, sizeof(*n.poll));
 	n.open_map = calloc(1, FDS_MAX / 8);
 	n.listen_map = calloc(1, FDS_MAX / 8);
-	if (n.poll == NULL || n.open_map == NULL || n.listen_map == NULL)
+	if (n.poll == NULL || n.open_map == NULL || n.listen_map == NULL || relay_new(&n.relay) < 0)
 		return 1;
 	if (fd_set_cloexec(WIRE_FD, true) < 0)
 		return 1; /* not started by crt */
@@ -469,7 +501,8 @@ int net_slirp_main(void)
 	if (ret == 0)
 		ret = take_tap(&n, &e);
 	if (ret < 0) {
-		(void)wire_send(n.ctl_fd, WIRE_TYPE_FAILED, &e, sizeof(e), -1); /* the peer may be gone */
+		(void)wire_send(n.ctl_fd, WIRE_TYPE_FAILED, &e, sizeof(e),
+				-1); /* the peer may be gone */
 		return 1;
 	}
 	return ret == 0 || serve(&n) == 0 ? 0 : 1;

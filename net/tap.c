@@ -48,8 +48,8 @@
 #endif
 #define ADDR_GEN_MODE_NONE 1
 
-#define STEPS_MAX   12
-#define LOOPBACK_IFINDEX 1 /* the kernel makes lo first in every network namespace */
+#define STEPS_MAX	   12
+#define LOOPBACK_IFINDEX   1 /* the kernel makes lo first in every network namespace */
 
 /* A batch of netlink requests. */
 struct batch {
@@ -63,8 +63,8 @@ struct batch {
 	} steps[STEPS_MAX];
 };
 
-static void *batch_add(struct batch *b, unsigned short type, unsigned short flags, size_t body, const char *what,
-		       bool optional)
+static void *batch_add(struct batch *b, unsigned short type, unsigned short flags, size_t body,
+		       const char *what, bool optional)
 {
 	struct nlmsghdr *h;
 
@@ -115,7 +115,8 @@ static void add_link_up(struct batch *b, int ifindex, const char *what)
 /* No automatic link-local address and thus no router solicitation. */
 static void add_no_autoconf(struct batch *b, int ifindex)
 {
-	struct ifinfomsg *m = batch_add(b, RTM_NEWLINK, 0, sizeof(*m), "switch automatic IPv6 addresses off", true);
+	struct ifinfomsg *m = batch_add(b, RTM_NEWLINK, 0, sizeof(*m),
+					"switch automatic IPv6 addresses off", true);
 	struct rtattr *spec, *inet6;
 	uint8_t mode = ADDR_GEN_MODE_NONE;
 
@@ -128,8 +129,8 @@ static void add_no_autoconf(struct batch *b, int ifindex)
 	batch_attr_end(b, spec);
 }
 
-static void add_address(struct batch *b, int ifindex, int family, const void *addr, size_t len, unsigned int prefix,
-			unsigned int scope, const char *what)
+static void add_address(struct batch *b, int ifindex, int family, const void *addr, size_t len,
+			unsigned int prefix, unsigned int scope, const char *what)
 {
 	struct ifaddrmsg *m = batch_add(b, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*m), what,
 					family == AF_INET6);
@@ -145,9 +146,11 @@ static void add_address(struct batch *b, int ifindex, int family, const void *ad
 		(void)batch_attr(b, IFA_FLAGS, &flags, sizeof(flags));
 }
 
-static void add_default_route(struct batch *b, int ifindex, int family, const void *gateway, size_t len, const char *what)
+static void add_default_route(struct batch *b, int ifindex, int family, const void *gateway,
+			      size_t len, const char *what)
 {
-	struct rtmsg *m = batch_add(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*m), what, family == AF_INET6);
+	struct rtmsg *m = batch_add(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*m), what,
+				    family == AF_INET6);
 
 	m->rtm_family = (unsigned char)family;
 	m->rtm_table = RT_TABLE_MAIN;
@@ -183,10 +186,11 @@ static int batch_run(const struct batch *b, struct error *e)
 		for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
 			const struct nlmsgerr *err;
 
-			if (h->nlmsg_type != NLMSG_ERROR || h->nlmsg_len < NLMSG_LENGTH(sizeof(*err)) ||
-			    h->nlmsg_seq >= b->n)
+			if (h->nlmsg_type != NLMSG_ERROR ||
+			    h->nlmsg_len < NLMSG_LENGTH(sizeof(*err)) || h->nlmsg_seq >= b->n)
 				return error_set(e, -EPROTO, "hear from netlink");
-			err = (const struct nlmsgerr *)(const void *)((const unsigned char *)h + NLMSG_HDRLEN);
+			err = (const struct nlmsgerr *)(const void *)((const unsigned char *)h +
+								      NLMSG_HDRLEN);
 			if (err->error < 0 && !b->steps[h->nlmsg_seq].optional)
 				return error_set(e, err->error, "%s", b->steps[h->nlmsg_seq].what);
 			seen++;
@@ -204,11 +208,14 @@ static int tap_open(struct error *e)
 	if (fd < 0) {
 		(void)error_set(e, -errno, "open /dev/net/tun");
 		if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
-			return error_hint(e, "; the container's network needs it: \"modprobe tun\" as root, "
-					     "or use --network host or none");
+			return error_hint(
+				e, "; the container's network needs it: \"modprobe tun\" as root, "
+				   "or use --network host or none");
 		if (errno == EACCES || errno == EPERM)
-			return error_hint(e, "; the container's network needs it: \"chmod 666 /dev/net/tun\" as root, "
-					     "or use --network host or none");
+			return error_hint(
+				e,
+				"; the container's network needs it: \"chmod 666 /dev/net/tun\" as root, "
+				"or use --network host or none");
 		return -errno;
 	}
 	memcpy(ifr.ifr_name, LAYOUT_TAP_NAME, sizeof(LAYOUT_TAP_NAME));
@@ -269,14 +276,16 @@ static int tap_create(const struct net_request *r, int tap_sock, struct error *e
 	add_link_up(&b, ifindex, "bring " LAYOUT_TAP_NAME " up");
 	mtu = l.mtu;
 	(void)batch_attr(&b, IFLA_MTU, &mtu, sizeof(mtu));
-	add_address(&b, ifindex, AF_INET, &l.guest, sizeof(l.guest), l.prefix_len, RT_SCOPE_UNIVERSE,
-		    "give " LAYOUT_TAP_NAME " its IPv4 address");
-	add_default_route(&b, ifindex, AF_INET, &l.gateway, sizeof(l.gateway), "set the IPv4 default route");
+	add_address(&b, ifindex, AF_INET, &l.guest, sizeof(l.guest), l.prefix_len,
+		    RT_SCOPE_UNIVERSE, "give " LAYOUT_TAP_NAME " its IPv4 address");
+	add_default_route(&b, ifindex, AF_INET, &l.gateway, sizeof(l.gateway),
+			  "set the IPv4 default route");
 	if (l.ipv6) {
-		add_address(&b, ifindex, AF_INET6, &link_local, sizeof(link_local), LAYOUT_PREFIX6_LEN, RT_SCOPE_LINK,
+		add_address(&b, ifindex, AF_INET6, &link_local, sizeof(link_local),
+			    LAYOUT_PREFIX6_LEN, RT_SCOPE_LINK,
 			    "give " LAYOUT_TAP_NAME " its link-local address");
-		add_address(&b, ifindex, AF_INET6, &l.guest6, sizeof(l.guest6), LAYOUT_PREFIX6_LEN, RT_SCOPE_UNIVERSE,
-			    "give " LAYOUT_TAP_NAME " its IPv6 address");
+		add_address(&b, ifindex, AF_INET6, &l.guest6, sizeof(l.guest6), LAYOUT_PREFIX6_LEN,
+			    RT_SCOPE_UNIVERSE, "give " LAYOUT_TAP_NAME " its IPv6 address");
 		add_default_route(&b, ifindex, AF_INET6, &l.gateway6, sizeof(l.gateway6),
 				  "set the IPv6 default route");
 	}

@@ -37,7 +37,8 @@ static bool wire_length_ok(const struct wire_message *m, size_t len)
 		return len == sizeof(m->u.request);
 	case WIRE_TYPE_FORWARDS:
 		return len >= offsetof(struct wire_forwards, f) && m->u.forwards.n <= WIRE_CHUNK &&
-		       len == offsetof(struct wire_forwards, f) + m->u.forwards.n * sizeof(struct net_forward);
+		       len == offsetof(struct wire_forwards, f) +
+				       m->u.forwards.n * sizeof(struct net_forward);
 	case WIRE_TYPE_FAILED:
 		return len == sizeof(m->u.error);
 	case WIRE_TYPE_BOUND:

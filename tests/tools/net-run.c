@@ -70,14 +70,16 @@ static void bind_text(const char *target, const struct buf *b)
 	char path[] = "/tmp/net-run-XXXXXX";
 	int fd = mkostemp(path, O_CLOEXEC);
 
-	if (fd < 0 || fd_write_all(fd, b->data, b->len) < 0 || mount(path, target, NULL, MS_BIND, NULL) < 0)
+	if (fd < 0 || fd_write_all(fd, b->data, b->len) < 0 ||
+	    mount(path, target, NULL, MS_BIND, NULL) < 0)
 		fprintf(stderr, "net-run: %s: %s\n", target, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	(void)unlink(path);
 }
 
-static void child(const struct net_request *r, int sock, const struct buf *resolv, const struct buf *hosts, char **argv)
+static void child(const struct net_request *r, int sock, const struct buf *resolv,
+		  const struct buf *hosts, char **argv)
 {
 	struct error e = ERROR_INIT;
 	uid_t uid = getuid();
