@@ -105,8 +105,8 @@ static void add_section(struct seccomp_profile *p, const struct seccomp_arch *ar
 }
 
 /* An action with its errno: "action" and "errnoRet", or the default pair. */
-static int parse_action(const json_t *obj, const char *where, const char *key, const char *errno_key, uint32_t *ret,
-			struct error *e)
+static int parse_action(const json_t *obj, const char *where, const char *key,
+			const char *errno_key, uint32_t *ret, struct error *e)
 {
 	const char *name = NULL;
 	int64_t data = EPERM;
@@ -125,7 +125,8 @@ static int parse_action(const json_t *obj, const char *where, const char *key, c
 	if (*ret == SECCOMP_RET_ERRNO || *ret == SECCOMP_RET_TRACE)
 		*ret |= (uint32_t)data;
 	else if (has_errno > 0)
-		return error_setf(e, -EINVAL, "%s.%s: action %s takes no errno", where, errno_key, name);
+		return error_setf(e, -EINVAL, "%s.%s: action %s takes no errno", where, errno_key,
+				  name);
 	return 0;
 }
 
@@ -147,10 +148,13 @@ static int parse_architectures(const json_t *obj, struct seccomp_profile *p, str
 		const struct seccomp_arch *arch;
 
 		if (name == NULL)
-			return error_setf(e, -EINVAL, WHERE ".architectures[%zu]: expected a string", i);
+			return error_setf(e, -EINVAL,
+					  WHERE ".architectures[%zu]: expected a string", i);
 		arch = seccomp_arch_find(name);
 		if (arch == NULL)
-			return error_setf(e, -EINVAL, WHERE ".architectures[%zu]: unknown architecture \"%s\"", i, name);
+			return error_setf(e, -EINVAL,
+					  WHERE ".architectures[%zu]: unknown architecture \"%s\"",
+					  i, name);
 		if (arch->family == native->family && p->sections_n < SECCOMP_SECTIONS)
 			add_section(p, arch);
 	}
@@ -177,7 +181,8 @@ static int parse_flags(const json_t *obj, unsigned int *ret, struct error *e)
 		if (name == NULL)
 			return error_setf(e, -EINVAL, WHERE ".flags[%zu]: expected a string", i);
 		if (seccomp_flag_parse(name, &flag) < 0)
-			return error_setf(e, -EINVAL, WHERE ".flags[%zu]: unknown flag \"%s\"", i, name);
+			return error_setf(e, -EINVAL, WHERE ".flags[%zu]: unknown flag \"%s\"", i,
+					  name);
 		flags |= flag;
 	}
 	*ret = flags;
@@ -185,7 +190,8 @@ static int parse_flags(const json_t *obj, unsigned int *ret, struct error *e)
 }
 
 /* A non-negative number; a missing one is 0, as the other runtimes read it. */
-static int parse_value(const json_t *arg, const char *where, const char *key, uint64_t *ret, struct error *e)
+static int parse_value(const json_t *arg, const char *where, const char *key, uint64_t *ret,
+		       struct error *e)
 {
 	int64_t v = 0;
 	int r = json_get_int(arg, where, key, 0, INT64_MAX, &v, e);
@@ -196,7 +202,8 @@ static int parse_value(const json_t *arg, const char *where, const char *key, ui
 	return 0;
 }
 
-static int parse_cond(const json_t *arg, const char *where, struct seccomp_cond *ret, struct error *e)
+static int parse_cond(const json_t *arg, const char *where, struct seccomp_cond *ret,
+		      struct error *e)
 {
 	uint64_t value, value_two;
 	const char *op = NULL;
@@ -225,8 +232,9 @@ static int parse_cond(const json_t *arg, const char *where, struct seccomp_cond 
 }
 
 /* The conditions of one entry: one rule, or one for each condition. Rules are appended to p. */
-static int parse_args(const json_t *entry, const char *where, uint32_t action, struct seccomp_profile *p, uint32_t *ret_first,
-		      uint32_t *ret_n, struct error *e)
+static int parse_args(const json_t *entry, const char *where, uint32_t action,
+		      struct seccomp_profile *p, uint32_t *ret_first, uint32_t *ret_n,
+		      struct error *e)
 {
 	struct seccomp_rule rule = { .action = action };
 	bool seen[SECCOMP_ARGS] = { false }, twice = false;
@@ -279,8 +287,8 @@ static void note_number(struct seccomp_section *s, uint32_t nr)
 }
 
 /* The bundled form of a call, see the head of this file. */
-static int add_mux(struct seccomp_profile *p, struct seccomp_section *s, const struct seccomp_mux *mux, uint32_t first,
-		   uint32_t n)
+static int add_mux(struct seccomp_profile *p, struct seccomp_section *s,
+		   const struct seccomp_mux *mux, uint32_t first, uint32_t n)
 {
 	struct seccomp_rule rule = { .action = p->rules[first].action, .cond_n = 1 };
 	int64_t nr = seccomp_nr_resolve(s->arch, mux->ipc ? "ipc" : "socketcall");
@@ -295,9 +303,9 @@ static int add_mux(struct seccomp_profile *p, struct seccomp_section *s, const s
 				   (int32_t)(p->default_action & SECCOMP_RET_ACTION_FULL))
 		return 0;
 	/* the kernel looks at 32 bits of socketcall's number and at 16 of ipc's, whose upper half is a version */
-	rule.cond[0] = (struct seccomp_cond){
-		.test = SECCOMP_TEST_EQ, .mask = mux->ipc ? 0xffff : UINT32_MAX, .value = mux->call
-	};
+	rule.cond[0] = (struct seccomp_cond){ .test = SECCOMP_TEST_EQ,
+					      .mask = mux->ipc ? 0xffff : UINT32_MAX,
+					      .value = mux->call };
 	if (add_rule(p, &rule, &id) < 0)
 		return -ENOMEM;
 	note_number(s, (uint32_t)nr);
@@ -305,7 +313,8 @@ static int add_mux(struct seccomp_profile *p, struct seccomp_section *s, const s
 }
 
 /* Rules first .. first+n-1 are about name; a redundant entry only counts as "the profile knows this call". */
-static int add_name(struct seccomp_profile *p, const char *name, bool redundant, uint32_t first, uint32_t n)
+static int add_name(struct seccomp_profile *p, const char *name, bool redundant, uint32_t first,
+		    uint32_t n)
 {
 	const struct seccomp_mux *mux = seccomp_mux_find(name);
 
@@ -332,7 +341,8 @@ static int add_name(struct seccomp_profile *p, const char *name, bool redundant,
 	return 0;
 }
 
-static int parse_entry(const json_t *entry, size_t index, struct seccomp_profile *p, bool *has_notify, struct error *e)
+static int parse_entry(const json_t *entry, size_t index, struct seccomp_profile *p,
+		       bool *has_notify, struct error *e)
 {
 	json_t *names = NULL, *item;
 	uint32_t action, first = 0, n = 0;
@@ -355,17 +365,22 @@ static int parse_entry(const json_t *entry, size_t index, struct seccomp_profile
 		const char *name = json_string_value(item);
 
 		if (name == NULL || name[0] == '\0')
-			return error_setf(e, -EINVAL, "%s.names[%zu]: expected the name of a system call", where, i);
-		if (action == SECCOMP_RET_USER_NOTIF && strcmp(name, "write") == 0)
-			return error_setf(e, -EINVAL, "%s.names[%zu]: SCMP_ACT_NOTIFY cannot be used for the write syscall",
+			return error_setf(e, -EINVAL,
+					  "%s.names[%zu]: expected the name of a system call",
 					  where, i);
+		if (action == SECCOMP_RET_USER_NOTIF && strcmp(name, "write") == 0)
+			return error_setf(
+				e, -EINVAL,
+				"%s.names[%zu]: SCMP_ACT_NOTIFY cannot be used for the write syscall",
+				where, i);
 		if (add_name(p, name, action == p->default_action, first, n) < 0)
 			return error_set(e, -ENOMEM, "%s", where);
 	}
 	return 0;
 }
 
-static int parse_profile(const json_t *obj, struct seccomp_profile *p, bool *has_notify, struct error *e)
+static int parse_profile(const json_t *obj, struct seccomp_profile *p, bool *has_notify,
+			 struct error *e)
 {
 	json_t *list = NULL, *item;
 	uint32_t def;
@@ -379,7 +394,9 @@ static int parse_profile(const json_t *obj, struct seccomp_profile *p, bool *has
 	p->foreign_action = SECCOMP_RET_KILL_THREAD;
 	switch (def & SECCOMP_RET_ACTION_FULL) {
 	case SECCOMP_RET_USER_NOTIF:
-		return error_setf(e, -EINVAL, WHERE ".defaultAction: SCMP_ACT_NOTIFY cannot be used as default action");
+		return error_setf(
+			e, -EINVAL,
+			WHERE ".defaultAction: SCMP_ACT_NOTIFY cannot be used as default action");
 	case SECCOMP_RET_ERRNO:
 		p->foreign_action = p->beyond_action = SECCOMP_RET_ERRNO | ENOSYS;
 		break;
@@ -437,12 +454,14 @@ int seccomp_compile(const json_t *linux_seccomp, struct seccomp_program *ret, st
 	    (r = copy_string(linux_seccomp, "listenerMetadata", &prog.listener_metadata, e)) < 0)
 		return r;
 	if (prog.has_notify && prog.listener_path == NULL)
-		return error_setf(e, -EINVAL, WHERE ".listenerPath: missing, but SCMP_ACT_NOTIFY is used");
+		return error_setf(e, -EINVAL,
+				  WHERE ".listenerPath: missing, but SCMP_ACT_NOTIFY is used");
 	/*
 	 * The new process has one thread, so TSYNC changes nothing, and together with a listener it is refused;
 	 * WAIT_KILLABLE_RECV without a listener is refused too.
 	 */
-	prog.flags &= prog.has_notify ? ~(unsigned int)SECCOMP_FILTER_FLAG_TSYNC : ~(unsigned int)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+	prog.flags &= prog.has_notify ? ~(unsigned int)SECCOMP_FILTER_FLAG_TSYNC :
+					~(unsigned int)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
 	r = seccomp_emit(&p, &prog.filter, &prog.len, e);
 	if (r < 0)
 		return r;

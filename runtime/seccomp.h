@@ -18,12 +18,12 @@
 struct seccomp_program {
 	struct sock_filter *filter; /* for struct sock_fprog */
 	unsigned short len;
-	unsigned int flags;	 /* SECCOMP_FILTER_FLAG_*; the caller adds NEW_LISTENER when has_notify */
-	bool has_notify;	 /* some answer is SECCOMP_RET_USER_NOTIF */
+	unsigned int flags; /* SECCOMP_FILTER_FLAG_*; the caller adds NEW_LISTENER when has_notify */
+	bool has_notify;    /* some answer is SECCOMP_RET_USER_NOTIF */
 	char *listener_path;	 /* linux.seccomp.listenerPath or NULL */
 	char *listener_metadata; /* linux.seccomp.listenerMetadata or NULL */
 };
-#define SECCOMP_PROGRAM_INIT ((struct seccomp_program){ .filter = NULL })
+#define SECCOMP_PROGRAM_INIT	  ((struct seccomp_program){ .filter = NULL })
 #define _cleanup_seccomp_program_ __attribute__((cleanup(seccomp_program_fini)))
 
 /*

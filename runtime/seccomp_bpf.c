@@ -40,15 +40,16 @@
 
 #include "base/cleanup.h"
 
-#define JUMP_MAX 255	/* reach of a conditional jump */
-#define RET_NEAR 160	/* a return this near is shared instead of copied */
-#define RETS	 16	/* remembered returns */
+#define JUMP_MAX 255 /* reach of a conditional jump */
+#define RET_NEAR 160 /* a return this near is shared instead of copied */
+#define RETS	 16  /* remembered returns */
 
 /* Numbers from start up to the next segment's start. */
 struct segment {
 	uint32_t start;
 	uint32_t action;
-	const struct seccomp_ref *refs; /* not NULL: a block of conditional rules, action when none matches */
+	const struct seccomp_ref
+		*refs; /* not NULL: a block of conditional rules, action when none matches */
 	size_t refs_n;
 	bool is32;
 };
@@ -114,14 +115,16 @@ static size_t emit_jump(struct emitter *em, uint16_t op, uint32_t k, size_t yes,
 		no = emit_goto(em, no);
 	if (em->n - yes - 1 > JUMP_MAX)
 		yes = emit_goto(em, yes);
-	return emit(em, BPF_JMP | op | BPF_K, k, (uint8_t)(em->n - yes - 1), (uint8_t)(em->n - no - 1));
+	return emit(em, BPF_JMP | op | BPF_K, k, (uint8_t)(em->n - yes - 1),
+		    (uint8_t)(em->n - no - 1));
 }
 
 /* A load or mask that continues with the code at next. */
 static size_t emit_before(struct emitter *em, uint16_t code, uint32_t k, size_t next)
 {
 	if (next != em->n - 1)
-		(void)emit_goto(em, next); /* the position is the newest instruction by construction */
+		(void)emit_goto(em,
+				next); /* the position is the newest instruction by construction */
 	return emit(em, code, k, 0, 0);
 }
 
@@ -132,7 +135,8 @@ static uint32_t arg_offset(unsigned int arg, bool high)
 	return high == (__BYTE_ORDER == __LITTLE_ENDIAN) ? at + 4 : at;
 }
 
-static size_t emit_equal_half(struct emitter *em, uint32_t offset, uint32_t mask, uint32_t value, size_t yes, size_t no)
+static size_t emit_equal_half(struct emitter *em, uint32_t offset, uint32_t mask, uint32_t value,
+			      size_t yes, size_t no)
 {
 	size_t pos;
 
@@ -145,7 +149,8 @@ static size_t emit_equal_half(struct emitter *em, uint32_t offset, uint32_t mask
 }
 
 /* The machine has 32 bits: a 64-bit argument is compared in halves. */
-static size_t emit_cond(struct emitter *em, const struct seccomp_cond *c, bool is32, size_t yes, size_t no)
+static size_t emit_cond(struct emitter *em, const struct seccomp_cond *c, bool is32, size_t yes,
+			size_t no)
 {
 	uint32_t low = (uint32_t)c->value, high = (uint32_t)(c->value >> 32);
 	size_t pos;
@@ -157,9 +162,11 @@ static size_t emit_cond(struct emitter *em, const struct seccomp_cond *c, bool i
 		no = t;
 	}
 	if (c->test == SECCOMP_TEST_EQ) {
-		pos = emit_equal_half(em, arg_offset(c->arg, false), (uint32_t)c->mask, low, yes, no);
+		pos = emit_equal_half(em, arg_offset(c->arg, false), (uint32_t)c->mask, low, yes,
+				      no);
 		if (!is32)
-			pos = emit_equal_half(em, arg_offset(c->arg, true), (uint32_t)(c->mask >> 32), high, pos, no);
+			pos = emit_equal_half(em, arg_offset(c->arg, true),
+					      (uint32_t)(c->mask >> 32), high, pos, no);
 		return pos;
 	}
 	pos = emit_jump(em, c->test == SECCOMP_TEST_GE ? BPF_JGE : BPF_JGT, low, yes, no);
@@ -257,12 +264,15 @@ static struct segment segment_of(const struct seccomp_profile *p, const struct s
 		if (r->cond_n == 0)
 			return (struct segment){ .start = refs[0].nr, .action = r->action };
 	}
-	return (struct segment){
-		.start = refs[0].nr, .action = p->default_action, .refs = refs, .refs_n = n, .is32 = sec->arch->is32
-	};
+	return (struct segment){ .start = refs[0].nr,
+				 .action = p->default_action,
+				 .refs = refs,
+				 .refs_n = n,
+				 .is32 = sec->arch->is32 };
 }
 
-static void push_section(const struct seccomp_profile *p, struct seccomp_section *sec, struct segments *out)
+static void push_section(const struct seccomp_profile *p, struct seccomp_section *sec,
+			 struct segments *out)
 {
 	uint32_t at = sec->lo;
 
@@ -300,13 +310,15 @@ static void segment_arch(struct seccomp_profile *p, size_t first, struct segment
 		for (size_t i = first; i < p->sections_n; i++) {
 			struct seccomp_section *s = &p->sections[i];
 
-			if (s->arch->audit == audit && s->lo >= at && (next == NULL || s->lo < next->lo))
+			if (s->arch->audit == audit && s->lo >= at &&
+			    (next == NULL || s->lo < next->lo))
 				next = s;
 		}
 		if (next == NULL)
 			break;
 		if (next->lo > at)
-			push(out, (struct segment){ .start = (uint32_t)at, .action = p->foreign_action });
+			push(out, (struct segment){ .start = (uint32_t)at,
+						    .action = p->foreign_action });
 		push_section(p, next, out);
 		at = (uint64_t)next->hi + 1;
 	}
@@ -336,7 +348,8 @@ static int emit_program(struct emitter *em, struct seccomp_profile *p, struct se
 			continue;
 		segment_arch(p, i, &segs);
 		pos = emit_search(em, segs.v, segs.n);
-		entry[i] = emit_before(em, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), pos);
+		entry[i] = emit_before(em, BPF_LD | BPF_W | BPF_ABS,
+				       offsetof(struct seccomp_data, nr), pos);
 		if (em->full)
 			return -E2BIG;
 	}
@@ -344,11 +357,13 @@ static int emit_program(struct emitter *em, struct seccomp_profile *p, struct se
 	for (size_t i = p->sections_n; i-- > 0;)
 		if (!seen_before(p, i))
 			pos = emit_jump(em, BPF_JEQ, p->sections[i].arch->audit, entry[i], pos);
-	(void)emit_before(em, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), pos); /* the entry */
+	(void)emit_before(em, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch),
+			  pos); /* the entry */
 	return em->full ? -E2BIG : 0;
 }
 
-int seccomp_emit(struct seccomp_profile *p, struct sock_filter **ret, unsigned short *ret_len, struct error *e)
+int seccomp_emit(struct seccomp_profile *p, struct sock_filter **ret, unsigned short *ret_len,
+		 struct error *e)
 {
 	_cleanup_free_ struct sock_filter *rev = calloc(BPF_MAXINSNS, sizeof(*rev));
 	_cleanup_free_ struct segment *room = NULL;
@@ -362,8 +377,10 @@ int seccomp_emit(struct seccomp_profile *p, struct sock_filter **ret, unsigned s
 	if (rev == NULL || room == NULL)
 		return error_set(e, -ENOMEM, "compiling linux.seccomp");
 	if (emit_program(&em, p, room) < 0)
-		return error_setf(e, -E2BIG, "linux.seccomp: the filter is longer than the kernel's %d instructions",
-				  BPF_MAXINSNS);
+		return error_setf(
+			e, -E2BIG,
+			"linux.seccomp: the filter is longer than the kernel's %d instructions",
+			BPF_MAXINSNS);
 	prog = calloc(em.n, sizeof(*prog));
 	if (prog == NULL)
 		return error_set(e, -ENOMEM, "compiling linux.seccomp");

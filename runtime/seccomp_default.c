@@ -161,51 +161,50 @@ static const char absent_names[] =
 	"file_getattr file_setattr io_uring_enter io_uring_register io_uring_setup listmount listns lsm_get_self_attr "
 	"lsm_list_modules lsm_set_self_attr open_tree_attr statmount";
 
-#define ALLOW "\"action\":\"SCMP_ACT_ALLOW\""
+#define ALLOW	     "\"action\":\"SCMP_ACT_ALLOW\""
 #define FAIL(number) "\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":" number
 #define COND(index, op, value, two) \
 	"{\"index\":" index ",\"value\":" value ",\"valueTwo\":" two ",\"op\":\"SCMP_CMP_" op "\"}"
 #define RULE(name, action, conds) ",{\"names\":[\"" name "\"]," action ",\"args\":[" conds "]}"
-#define IS(index, value) COND(index, "EQ", value, "0")
+#define IS(index, value)	  COND(index, "EQ", value, "0")
 /* in the lower 32 bits: all bits but those of "value" are wanted as in two */
 #define BITS(index, mask, two) COND(index, "MASKED_EQ", mask, two)
-#define ALL32 "4294967295"
+#define ALL32		       "4294967295"
 
 /* Rules that look at arguments; every line is an alternative. */
 static const char argument_rules[] =
 	/* the execution domains of today's Linux, 32-bit names of the machine, and the question (0xffffffff) */
-	RULE("personality", ALLOW, IS("0", "0"))
-	RULE("personality", ALLOW, IS("0", "8"))
-	RULE("personality", ALLOW, IS("0", "131072"))
-	RULE("personality", ALLOW, IS("0", "131080"))
-	RULE("personality", ALLOW, IS("0", ALL32))
+	RULE("personality", ALLOW, IS("0", "0")) RULE("personality", ALLOW, IS("0", "8"))
+		RULE("personality", ALLOW, IS("0", "131072"))
+			RULE("personality", ALLOW, IS("0", "131080"))
+				RULE("personality", ALLOW, IS("0", ALL32))
 	/* TIOCSTI, TIOCLINUX: ENOTTY */
 	RULE("ioctl", FAIL("25"), BITS("1", ALL32, "21522"))
-	RULE("ioctl", FAIL("25"), BITS("1", ALL32, "21532"))
-	RULE("ioctl", ALLOW, COND("1", "GE", "0", "0"))
+		RULE("ioctl", FAIL("25"), BITS("1", ALL32, "21532"))
+			RULE("ioctl", ALLOW, COND("1", "GE", "0", "0"))
 	/* AF_UNIX, AF_INET, AF_INET6, AF_PACKET */
-	RULE("socket", ALLOW, IS("0", "1"))
-	RULE("socket", ALLOW, IS("0", "2"))
-	RULE("socket", ALLOW, IS("0", "10"))
-	RULE("socket", ALLOW, IS("0", "17"))
+	RULE("socket", ALLOW, IS("0", "1")) RULE("socket", ALLOW, IS("0", "2"))
+		RULE("socket", ALLOW, IS("0", "10")) RULE("socket", ALLOW, IS("0", "17"))
 	/* 0, 3, 4-7, 8-9, 11, 12-15, above 17: EAFNOSUPPORT */
 	RULE("socket", FAIL("97"), BITS("0", ALL32, "0"))
-	RULE("socket", FAIL("97"), BITS("0", ALL32, "3"))
-	RULE("socket", FAIL("97"), BITS("0", "4294967292", "4"))
-	RULE("socket", FAIL("97"), BITS("0", "4294967294", "8"))
-	RULE("socket", FAIL("97"), BITS("0", ALL32, "11"))
-	RULE("socket", FAIL("97"), BITS("0", "4294967292", "12"))
-	RULE("socket", FAIL("97"), COND("0", "GT", "17", "0"))
+		RULE("socket", FAIL("97"), BITS("0", ALL32, "3")) RULE("socket", FAIL("97"),
+								       BITS("0", "4294967292", "4"))
+			RULE("socket", FAIL("97"), BITS("0", "4294967294", "8"))
+				RULE("socket", FAIL("97"), BITS("0", ALL32, "11"))
+					RULE("socket", FAIL("97"), BITS("0", "4294967292", "12"))
+						RULE("socket", FAIL("97"),
+						     COND("0", "GT", "17", "0"))
 	/* two ends of a pair are local; the others cannot make one anyway */
 	RULE("socketpair", ALLOW, IS("0", "1"));
 
 /* AF_NETLINK without CAP_AUDIT_WRITE: protocols 0-7, 10-11, 12-15, 16-23; NETLINK_AUDIT (9): EINVAL */
-static const char netlink_rules[] =
-	RULE("socket", FAIL("22"), BITS("0", ALL32, "16") "," BITS("2", ALL32, "9"))
+static const char netlink_rules[] = RULE("socket", FAIL("22"),
+					 BITS("0", ALL32, "16") "," BITS("2", ALL32, "9"))
 	RULE("socket", ALLOW, IS("0", "16") "," BITS("2", "4294967288", "0"))
-	RULE("socket", ALLOW, IS("0", "16") "," BITS("2", "4294967294", "10"))
-	RULE("socket", ALLOW, IS("0", "16") "," BITS("2", "4294967292", "12"))
-	RULE("socket", ALLOW, IS("0", "16") "," BITS("2", "4294967288", "16"));
+		RULE("socket", ALLOW, IS("0", "16") "," BITS("2", "4294967294", "10"))
+			RULE("socket", ALLOW, IS("0", "16") "," BITS("2", "4294967292", "12"))
+				RULE("socket", ALLOW,
+				     IS("0", "16") "," BITS("2", "4294967288", "16"));
 static const char netlink_audit_rule[] = RULE("socket", ALLOW, IS("0", "16"));
 
 static bool has(uint64_t caps, int cap)
@@ -230,10 +229,14 @@ int runtime_seccomp_default_profile(uint64_t caps, struct buf *b, struct error *
 {
 	bool first = true;
 
-	buf_puts(b, "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":1,\"architectures\":[\"" NATIVE "\"],"
-		    "\"syscalls\":[{\"names\":[");
+	buf_puts(
+		b,
+		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":1,\"architectures\":[\"" NATIVE
+		"\"],"
+		"\"syscalls\":[{\"names\":[");
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
-		if (groups[i].cap == NO_CAP || has(caps, groups[i].cap) || has(caps, groups[i].other_cap))
+		if (groups[i].cap == NO_CAP || has(caps, groups[i].cap) ||
+		    has(caps, groups[i].other_cap))
 			put_names(b, groups[i].names, &first);
 	buf_puts(b, "]," ALLOW "},{\"names\":[");
 	first = true;
@@ -242,8 +245,10 @@ int runtime_seccomp_default_profile(uint64_t caps, struct buf *b, struct error *
 		put_names(b, "clone3", &first);
 	buf_puts(b, "]," FAIL("38") "}");
 	if (!has(caps, CAP_SYS_ADMIN))
-		buf_printf(b, ",{\"names\":[\"clone\"]," ALLOW ",\"args\":[{\"index\":%d,\"value\":%d,\"valueTwo\":0,"
-			      "\"op\":\"SCMP_CMP_MASKED_EQ\"}]}",
+		buf_printf(b,
+			   ",{\"names\":[\"clone\"]," ALLOW
+			   ",\"args\":[{\"index\":%d,\"value\":%d,\"valueTwo\":0,"
+			   "\"op\":\"SCMP_CMP_MASKED_EQ\"}]}",
 			   CLONE_FLAGS_ARG, CLONE_NAMESPACES);
 	buf_puts(b, argument_rules);
 	buf_puts(b, has(caps, CAP_AUDIT_WRITE) ? netlink_audit_rule : netlink_rules);

@@ -62,13 +62,13 @@ struct seccomp_mux {
 
 /* An ABI as the kernel's seccomp_data shows it. */
 struct seccomp_arch {
-	const char *name;  /* OCI's */
-	uint32_t audit;	   /* seccomp_data.arch */
-	uint32_t token;	   /* libseccomp's */
-	uint8_t family;	   /* ABIs that one kernel can run together */
-	bool is32;	   /* arguments are 32 bits wide */
-	int8_t mux;	   /* enum arch_mux */
-	uint32_t nr_base;  /* offset of the numbers in this ABI */
+	const char *name; /* OCI's */
+	uint32_t audit;	  /* seccomp_data.arch */
+	uint32_t token;	  /* libseccomp's */
+	uint8_t family;	  /* ABIs that one kernel can run together */
+	bool is32;	  /* arguments are 32 bits wide */
+	int8_t mux;	  /* enum arch_mux */
+	uint32_t nr_base; /* offset of the numbers in this ABI */
 };
 
 /* The rules of one ABI. Numbers outside [lo, hi] never reach it. */
@@ -92,7 +92,7 @@ struct seccomp_profile {
 	struct seccomp_section sections[SECCOMP_SECTIONS]; /* native first */
 	size_t sections_n;
 	uint32_t default_action;
-	uint32_t beyond_action; /* numbers above the highest named one */
+	uint32_t beyond_action;	 /* numbers above the highest named one */
 	uint32_t foreign_action; /* ABIs that the profile does not list */
 };
 
@@ -100,13 +100,15 @@ struct seccomp_profile {
 const struct seccomp_arch *seccomp_arch_find(const char *name);
 const struct seccomp_arch *seccomp_arch_find_native(void);
 /* Fills test, negate, mask, value from OCI's value and valueTwo. -EINVAL when op is unknown. */
-int seccomp_cond_parse(const char *op, uint64_t value, uint64_t value_two, struct seccomp_cond *ret);
+int seccomp_cond_parse(const char *op, uint64_t value, uint64_t value_two,
+		       struct seccomp_cond *ret);
 /* Number of a name, or a negative value: unknown here. */
 int64_t seccomp_nr_resolve(const struct seccomp_arch *arch, const char *name);
 /* NULL when the name is not bundled anywhere. */
 const struct seccomp_mux *seccomp_mux_find(const char *name);
 
 /* The finished program, owned by the caller. Sorts the sections' refs. 0 or -errno. */
-int seccomp_emit(struct seccomp_profile *p, struct sock_filter **ret, unsigned short *ret_len, struct error *e);
+int seccomp_emit(struct seccomp_profile *p, struct sock_filter **ret, unsigned short *ret_len,
+		 struct error *e);
 
 #endif

@@ -30,46 +30,75 @@
 #define EM_LOONGARCH 258
 #endif
 #define ARCH_LOONGARCH64 (EM_LOONGARCH | 0x80000000u | 0x40000000u)
-#define ARCH_X32 (EM_X86_64 | 0x40000000u)
-#define X32_BIT 0x40000000u
+#define ARCH_X32	 (EM_X86_64 | 0x40000000u)
+#define X32_BIT		 0x40000000u
 
 static const char *const action_names[] = {
-	"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD",
-	"SCMP_ACT_LOG", "SCMP_ACT_NOTIFY", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP", NULL,
+	"SCMP_ACT_ALLOW",	"SCMP_ACT_ERRNO",
+	"SCMP_ACT_KILL",	"SCMP_ACT_KILL_PROCESS",
+	"SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG",
+	"SCMP_ACT_NOTIFY",	"SCMP_ACT_TRACE",
+	"SCMP_ACT_TRAP",	NULL,
 };
 static const uint32_t action_values[] = {
-	SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_THREAD, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD,
-	SECCOMP_RET_LOG, SECCOMP_RET_USER_NOTIF, SECCOMP_RET_TRACE, SECCOMP_RET_TRAP,
+	SECCOMP_RET_ALLOW,	  SECCOMP_RET_ERRNO,	   SECCOMP_RET_KILL_THREAD,
+	SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD, SECCOMP_RET_LOG,
+	SECCOMP_RET_USER_NOTIF,	  SECCOMP_RET_TRACE,	   SECCOMP_RET_TRAP,
 };
-_Static_assert(ARRAY_SIZE(action_names) == ARRAY_SIZE(action_values) + 1, "one value for each action");
+_Static_assert(ARRAY_SIZE(action_names) == ARRAY_SIZE(action_values) + 1,
+	       "one value for each action");
 
 static const char *const operator_names[] = {
-	"SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE", NULL,
+	"SCMP_CMP_EQ", "SCMP_CMP_GE",	     "SCMP_CMP_GT", "SCMP_CMP_LE",
+	"SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE", NULL,
 };
 static const struct {
 	uint8_t test;
 	bool negate;
 } operator_values[] = {
-	{ SECCOMP_TEST_EQ, false }, { SECCOMP_TEST_GE, false }, { SECCOMP_TEST_GT, false }, { SECCOMP_TEST_GT, true },
-	{ SECCOMP_TEST_GE, true }, { SECCOMP_TEST_EQ, false }, { SECCOMP_TEST_EQ, true },
+	{ SECCOMP_TEST_EQ, false }, { SECCOMP_TEST_GE, false }, { SECCOMP_TEST_GT, false },
+	{ SECCOMP_TEST_GT, true },  { SECCOMP_TEST_GE, true },	{ SECCOMP_TEST_EQ, false },
+	{ SECCOMP_TEST_EQ, true },
 };
-_Static_assert(ARRAY_SIZE(operator_names) == ARRAY_SIZE(operator_values) + 1, "one value for each operator");
+_Static_assert(ARRAY_SIZE(operator_names) == ARRAY_SIZE(operator_values) + 1,
+	       "one value for each operator");
 #define OPERATOR_MASKED_EQ 5
 
 static const char *const flag_names[] = {
-	"SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
-	"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", NULL,
+	"SECCOMP_FILTER_FLAG_LOG",
+	"SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+	"SECCOMP_FILTER_FLAG_TSYNC",
+	"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+	NULL,
 };
 static const unsigned int flag_values[] = {
-	SECCOMP_FILTER_FLAG_LOG, SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_FILTER_FLAG_TSYNC,
+	SECCOMP_FILTER_FLAG_LOG,
+	SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+	SECCOMP_FILTER_FLAG_TSYNC,
 	SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
 };
 _Static_assert(ARRAY_SIZE(flag_names) == ARRAY_SIZE(flag_values) + 1, "one value for each flag");
 
-enum arch_family { FAMILY_X86, FAMILY_ARM, FAMILY_MIPS, FAMILY_MIPSEL, FAMILY_PPC, FAMILY_PPCLE, FAMILY_S390,
-		   FAMILY_PARISC, FAMILY_RISCV, FAMILY_LOONGARCH, FAMILY_M68K, FAMILY_SH, FAMILY_SHEB };
+enum arch_family {
+	FAMILY_X86,
+	FAMILY_ARM,
+	FAMILY_MIPS,
+	FAMILY_MIPSEL,
+	FAMILY_PPC,
+	FAMILY_PPCLE,
+	FAMILY_S390,
+	FAMILY_PARISC,
+	FAMILY_RISCV,
+	FAMILY_LOONGARCH,
+	FAMILY_M68K,
+	FAMILY_SH,
+	FAMILY_SHEB
+};
 
-#define ARCH(n, a, f, is32, mux, base) { "SCMP_ARCH_" n, a, a, f, is32, mux, base }
+#define ARCH(n, a, f, is32, mux, base)                   \
+	{                                                \
+		"SCMP_ARCH_" n, a, a, f, is32, mux, base \
+	}
 static const struct seccomp_arch arches[] = {
 	ARCH("X86_64", AUDIT_ARCH_X86_64, FAMILY_X86, false, MUX_NONE, 0),
 	ARCH("X86", AUDIT_ARCH_I386, FAMILY_X86, true, MUX_X86, 0),
@@ -96,11 +125,14 @@ static const struct seccomp_arch arches[] = {
 	ARCH("SHEB", AUDIT_ARCH_SH, FAMILY_SHEB, true, MUX_NONE, 0),
 };
 static const char *const arch_names[] = {
-	"SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K", "SCMP_ARCH_MIPS",
-	"SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32",
-	"SCMP_ARCH_PARISC", "SCMP_ARCH_PARISC64", "SCMP_ARCH_PPC", "SCMP_ARCH_PPC64", "SCMP_ARCH_PPC64LE",
-	"SCMP_ARCH_RISCV64", "SCMP_ARCH_S390", "SCMP_ARCH_S390X", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB", "SCMP_ARCH_X32",
-	"SCMP_ARCH_X86", "SCMP_ARCH_X86_64", NULL,
+	"SCMP_ARCH_AARCH64",	 "SCMP_ARCH_ARM",    "SCMP_ARCH_LOONGARCH64",
+	"SCMP_ARCH_M68K",	 "SCMP_ARCH_MIPS",   "SCMP_ARCH_MIPS64",
+	"SCMP_ARCH_MIPS64N32",	 "SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64",
+	"SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PARISC", "SCMP_ARCH_PARISC64",
+	"SCMP_ARCH_PPC",	 "SCMP_ARCH_PPC64",  "SCMP_ARCH_PPC64LE",
+	"SCMP_ARCH_RISCV64",	 "SCMP_ARCH_S390",   "SCMP_ARCH_S390X",
+	"SCMP_ARCH_SH",		 "SCMP_ARCH_SHEB",   "SCMP_ARCH_X32",
+	"SCMP_ARCH_X86",	 "SCMP_ARCH_X86_64", NULL,
 };
 _Static_assert(ARRAY_SIZE(arch_names) == ARRAY_SIZE(arches) + 1, "every architecture is listed");
 
@@ -110,12 +142,27 @@ struct number {
 	uint32_t nr;
 };
 static const struct number newer_calls[] = {
-	{ "cachestat", 451 },	    { "fchmodat2", 452 },      { "file_getattr", 468 },	     { "file_setattr", 469 },
-	{ "futex_requeue", 456 },   { "futex_wait", 455 },     { "futex_wake", 454 },	     { "getxattrat", 464 },
-	{ "listmount", 458 },	    { "listns", 470 },	       { "listxattrat", 465 },	     { "lsm_get_self_attr", 459 },
-	{ "lsm_list_modules", 461 }, { "lsm_set_self_attr", 460 }, { "map_shadow_stack", 453 }, { "mseal", 462 },
-	{ "open_tree_attr", 467 },  { "removexattrat", 466 },  { "set_mempolicy_home_node", 450 },
-	{ "setxattrat", 463 },	    { "statmount", 457 },
+	{ "cachestat", 451 },
+	{ "fchmodat2", 452 },
+	{ "file_getattr", 468 },
+	{ "file_setattr", 469 },
+	{ "futex_requeue", 456 },
+	{ "futex_wait", 455 },
+	{ "futex_wake", 454 },
+	{ "getxattrat", 464 },
+	{ "listmount", 458 },
+	{ "listns", 470 },
+	{ "listxattrat", 465 },
+	{ "lsm_get_self_attr", 459 },
+	{ "lsm_list_modules", 461 },
+	{ "lsm_set_self_attr", 460 },
+	{ "map_shadow_stack", 453 },
+	{ "mseal", 462 },
+	{ "open_tree_attr", 467 },
+	{ "removexattrat", 466 },
+	{ "set_mempolicy_home_node", 450 },
+	{ "setxattrat", 463 },
+	{ "statmount", 457 },
 };
 
 /*
@@ -254,8 +301,8 @@ int64_t seccomp_nr_resolve(const struct seccomp_arch *arch, const char *name)
 	if (nr >= 0)
 		return nr;
 	if (nr == __NR_SCMP_ERROR) {
-		const struct number *c = bsearch(name, newer_calls, ARRAY_SIZE(newer_calls), sizeof(newer_calls[0]),
-						 compare_number);
+		const struct number *c = bsearch(name, newer_calls, ARRAY_SIZE(newer_calls),
+						 sizeof(newer_calls[0]), compare_number);
 
 		if (c != NULL)
 			return arch->nr_base + c->nr;

@@ -54,7 +54,7 @@ struct oracle {
 	size_t n;
 	int last[ABIS];
 	unsigned int per_nr[ABIS][NRS][40]; /* rule index + 1, zero-terminated */
-	bool bundled[ABIS][NRS];	     /* socketcall, ipc: judged by other tests */
+	bool bundled[ABIS][NRS];	    /* socketcall, ipc: judged by other tests */
 };
 
 static inline uint32_t action_of(const json_t *o, const char *key, const char *errno_key)
@@ -152,9 +152,11 @@ static inline struct oracle *oracle_new(const json_t *profile)
 		bool twice = false;
 
 		json_array_foreach(args, k, item) {
-			struct cond c = { .index = (unsigned int)json_integer_value(json_object_get(item, "index")) };
+			struct cond c = { .index = (unsigned int)json_integer_value(
+						  json_object_get(item, "index")) };
 
-			(void)snprintf(c.op, sizeof(c.op), "%s", json_string_value(json_object_get(item, "op")));
+			(void)snprintf(c.op, sizeof(c.op), "%s",
+				       json_string_value(json_object_get(item, "op")));
 			c.value = (uint64_t)json_integer_value(json_object_get(item, "value"));
 			c.two = (uint64_t)json_integer_value(json_object_get(item, "valueTwo"));
 			twice |= (seen & (1u << c.index)) != 0;
@@ -169,7 +171,9 @@ static inline struct oracle *oracle_new(const json_t *profile)
 				continue;
 			}
 			for (size_t m = 0; m < r.n; m++) {
-				struct rule one = { .action = r.action, .name = r.name, .n = 1, .c = { r.c[m] } };
+				struct rule one = {
+					.action = r.action, .name = r.name, .n = 1, .c = { r.c[m] }
+				};
 
 				oracle_add(o, &one);
 			}
@@ -205,7 +209,8 @@ static inline int32_t strict(uint32_t action)
 	return (int32_t)(action & SECCOMP_RET_ACTION_FULL);
 }
 
-static inline uint32_t oracle_eval(const struct oracle *o, int abi, int nr, const uint64_t args[6], bool *ambiguous)
+static inline uint32_t oracle_eval(const struct oracle *o, int abi, int nr, const uint64_t args[6],
+				   bool *ambiguous)
 {
 	const unsigned int *list = o->per_nr[abi][nr];
 	uint32_t ret = o->def;
@@ -238,8 +243,9 @@ static inline uint32_t oracle_eval(const struct oracle *o, int abi, int nr, cons
 static inline enum scmp_compare ref_op(const char *op)
 {
 	static const char *const names[] = { "NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ" };
-	static const enum scmp_compare values[] = { SCMP_CMP_NE, SCMP_CMP_LT, SCMP_CMP_LE,	  SCMP_CMP_EQ,
-						    SCMP_CMP_GE, SCMP_CMP_GT, SCMP_CMP_MASKED_EQ };
+	static const enum scmp_compare values[] = { SCMP_CMP_NE,       SCMP_CMP_LT, SCMP_CMP_LE,
+						    SCMP_CMP_EQ,       SCMP_CMP_GE, SCMP_CMP_GT,
+						    SCMP_CMP_MASKED_EQ };
 
 	for (size_t i = 0; i < 7; i++)
 		if (strcmp(op + strlen("SCMP_CMP_"), names[i]) == 0)
@@ -305,13 +311,15 @@ static inline json_t *podman_profile(const char *const *caps)
 
 	if (file == NULL)
 		return NULL;
-	out = json_pack("{s:O,s:O,s:[sss],s:[]}", "defaultAction", json_object_get(file, "defaultAction"), "defaultErrnoRet",
-			json_object_get(file, "defaultErrnoRet"), "architectures", "SCMP_ARCH_X86_64", "SCMP_ARCH_X86",
-			"SCMP_ARCH_X32", "syscalls");
+	out = json_pack("{s:O,s:O,s:[sss],s:[]}", "defaultAction",
+			json_object_get(file, "defaultAction"), "defaultErrnoRet",
+			json_object_get(file, "defaultErrnoRet"), "architectures",
+			"SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32", "syscalls");
 	assert_non_null(out);
 	list = json_object_get(out, "syscalls");
 	json_array_foreach(json_object_get(file, "syscalls"), i, entry) {
-		json_t *inc = json_object_get(entry, "includes"), *exc = json_object_get(entry, "excludes"), *copy;
+		json_t *inc = json_object_get(entry, "includes"),
+		       *exc = json_object_get(entry, "excludes"), *copy;
 		bool take = json_object_get(inc, "arches") == NULL;
 
 		json_array_foreach(json_object_get(inc, "arches"), k, item)
@@ -326,7 +334,8 @@ static inline json_t *podman_profile(const char *const *caps)
 			}
 		if (!take)
 			continue;
-		copy = json_pack("{s:O,s:O}", "names", json_object_get(entry, "names"), "action", json_object_get(entry, "action"));
+		copy = json_pack("{s:O,s:O}", "names", json_object_get(entry, "names"), "action",
+				 json_object_get(entry, "action"));
 		if (json_is_integer(json_object_get(entry, "errnoRet")))
 			json_object_set(copy, "errnoRet", json_object_get(entry, "errnoRet"));
 		if (json_array_size(json_object_get(entry, "args")) > 0)

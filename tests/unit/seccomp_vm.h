@@ -46,7 +46,8 @@ static inline bool vm_valid(const struct sock_filter *f, size_t n)
 }
 
 /* The program's answer; *steps (may be NULL) counts the instructions. */
-static inline uint32_t vm_run(const struct sock_filter *f, const struct seccomp_data *d, unsigned int *steps)
+static inline uint32_t vm_run(const struct sock_filter *f, const struct seccomp_data *d,
+			      unsigned int *steps)
 {
 	uint32_t a = 0;
 	unsigned int count = 0;
@@ -86,7 +87,8 @@ static inline uint32_t vm_run(const struct sock_filter *f, const struct seccomp_
 	}
 }
 
-static inline uint32_t vm_call(const struct sock_filter *f, uint32_t arch, uint32_t nr, const uint64_t args[6])
+static inline uint32_t vm_call(const struct sock_filter *f, uint32_t arch, uint32_t nr,
+			       const uint64_t args[6])
 {
 	struct seccomp_data d = { .nr = (int)nr, .arch = arch };
 

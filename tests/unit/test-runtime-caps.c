@@ -39,7 +39,8 @@ static void test_known_numbers(void **state)
 
 static void test_junk(void **state)
 {
-	static const char *const bad[] = { "", "CAP_", "CAP_CAP_CHOWN", "CHOWN ", " CHOWN", "ALL", "21", "SYS", "SYS_ADMINS" };
+	static const char *const bad[] = { "",	  "CAP_", "CAP_CAP_CHOWN", "CHOWN ",	" CHOWN",
+					   "ALL", "21",	  "SYS",	   "SYS_ADMINS" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

@@ -53,7 +53,8 @@ static struct seccomp_program program(uint64_t caps)
 }
 
 /* Answer of the native ABI to a call by name with up to three arguments. */
-static uint32_t ask(const struct seccomp_program *p, const char *name, uint64_t a0, uint64_t a1, uint64_t a2)
+static uint32_t ask(const struct seccomp_program *p, const char *name, uint64_t a0, uint64_t a1,
+		    uint64_t a2)
 {
 	const uint64_t args[6] = { a0, a1, a2 };
 	int nr = seccomp_syscall_resolve_name(name);
@@ -70,8 +71,9 @@ static const struct {
 	uint32_t answer;
 	const char *numbers; /* ranges */
 } golden_x86_64[] = {
-	{ DENY(1), "53 103 134 136 139 153 155-156 161 163-185 212 227 236 246 248-250 256 272 278-279 298 300 304 308 "
-		   "312-313 320-321 323 333 335-423 428-433 440 442-443 450" },
+	{ DENY(1),
+	  "53 103 134 136 139 153 155-156 161 163-185 212 227 236 246 248-250 256 272 278-279 298 300 304 308 "
+	  "312-313 320-321 323 333 335-423 428-433 440 442-443 450" },
 	{ DENY(38), "425-427 435 457-461 467-600" },
 	{ DENY(97), "41" },
 };
@@ -100,7 +102,8 @@ static void test_golden(void **state)
 	(void)state;
 #ifdef __x86_64__
 	for (int nr = 0; nr < NRS; nr++) {
-		uint32_t got = vm_call(p.filter, AUDIT_ARCH_X86_64, (uint32_t)nr, NULL), want = ALLOW;
+		uint32_t got = vm_call(p.filter, AUDIT_ARCH_X86_64, (uint32_t)nr, NULL),
+			 want = ALLOW;
 
 		for (size_t i = 0; i < sizeof(golden_x86_64) / sizeof(golden_x86_64[0]); i++)
 			if (in_ranges(golden_x86_64[i].numbers, nr))
@@ -121,8 +124,9 @@ static void test_needs_capability(void **state)
 	static const struct {
 		const char *cap, *calls;
 	} table[] = {
-		{ "SYS_ADMIN", "bpf clone3 fanotify_init fsconfig fsmount fsopen fspick keyctl mount mount_setattr move_mount "
-			       "open_tree perf_event_open pivot_root quotactl setdomainname sethostname setns syslog umount2 unshare" },
+		{ "SYS_ADMIN",
+		  "bpf clone3 fanotify_init fsconfig fsmount fsopen fspick keyctl mount mount_setattr move_mount "
+		  "open_tree perf_event_open pivot_root quotactl setdomainname sethostname setns syslog umount2 unshare" },
 		{ "BPF", "bpf" },
 		{ "PERFMON", "perf_event_open" },
 		{ "SYSLOG", "syslog" },
@@ -143,8 +147,10 @@ static void test_needs_capability(void **state)
 		struct seccomp_program with = program(cap_bit(table[i].cap));
 		char *calls = strdup(table[i].calls), *save = NULL;
 
-		for (char *c = strtok_r(calls, " ", &save); c != NULL; c = strtok_r(NULL, " ", &save)) {
-			assert_int_equal(ask(&none, c, 0, 0, 0), DENY(strcmp(c, "clone3") == 0 ? 38 : 1));
+		for (char *c = strtok_r(calls, " ", &save); c != NULL;
+		     c = strtok_r(NULL, " ", &save)) {
+			assert_int_equal(ask(&none, c, 0, 0, 0),
+					 DENY(strcmp(c, "clone3") == 0 ? 38 : 1));
 			assert_int_equal(ask(&with, c, 0, 0, 0), ALLOW);
 		}
 		free(calls);
@@ -155,9 +161,13 @@ static void test_needs_capability(void **state)
 
 static void test_never(void **state)
 {
-	static const char *const never[] = { "add_key", "request_key", "userfaultfd", "io_uring_setup", "io_uring_enter",
-					     "io_uring_register", "kexec_load", "kexec_file_load", "vmsplice", "swapon", "swapoff",
-					     "lookup_dcookie", "nfsservctl" };
+	static const char *const never[] = { "add_key",	       "request_key",
+					     "userfaultfd",    "io_uring_setup",
+					     "io_uring_enter", "io_uring_register",
+					     "kexec_load",     "kexec_file_load",
+					     "vmsplice",       "swapon",
+					     "swapoff",	       "lookup_dcookie",
+					     "nfsservctl" };
 	struct seccomp_program p = program(ALL_CAPS);
 
 	(void)state;
@@ -168,7 +178,8 @@ static void test_never(void **state)
 
 static void test_clone_flags(void **state)
 {
-	static const uint64_t ns[] = { 0x20000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000 };
+	static const uint64_t ns[] = { 0x20000,	   0x02000000, 0x04000000, 0x08000000,
+				       0x10000000, 0x20000000, 0x40000000 };
 	struct seccomp_program none = program(0), admin = program(cap_bit("SYS_ADMIN"));
 	const uint64_t thread = 0x3d0f00, fork = 0x1200011; /* as the C library passes them */
 
@@ -194,21 +205,27 @@ static void test_sockets(void **state)
 		struct seccomp_program p = program(sets[s]);
 
 		for (uint64_t family = 0; family < 64; family++) {
-			bool open = family == 1 || family == 2 || family == 10 || family == 16 || family == 17;
+			bool open = family == 1 || family == 2 || family == 10 || family == 16 ||
+				    family == 17;
 
 			assert_int_equal(ask(&p, "socket", family, 1, 0), open ? ALLOW : DENY(97));
 			/* the kernel reads 32 bits: rubbish above them must not open anything */
 			assert_int_not_equal(ask(&p, "socket", family | 1ull << 32, 1, 0), ALLOW);
-			assert_int_not_equal(ask(&p, "socket", family | 0xffffffffull << 32, 1, 0), ALLOW);
-			assert_int_equal(ask(&p, "socketpair", family, 1, 0), family == 1 ? ALLOW : DENY(1));
+			assert_int_not_equal(ask(&p, "socket", family | 0xffffffffull << 32, 1, 0),
+					     ALLOW);
+			assert_int_equal(ask(&p, "socketpair", family, 1, 0),
+					 family == 1 ? ALLOW : DENY(1));
 		}
 		for (uint64_t proto = 0; proto < 24; proto++) {
-			uint32_t got = ask(&p, "socket", 16, 3, proto), audit = ask(&p, "socket", 16, 3, proto | 1ull << 35);
+			uint32_t got = ask(&p, "socket", 16, 3, proto),
+				 audit = ask(&p, "socket", 16, 3, proto | 1ull << 35);
 
 			if (s == 1)
 				assert_int_equal(got, ALLOW);
 			else
-				assert_int_equal(got, proto == 9 ? DENY(22) : proto == 8 ? DENY(1) : ALLOW);
+				assert_int_equal(got, proto == 9 ? DENY(22) :
+						      proto == 8 ? DENY(1) :
+								   ALLOW);
 			if (s == 0 && proto == 9)
 				assert_int_equal(audit, DENY(22));
 		}
@@ -218,7 +235,14 @@ static void test_sockets(void **state)
 
 static void test_ioctl(void **state)
 {
-	static const uint64_t open_cmds[] = { 0, 0x5401, 0x5411, 0x5413, 0x541b, 0x541d, 0x80045430, 0xffffffff80045430ull,
+	static const uint64_t open_cmds[] = { 0,
+					      0x5401,
+					      0x5411,
+					      0x5413,
+					      0x541b,
+					      0x541d,
+					      0x80045430,
+					      0xffffffff80045430ull,
 					      0xffffffffffffffffull };
 	static const uint64_t closed[] = { 0x5412, 0x541c };
 	struct seccomp_program p = program(ALL_CAPS);
@@ -260,13 +284,17 @@ static void test_foreign_and_new(void **state)
 		for (uint32_t nr = 0; nr < NRS; nr++) {
 #ifdef __x86_64__
 			assert_int_equal(vm_call(p.filter, AUDIT_ARCH_I386, nr, NULL), DENY(38));
-			assert_int_equal(vm_call(p.filter, AUDIT_ARCH_X86_64, nr | VM_X32_BIT, NULL), DENY(38));
+			assert_int_equal(vm_call(p.filter, AUDIT_ARCH_X86_64, nr | VM_X32_BIT,
+						 NULL),
+					 DENY(38));
 #endif
 			assert_int_equal(vm_call(p.filter, 0x12345, nr, NULL), DENY(38));
 			if (nr > 470)
-				assert_int_equal(vm_call(p.filter, seccomp_arch_native(), nr, NULL), DENY(38));
+				assert_int_equal(vm_call(p.filter, seccomp_arch_native(), nr, NULL),
+						 DENY(38));
 		}
-		assert_int_equal(vm_call(p.filter, seccomp_arch_native(), UINT32_MAX, NULL), DENY(38));
+		assert_int_equal(vm_call(p.filter, seccomp_arch_native(), UINT32_MAX, NULL),
+				 DENY(38));
 		seccomp_program_fini(&p);
 	}
 }
@@ -274,8 +302,11 @@ static void test_foreign_and_new(void **state)
 /* No call that podman's profile denies is open here, but for calls that are newer than its file. */
 static void test_as_strict_as_podman(void **state)
 {
-	static const char *const sets[][4] = { { NULL }, { "CAP_SYS_CHROOT", NULL }, { "CAP_SYS_ADMIN", "CAP_SYS_PTRACE", NULL },
-					       { "CAP_AUDIT_WRITE", "CAP_SYS_TIME", "CAP_DAC_READ_SEARCH", NULL } };
+	static const char *const sets[][4] = { { NULL },
+					       { "CAP_SYS_CHROOT", NULL },
+					       { "CAP_SYS_ADMIN", "CAP_SYS_PTRACE", NULL },
+					       { "CAP_AUDIT_WRITE", "CAP_SYS_TIME",
+						 "CAP_DAC_READ_SEARCH", NULL } };
 
 	(void)state;
 	for (size_t s = 0; s < sizeof(sets) / sizeof(sets[0]); s++) {
@@ -284,7 +315,8 @@ static void test_as_strict_as_podman(void **state)
 		uint64_t caps = 0;
 
 		if (theirs_json == NULL) {
-			print_message("skipped: no " PODMAN_PROFILE " (package golang-github-containers-common)\n");
+			print_message("skipped: no " PODMAN_PROFILE
+				      " (package golang-github-containers-common)\n");
 			skip();
 		}
 		for (size_t i = 0; sets[s][i] != NULL; i++)
@@ -296,12 +328,16 @@ static void test_as_strict_as_podman(void **state)
 				for (uint64_t w = 0; w < 12; w++) {
 					const uint64_t args[6] = { v, w * 4, w };
 
-					if (vm_call(theirs.filter, AUDIT_ARCH_X86_64, nr, args) == ALLOW ||
-					    vm_call(ours.filter, AUDIT_ARCH_X86_64, nr, args) != ALLOW)
+					if (vm_call(theirs.filter, AUDIT_ARCH_X86_64, nr, args) ==
+						    ALLOW ||
+					    vm_call(ours.filter, AUDIT_ARCH_X86_64, nr, args) !=
+						    ALLOW)
 						continue;
-					if (nr == 449 || (nr >= 451 && nr <= 456) || (nr >= 462 && nr <= 466))
+					if (nr == 449 || (nr >= 451 && nr <= 456) ||
+					    (nr >= 462 && nr <= 466))
 						continue; /* futex_waitv, cachestat .. futex_requeue, mseal .. removexattrat */
-					fail_msg("call %u, argument %llu is open, podman denies it", nr, (unsigned long long)v);
+					fail_msg("call %u, argument %llu is open, podman denies it",
+						 nr, (unsigned long long)v);
 				}
 		seccomp_program_fini(&ours);
 		seccomp_program_fini(&theirs);
@@ -312,8 +348,30 @@ static void test_as_strict_as_podman(void **state)
 /* The object means the same to a runtime that uses libseccomp. */
 static void test_means_the_same_elsewhere(void **state)
 {
-	static const uint64_t values[] = { 0, 1, 2, 3, 5, 8, 9, 10, 11, 14, 16, 17, 18, 38, 40, 0x5412, 0x541c, 0x5413, 0x20000,
-					   0x10000011, 1ull << 32, 1ull << 32 | 0x5412, 1ull << 32 | 38, UINT64_MAX };
+	static const uint64_t values[] = { 0,
+					   1,
+					   2,
+					   3,
+					   5,
+					   8,
+					   9,
+					   10,
+					   11,
+					   14,
+					   16,
+					   17,
+					   18,
+					   38,
+					   40,
+					   0x5412,
+					   0x541c,
+					   0x5413,
+					   0x20000,
+					   0x10000011,
+					   1ull << 32,
+					   1ull << 32 | 0x5412,
+					   1ull << 32 | 38,
+					   UINT64_MAX };
 	const uint64_t sets[] = { 0, ALL_CAPS };
 	const size_t n = sizeof(values) / sizeof(values[0]);
 
@@ -327,7 +385,8 @@ static void test_means_the_same_elsewhere(void **state)
 		assert_non_null(ref);
 		for (uint32_t nr = 0; (int)nr <= o->last[0] && nr < 450; nr++)
 			for (size_t i = 0; i < n * n; i++) {
-				const uint64_t args[6] = { values[i % n], values[i / n], values[i / n] };
+				const uint64_t args[6] = { values[i % n], values[i / n],
+							   values[i / n] };
 
 				assert_int_equal(vm_call(p.filter, AUDIT_ARCH_X86_64, nr, args),
 						 vm_call(ref, AUDIT_ARCH_X86_64, nr, args));
@@ -359,8 +418,9 @@ static void test_cost(void **state)
 		seccomp_program_fini(&p);
 		p = program(0);
 	}
-	print_message("default profile: %zu bytes, %u instructions; written, parsed and compiled in %.0f us\n", b.len, p.len,
-		      (now_us() - t) / 20);
+	print_message(
+		"default profile: %zu bytes, %u instructions; written, parsed and compiled in %.0f us\n",
+		b.len, p.len, (now_us() - t) / 20);
 	assert_true(b.len < 8192);
 	assert_true(p.len < 300);
 	seccomp_program_fini(&p);
@@ -370,11 +430,16 @@ static void test_cost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_golden),	    cmocka_unit_test(test_needs_capability),
-		cmocka_unit_test(test_never),	    cmocka_unit_test(test_clone_flags),
-		cmocka_unit_test(test_sockets),	    cmocka_unit_test(test_ioctl),
-		cmocka_unit_test(test_personality), cmocka_unit_test(test_foreign_and_new),
-		cmocka_unit_test(test_as_strict_as_podman), cmocka_unit_test(test_means_the_same_elsewhere),
+		cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_needs_capability),
+		cmocka_unit_test(test_never),
+		cmocka_unit_test(test_clone_flags),
+		cmocka_unit_test(test_sockets),
+		cmocka_unit_test(test_ioctl),
+		cmocka_unit_test(test_personality),
+		cmocka_unit_test(test_foreign_and_new),
+		cmocka_unit_test(test_as_strict_as_podman),
+		cmocka_unit_test(test_means_the_same_elsewhere),
 		cmocka_unit_test(test_cost),
 	};
 

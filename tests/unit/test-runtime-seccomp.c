@@ -78,16 +78,18 @@ static bool ref_is_right(const struct oracle *o, int a, int nr)
 	return true;
 }
 
-static void compare_one(const struct oracle *o, const struct sock_filter *ours, const struct sock_filter *ref, int a, int nr,
-			const uint64_t args[6], struct tally *t)
+static void compare_one(const struct oracle *o, const struct sock_filter *ours,
+			const struct sock_filter *ref, int a, int nr, const uint64_t args[6],
+			struct tally *t)
 {
 	uint32_t got = vm_call(ours, abis[a].audit, (uint32_t)nr + abis[a].base, args), want;
 	bool ambiguous;
 
 	if (!o->listed[a]) {
-		want = (o->def & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO ? SCMP_ACT_ERRNO(ENOSYS) :
-		       o->def == SCMP_ACT_KILL_PROCESS			       ? SCMP_ACT_KILL_PROCESS :
-										 SCMP_ACT_KILL_THREAD;
+		want = (o->def & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO ?
+			       SCMP_ACT_ERRNO(ENOSYS) :
+		       o->def == SCMP_ACT_KILL_PROCESS ? SCMP_ACT_KILL_PROCESS :
+							 SCMP_ACT_KILL_THREAD;
 		assert_int_equal(got, want);
 		return;
 	}
@@ -98,8 +100,9 @@ static void compare_one(const struct oracle *o, const struct sock_filter *ours, 
 	if (got != want)
 		show_current();
 	if (got != want)
-		fail_msg("%s nr %d args %llx %llx %llx: got %#x, want %#x", abis[a].oci, nr, (unsigned long long)args[0],
-			 (unsigned long long)args[1], (unsigned long long)args[2], got, want);
+		fail_msg("%s nr %d args %llx %llx %llx: got %#x, want %#x", abis[a].oci, nr,
+			 (unsigned long long)args[0], (unsigned long long)args[1],
+			 (unsigned long long)args[2], got, want);
 	if (ref == NULL || ambiguous || nr > o->last[a] || !(o->fixed || ref_is_right(o, a, nr)))
 		return;
 	want = vm_call(ref, abis[a].audit, (uint32_t)nr + abis[a].base, args);
@@ -107,8 +110,9 @@ static void compare_one(const struct oracle *o, const struct sock_filter *ours, 
 	if (got != want)
 		show_current();
 	if (got != want)
-		fail_msg("%s nr %d args %llx %llx %llx: got %#x, libseccomp says %#x", abis[a].oci, nr,
-			 (unsigned long long)args[0], (unsigned long long)args[1], (unsigned long long)args[2], got, want);
+		fail_msg("%s nr %d args %llx %llx %llx: got %#x, libseccomp says %#x", abis[a].oci,
+			 nr, (unsigned long long)args[0], (unsigned long long)args[1],
+			 (unsigned long long)args[2], got, want);
 }
 
 /* Values around those that the rules of this number compare with. */
@@ -120,20 +124,33 @@ static void random_args(const struct oracle *o, int a, int nr, uint64_t args[6])
 	while (list[n] != 0)
 		n++;
 	for (int i = 0; i < 6; i++)
-		args[i] = rnd(4) == 0 ? ((uint64_t)rnd(UINT32_MAX) << 32 | rnd(UINT32_MAX)) : rnd(50);
+		args[i] = rnd(4) == 0 ? ((uint64_t)rnd(UINT32_MAX) << 32 | rnd(UINT32_MAX)) :
+					rnd(50);
 	for (int tries = 0; tries < 4 && n > 0; tries++) {
 		const struct rule *r = &o->r[list[rnd((uint32_t)n)] - 1];
 
 		for (size_t k = 0; k < r->n; k++) {
-			uint64_t v = strcmp(r->c[k].op, "SCMP_CMP_MASKED_EQ") == 0 ? r->c[k].two : r->c[k].value;
+			uint64_t v = strcmp(r->c[k].op, "SCMP_CMP_MASKED_EQ") == 0 ? r->c[k].two :
+										     r->c[k].value;
 
 			switch (rnd(8)) {
-			case 0: v++; break;
-			case 1: v--; break;
-			case 2: v ^= 1ull << 32; break;
-			case 3: v ^= 1ull << 63; break;
-			case 4: v ^= 1ull << rnd(64); break;
-			default: break;
+			case 0:
+				v++;
+				break;
+			case 1:
+				v--;
+				break;
+			case 2:
+				v ^= 1ull << 32;
+				break;
+			case 3:
+				v ^= 1ull << 63;
+				break;
+			case 4:
+				v ^= 1ull << rnd(64);
+				break;
+			default:
+				break;
 			}
 			args[r->c[k].index] = v;
 		}
@@ -157,7 +174,9 @@ static void compare(const json_t *profile, bool fixed, int tuples, struct tally 
 	for (int a = 0; a < ABIS; a++)
 		for (int nr = 0; nr < NRS; nr++) {
 			compare_one(o, p.filter, ref, a, nr, zero, t);
-			for (int i = 0; o->per_nr[a][nr][0] != 0 && o->r[o->per_nr[a][nr][0] - 1].n > 0 && i < tuples; i++) {
+			for (int i = 0; o->per_nr[a][nr][0] != 0 &&
+					o->r[o->per_nr[a][nr][0] - 1].n > 0 && i < tuples;
+			     i++) {
 				uint64_t args[6];
 
 				random_args(o, a, nr, args);
@@ -188,7 +207,8 @@ static void test_podman(void **state)
 {
 	static const char *const caps_none[] = { NULL };
 	static const char *const caps_some[] = { "CAP_AUDIT_WRITE", "CAP_SYS_CHROOT", NULL };
-	static const char *const caps_admin[] = { "CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_TIME", NULL };
+	static const char *const caps_admin[] = { "CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_TIME",
+						  NULL };
 	static const char *const *const sets[] = { caps_none, caps_some, caps_admin };
 
 	(void)state;
@@ -197,11 +217,14 @@ static void test_podman(void **state)
 		struct tally t = { 0 };
 
 		if (p == NULL) {
-			print_message("skipped: no " PODMAN_PROFILE " (package golang-github-containers-common)\n");
+			print_message("skipped: no " PODMAN_PROFILE
+				      " (package golang-github-containers-common)\n");
 			skip();
 		}
 		compare(p, true, 300, &t);
-		print_message("podman's profile %zu: %lu calls compared, %lu of them with libseccomp\n", i, t.calls, t.referenced);
+		print_message(
+			"podman's profile %zu: %lu calls compared, %lu of them with libseccomp\n",
+			i, t.calls, t.referenced);
 		json_decref(p);
 	}
 }
@@ -252,12 +275,18 @@ static void test_docker_like(void **state)
 
 static json_t *random_profile(void)
 {
-	static const char *const names[] = { "read", "write", "ioctl", "socket", "bind", "accept", "personality", "clone", "kill",
-					     "mmap", "semop", "shmat", "fchmodat", "statx", "clone3", "ipc", "socketcall",
-					     "time", "futex_time64", "waitpid", "keyctl", "openat2", "no_such", "sendmsg" };
-	static const char *const acts[] = { "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS",
-					    "SCMP_ACT_TRAP", "SCMP_ACT_TRACE", "SCMP_ACT_LOG" };
-	static const char *const ops[] = { "SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT",
+	static const char *const names[] = { "read",	   "write",   "ioctl",	      "socket",
+					     "bind",	   "accept",  "personality",  "clone",
+					     "kill",	   "mmap",    "semop",	      "shmat",
+					     "fchmodat",   "statx",   "clone3",	      "ipc",
+					     "socketcall", "time",    "futex_time64", "waitpid",
+					     "keyctl",	   "openat2", "no_such",      "sendmsg" };
+	static const char *const acts[] = { "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO",
+					    "SCMP_ACT_KILL",  "SCMP_ACT_KILL_PROCESS",
+					    "SCMP_ACT_TRAP",  "SCMP_ACT_TRACE",
+					    "SCMP_ACT_LOG" };
+	static const char *const ops[] = { "SCMP_CMP_NE",	"SCMP_CMP_LT", "SCMP_CMP_LE",
+					   "SCMP_CMP_EQ",	"SCMP_CMP_GE", "SCMP_CMP_GT",
 					   "SCMP_CMP_MASKED_EQ" };
 	json_t *p = json_object(), *archs = json_array(), *list = json_array();
 	uint32_t entries = rnd(12);
@@ -277,14 +306,17 @@ static json_t *random_profile(void)
 			json_array_append_new(nl, json_string(names[rnd(24)]));
 		count = rnd(3) == 0 ? 0 : 1 + rnd(3);
 		while (count-- > 0) {
-			json_int_t v = rnd(3) != 0 ? rnd(6) : (json_int_t)((uint64_t)rnd(3) << 32 | rnd(40));
+			json_int_t v = rnd(3) != 0 ? rnd(6) :
+						     (json_int_t)((uint64_t)rnd(3) << 32 | rnd(40));
 
-			json_array_append_new(args, json_pack("{s:i,s:I,s:I,s:s}", "index", rnd(3), "value", v, "valueTwo",
-							      (json_int_t)rnd(5), "op", ops[rnd(7)]));
+			json_array_append_new(
+				args, json_pack("{s:i,s:I,s:I,s:s}", "index", rnd(3), "value", v,
+						"valueTwo", (json_int_t)rnd(5), "op", ops[rnd(7)]));
 		}
 		json_object_set_new(entry, "names", nl);
 		json_object_set_new(entry, "action", json_string(act));
-		if (rnd(2) == 0 && (strcmp(act, "SCMP_ACT_ERRNO") == 0 || strcmp(act, "SCMP_ACT_TRACE") == 0))
+		if (rnd(2) == 0 &&
+		    (strcmp(act, "SCMP_ACT_ERRNO") == 0 || strcmp(act, "SCMP_ACT_TRACE") == 0))
 			json_object_set_new(entry, "errnoRet", json_integer(rnd(200)));
 		json_object_set_new(entry, "args", args);
 		json_array_append_new(list, entry);
@@ -304,7 +336,8 @@ static void test_random(void **state)
 		compare(p, false, 60, &t);
 		json_decref(p);
 	}
-	print_message("random profiles: %lu calls compared, %lu of them with libseccomp\n", t.calls, t.referenced);
+	print_message("random profiles: %lu calls compared, %lu of them with libseccomp\n", t.calls,
+		      t.referenced);
 	assert_true(t.referenced > t.calls / 10);
 }
 
@@ -317,9 +350,10 @@ static void test_bundled_calls(void **state)
 
 	(void)state;
 	/* unconditional: both forms; conditional allow: the bundled form stays closed */
-	j = parse("{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"architectures\":[\"SCMP_ARCH_X86\"],\"syscalls\":["
-		  "{\"names\":[\"bind\",\"semop\"],\"action\":\"SCMP_ACT_ALLOW\"},"
-		  "{\"names\":[\"socket\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":2,\"op\":\"SCMP_CMP_EQ\"}]}]}");
+	j = parse(
+		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"architectures\":[\"SCMP_ARCH_X86\"],\"syscalls\":["
+		"{\"names\":[\"bind\",\"semop\"],\"action\":\"SCMP_ACT_ALLOW\"},"
+		"{\"names\":[\"socket\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":2,\"op\":\"SCMP_CMP_EQ\"}]}]}");
 	p = build(j);
 	assert_int_equal(vm_call(p.filter, AUDIT_ARCH_I386, 361, NULL), SECCOMP_RET_ALLOW);
 	assert_int_equal(vm_call(p.filter, AUDIT_ARCH_I386, 102, two), SECCOMP_RET_ALLOW);
@@ -331,8 +365,9 @@ static void test_bundled_calls(void **state)
 	seccomp_program_fini(&p);
 	json_decref(j);
 	/* a conditional denial closes the bundled form, whose arguments nobody can see */
-	j = parse("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":[\"SCMP_ARCH_X86\"],\"syscalls\":["
-		  "{\"names\":[\"socket\"],\"action\":\"SCMP_ACT_ERRNO\",\"args\":[{\"index\":0,\"value\":38,\"op\":\"SCMP_CMP_EQ\"}]}]}");
+	j = parse(
+		"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":[\"SCMP_ARCH_X86\"],\"syscalls\":["
+		"{\"names\":[\"socket\"],\"action\":\"SCMP_ACT_ERRNO\",\"args\":[{\"index\":0,\"value\":38,\"op\":\"SCMP_CMP_EQ\"}]}]}");
 	p = build(j);
 	assert_int_equal(vm_call(p.filter, AUDIT_ARCH_I386, 102, one), SECCOMP_RET_ERRNO | EPERM);
 	assert_int_equal(vm_call(p.filter, AUDIT_ARCH_I386, 102, two), SECCOMP_RET_ALLOW);
@@ -342,17 +377,22 @@ static void test_bundled_calls(void **state)
 
 static void test_new_calls(void **state)
 {
-	json_t *j = parse("{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"architectures\":[\"SCMP_ARCH_X32\"],"
-			  "\"syscalls\":[{\"names\":[\"read\",\"fchmodat2\",\"mseal\"],\"action\":\"SCMP_ACT_ALLOW\"}]}");
+	json_t *j = parse(
+		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"architectures\":[\"SCMP_ARCH_X32\"],"
+		"\"syscalls\":[{\"names\":[\"read\",\"fchmodat2\",\"mseal\"],\"action\":\"SCMP_ACT_ALLOW\"}]}");
 	struct seccomp_program p = build(j);
 
 	(void)state;
 	assert_int_equal(vm_call(p.filter, AUDIT_ARCH_X86_64, 452, NULL), SECCOMP_RET_ALLOW);
 	assert_int_equal(vm_call(p.filter, AUDIT_ARCH_X86_64, 462, NULL), SECCOMP_RET_ALLOW);
-	assert_int_equal(vm_call(p.filter, AUDIT_ARCH_X86_64, VM_X32_BIT + 452, NULL), SECCOMP_RET_ALLOW);
-	assert_int_equal(vm_call(p.filter, AUDIT_ARCH_X86_64, 453, NULL), SECCOMP_RET_ERRNO | EPERM);
-	assert_int_equal(vm_call(p.filter, AUDIT_ARCH_X86_64, 463, NULL), SECCOMP_RET_ERRNO | ENOSYS);
-	assert_int_equal(vm_call(p.filter, AUDIT_ARCH_X86_64, UINT32_MAX, NULL), SECCOMP_RET_ERRNO | ENOSYS);
+	assert_int_equal(vm_call(p.filter, AUDIT_ARCH_X86_64, VM_X32_BIT + 452, NULL),
+			 SECCOMP_RET_ALLOW);
+	assert_int_equal(vm_call(p.filter, AUDIT_ARCH_X86_64, 453, NULL),
+			 SECCOMP_RET_ERRNO | EPERM);
+	assert_int_equal(vm_call(p.filter, AUDIT_ARCH_X86_64, 463, NULL),
+			 SECCOMP_RET_ERRNO | ENOSYS);
+	assert_int_equal(vm_call(p.filter, AUDIT_ARCH_X86_64, UINT32_MAX, NULL),
+			 SECCOMP_RET_ERRNO | ENOSYS);
 	seccomp_program_fini(&p);
 	json_decref(j);
 }
@@ -375,9 +415,10 @@ static void test_flags_and_notify(void **state)
 	assert_int_equal(p.flags, 0);
 	seccomp_program_fini(&p);
 	json_decref(j);
-	j = parse("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"flags\":[\"SECCOMP_FILTER_FLAG_LOG\",\"SECCOMP_FILTER_FLAG_TSYNC\","
-		  "\"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV\"],\"listenerPath\":\"/run/l\",\"listenerMetadata\":\"m\",\"syscalls\":["
-		  "{\"names\":[\"mkdir\"],\"action\":\"SCMP_ACT_NOTIFY\"}]}");
+	j = parse(
+		"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"flags\":[\"SECCOMP_FILTER_FLAG_LOG\",\"SECCOMP_FILTER_FLAG_TSYNC\","
+		"\"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV\"],\"listenerPath\":\"/run/l\",\"listenerMetadata\":\"m\",\"syscalls\":["
+		"{\"names\":[\"mkdir\"],\"action\":\"SCMP_ACT_NOTIFY\"}]}");
 	p = build(j);
 	assert_int_equal(p.flags, SECCOMP_FILTER_FLAG_LOG | 1u << 5);
 	assert_true(p.has_notify);
@@ -401,16 +442,25 @@ static void test_errors(void **state)
 		{ "[]", "linux.seccomp: expected an object" },
 		{ "{}", "linux.seccomp.defaultAction: missing" },
 		{ "{\"defaultAction\":1}", "linux.seccomp.defaultAction: expected a string" },
-		{ "{\"defaultAction\":\"ALLOW\"}", "linux.seccomp.defaultAction: unknown action \"ALLOW\"" },
+		{ "{\"defaultAction\":\"ALLOW\"}",
+		  "linux.seccomp.defaultAction: unknown action \"ALLOW\"" },
 		{ "{\"defaultAction\":\"SCMP_ACT_NOTIFY\"}", "cannot be used as default action" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":-1}", "linux.seccomp.defaultErrnoRet" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":65536}", "linux.seccomp.defaultErrnoRet" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"defaultErrnoRet\":1}", "takes no errno" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":[\"x86\"]}", "architectures[0]: unknown architecture \"x86\"" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":{}}", "linux.seccomp.architectures" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"flags\":[\"X\"]}", "flags[0]: unknown flag \"X\"" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[1]}", "syscalls[0]: expected an object" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"]}]}", "syscalls[0].action: missing" },
+		{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":-1}",
+		  "linux.seccomp.defaultErrnoRet" },
+		{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":65536}",
+		  "linux.seccomp.defaultErrnoRet" },
+		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"defaultErrnoRet\":1}",
+		  "takes no errno" },
+		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":[\"x86\"]}",
+		  "architectures[0]: unknown architecture \"x86\"" },
+		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":{}}",
+		  "linux.seccomp.architectures" },
+		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"flags\":[\"X\"]}",
+		  "flags[0]: unknown flag \"X\"" },
+		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[1]}",
+		  "syscalls[0]: expected an object" },
+		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"]}]}",
+		  "syscalls[0].action: missing" },
 		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[],\"action\":\"SCMP_ACT_LOG\"}]}",
 		  "syscalls[0].names: at least one" },
 		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"\"],\"action\":\"SCMP_ACT_LOG\"}]}",
@@ -457,9 +507,12 @@ static void test_long_programs(void **state)
 
 		buf_puts(&b, "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":[");
 		for (int i = 0; i < n; i++)
-			buf_printf(&b, "%s{\"names\":[\"%s\"],\"action\":\"SCMP_ACT_%s\",\"args\":[{\"index\":1,\"value\":%d,\"op\":"
-				       "\"SCMP_CMP_EQ\"}]}",
-				   i ? "," : "", i % 3 ? "ioctl" : "fcntl", i % 2 ? "ALLOW" : "LOG", i);
+			buf_printf(
+				&b,
+				"%s{\"names\":[\"%s\"],\"action\":\"SCMP_ACT_%s\",\"args\":[{\"index\":1,\"value\":%d,\"op\":"
+				"\"SCMP_CMP_EQ\"}]}",
+				i ? "," : "", i % 3 ? "ioctl" : "fcntl", i % 2 ? "ALLOW" : "LOG",
+				i);
 		buf_puts(&b, "]}");
 		j = parse(buf_str(&b));
 		r = seccomp_compile(j, &p, &e);
@@ -471,10 +524,13 @@ static void test_long_programs(void **state)
 			assert_true(vm_valid(p.filter, p.len));
 			for (int i = 0; i < n + 10; i++) {
 				const uint64_t args[6] = { 0, (uint64_t)i };
-				uint32_t act = i % 2 ? SECCOMP_RET_ALLOW : SECCOMP_RET_LOG, no = SECCOMP_RET_ERRNO | EPERM;
+				uint32_t act = i % 2 ? SECCOMP_RET_ALLOW : SECCOMP_RET_LOG,
+					 no = SECCOMP_RET_ERRNO | EPERM;
 
-				assert_int_equal(vm_call(p.filter, AUDIT_ARCH_X86_64, 16, args), i < n && i % 3 ? act : no);
-				assert_int_equal(vm_call(p.filter, AUDIT_ARCH_X86_64, 72, args), i < n && i % 3 == 0 ? act : no);
+				assert_int_equal(vm_call(p.filter, AUDIT_ARCH_X86_64, 16, args),
+						 i < n && i % 3 ? act : no);
+				assert_int_equal(vm_call(p.filter, AUDIT_ARCH_X86_64, 72, args),
+						 i < n && i % 3 == 0 ? act : no);
 			}
 		}
 		seccomp_program_fini(&p);
@@ -503,7 +559,8 @@ static void test_speed(void **state)
 
 	(void)state;
 	if (j == NULL) {
-		print_message("skipped: no " PODMAN_PROFILE " (package golang-github-containers-common)\n");
+		print_message("skipped: no " PODMAN_PROFILE
+			      " (package golang-github-containers-common)\n");
 		skip();
 	}
 	t0 = now_us();
@@ -526,8 +583,10 @@ static void test_speed(void **state)
 		(void)vm_run(p.filter, &d, &steps);
 		most = steps > most ? steps : most;
 	}
-	print_message("podman's profile, 3 ABIs: %u instructions, at most %u run; compiled in %.0f us (first time %.0f), "
-		      "libseccomp %.0f us\n", p.len, most, ours, first, ref);
+	print_message(
+		"podman's profile, 3 ABIs: %u instructions, at most %u run; compiled in %.0f us (first time %.0f), "
+		"libseccomp %.0f us\n",
+		p.len, most, ours, first, ref);
 	assert_true(ours * 2 < ref);
 	free(o);
 	seccomp_program_fini(&p);
@@ -537,9 +596,15 @@ static void test_speed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_speed),	       cmocka_unit_test(test_podman),	     cmocka_unit_test(test_docker_like),
-		cmocka_unit_test(test_random),	       cmocka_unit_test(test_bundled_calls), cmocka_unit_test(test_new_calls),
-		cmocka_unit_test(test_flags_and_notify), cmocka_unit_test(test_errors),	     cmocka_unit_test(test_long_programs),
+		cmocka_unit_test(test_speed),
+		cmocka_unit_test(test_podman),
+		cmocka_unit_test(test_docker_like),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_bundled_calls),
+		cmocka_unit_test(test_new_calls),
+		cmocka_unit_test(test_flags_and_notify),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_long_programs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
