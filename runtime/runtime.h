@@ -76,6 +76,74 @@ int runtime_container_wait(struct runtime_container *c, struct error *e);
 /* Kill whatever is left, run poststop hooks, remove state and cgroup, free. Accepts NULL. */
 void runtime_container_destroy(struct runtime_container *c);
 
+/* Free the structure and leave the container alone (crt-oci create; `run --detach`). Accepts NULL. */
+void runtime_container_release(struct runtime_container *c);
+
+/* ---- containers with state on disk, by id; state_root_fd: directory of the state, -1 = it does not exist ---- */
+
+/* Open the gate of a created container: as runtime_container_start(). */
+int runtime_start(int state_root_fd, const char *id, struct error *e);
+/* The OCI state object as indented JSON text (caller frees). */
+int runtime_state(int state_root_fd, const char *id, char **ret, struct error *e);
+/*
+ * Signal the first process, or with all every process of the container.
+ * "container not running" (-ESRCH) when it is stopped; with all that is success.
+ */
+int runtime_kill(int state_root_fd, const char *id, int sig, bool all, struct error *e);
+/*
+ * Remove a stopped (or created) container: state, cgroups, poststop hooks.
+ * force also kills a running one, and accepts an id that does not exist.
+ */
+int runtime_delete(int state_root_fd, const char *id, bool force, struct error *e);
+/* All containers as one line of JSON, an array of state objects (caller frees). */
+int runtime_list(int state_root_fd, char **ret, struct error *e);
+/* The pids of the container as seen by the caller (caller frees *ret). None when it is stopped. */
+int runtime_pids(int state_root_fd, const char *id, pid_t **ret, size_t *ret_n, struct error *e);
+/* Freeze or thaw. */
+int runtime_pause(int state_root_fd, const char *id, bool paused, struct error *e);
+/* Apply a linux.resources object given as JSON text. */
+int runtime_update(int state_root_fd, const char *id, const char *resources, size_t len, struct error *e);
+/* Resource figures as one line of JSON (caller frees). */
+int runtime_stats(int state_root_fd, const char *id, char **ret, struct error *e);
+
+/* A process to add to a running container. Zero-initialise with RUNTIME_EXEC_INIT, all is borrowed. */
+struct runtime_exec {
+	const char *id;
+	int state_root_fd;
+	const char *process;	 /* a process object as JSON text; NULL = the container's, changed by the rest */
+	size_t process_len;
+	char *const *args;	 /* NULL-terminated; NULL = from process */
+	char *const *env;	 /* added entries NAME=VALUE; may be NULL */
+	const char *cwd;	 /* NULL = the container's */
+	const char *user;	 /* "UID[:GID]", strict decimal; NULL = the container's */
+	const char *const *gids; /* additional groups, decimal; may be NULL */
+	const char *const *caps; /* capabilities to add; may be NULL */
+	const char *apparmor;
+	const char *selinux;
+	const char *cgroup;	 /* sub-group; NULL = the container's */
+	bool terminal;		 /* with args: allocate one */
+	bool no_new_privs;	 /* set it in addition to what the container says */
+	bool ignore_paused;
+	bool detach;
+	int stdio[3];
+	int console_sock_fd;
+	int *ret_console_fd;
+	unsigned int preserve_fds;
+	unsigned int listen_fds;
+};
+#define RUNTIME_EXEC_INIT                                                                                \
+	((struct runtime_exec){ .state_root_fd = -1, .stdio = { -1, -1, -1 }, .console_sock_fd = -1 })
+/*
+ * Start it; it is a child of the caller. RUNTIME_START_OK, a positive
+ * RUNTIME_START_* with e filled, or -errno. The caller reaps *ret_pid.
+ */
+int runtime_exec(const struct runtime_exec *x, pid_t *ret_pid, int *ret_pid_fd, struct error *e);
+
+/* What this runtime can do, as `features` prints it (caller frees). */
+int runtime_features(char **ret, struct error *e);
+/* A config.json to begin with (caller frees); rootless maps the caller's ids to 0. */
+int runtime_spec_template(bool rootless, char **ret, struct error *e);
+
 /*
  * The default seccomp profile of `crt run` as the JSON text of an OCI
  * linux.seccomp object, for the capabilities that the container keeps

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to crt-oci: what its verbs share. */
+#ifndef CMD_OCI_H
+#define CMD_OCI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+/* The global options. */
+struct oci_global {
+	const char *root;	 /* --root, NULL = the default place */
+	const char *cgroup_manager;
+	bool systemd_cgroup;
+	bool rootless_given;
+	char *state_root;	 /* what was chosen */
+	int state_root_fd;	 /* -1 until oci_open_root() */
+};
+
+/* One option of a verb. value: where the text goes; flag: where the truth goes; list: called for each. */
+struct oci_option {
+	const char *name;	/* "--bundle" */
+	char letter;		/* 'b' or 0 */
+	const char **value;
+	bool *flag;
+	int (*each)(const char *value, void *data);
+	void *data;
+};
+
+/*
+ * Parse argv[1..] of a verb: "--name VALUE", "--name=VALUE", "-b VALUE";
+ * options end at the first other word, or at "--". Returns its index, or -EINVAL with e set.
+ */
+int oci_options(int argc, char **argv, const struct oci_option *opts, size_t n, struct error *e);
+
+/* Open (create: and make) the state root. 0 or -errno; a missing one without create leaves the fd -1. */
+int oci_open_root(struct oci_global *g, bool create, struct error *e);
+
+/* Verbs: exit status; e is printed by main() when it has a code. argv[0] is the verb. */
+typedef int (*oci_verb_fn)(struct oci_global *g, int argc, char **argv, struct error *e);
+int oci_create(struct oci_global *g, int argc, char **argv, struct error *e);
+int oci_run(struct oci_global *g, int argc, char **argv, struct error *e);
+int oci_start(struct oci_global *g, int argc, char **argv, struct error *e);
+int oci_restore(struct oci_global *g, int argc, char **argv, struct error *e);
+int oci_exec(struct oci_global *g, int argc, char **argv, struct error *e);
+int oci_state(struct oci_global *g, int argc, char **argv, struct error *e);
+int oci_kill(struct oci_global *g, int argc, char **argv, struct error *e);
+int oci_delete(struct oci_global *g, int argc, char **argv, struct error *e);
+int oci_list(struct oci_global *g, int argc, char **argv, struct error *e);
+int oci_ps(struct oci_global *g, int argc, char **argv, struct error *e);
+int oci_pause(struct oci_global *g, int argc, char **argv, struct error *e);
+int oci_resume(struct oci_global *g, int argc, char **argv, struct error *e);
+int oci_update(struct oci_global *g, int argc, char **argv, struct error *e);
+int oci_events(struct oci_global *g, int argc, char **argv, struct error *e);
+int oci_spec(struct oci_global *g, int argc, char **argv, struct error *e);
+int oci_features(struct oci_global *g, int argc, char **argv, struct error *e);
+
+/* Connect to a console or pidfd socket. fd or -errno. */
+int oci_connect(const char *path, struct error *e);
+/* The pid in decimal without a newline, by rename. */
+int oci_write_pid_file(const char *path, int pid, struct error *e);
+/* The number of LISTEN_FDS that are for us. */
+unsigned int oci_listen_fds(void);
+/* Stay until pid ends, passing on signals and, with console_fd >= 0, the terminal. Wait status or -errno. */
+int oci_foreground(int pid, int pid_fd, int console_fd, struct error *e);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to runtime/: the container's control groups. */
+#ifndef RUNTIME_CGROUP_H
+#define RUNTIME_CGROUP_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "runtime/prepare.h"
+#include "runtime/spec.h"
+
+/*
+ * Make the container's groups, set its limits, and put the fds that the child
+ * enters them by into the plan. *ret_record (new reference, may stay NULL when
+ * there is nothing) is what the other functions want: {"paths": [...]}.
+ * Where this host forbids it, nothing is done and 0 returned, unless the
+ * configuration demands a limit.
+ */
+int cgroup_create(struct prepared *pr, const struct spec *s, const char *id, const char *manager,
+		  const struct prepare_host *h, json_t **ret_record, struct error *e);
+/* Put the fds for entering the groups of a running container into the plan (exec). */
+int cgroup_enter(struct prepared *pr, const json_t *record, const char *sub, struct error *e);
+/* Kill what is left and remove the groups with their sub-groups. */
+void cgroup_remove(const json_t *record);
+/* SIGKILL or another signal to every process of the groups. Number of processes or -errno. */
+int cgroup_kill(const json_t *record, int sig, struct error *e);
+int cgroup_freeze(const json_t *record, bool frozen, struct error *e);
+bool cgroup_is_frozen(const json_t *record);
+/* All pids in the groups, appended to *ret (caller frees). */
+int cgroup_pids(const json_t *record, pid_t **ret, size_t *ret_n, struct error *e);
+/* Apply a linux.resources object. */
+int cgroup_update(const json_t *record, const json_t *resources, struct error *e);
+/* Figures for `events --stats` as a JSON object (new reference), NULL when there are none. */
+json_t *cgroup_stats(const json_t *record);
+
+#endif

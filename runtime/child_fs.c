@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * File systems made for the container: proc, tmpfs, devpts, sysfs, cgroup ...
+ *
+ * Theory of operation: fsopen, one fsconfig for each option, fsmount with the
+ * mount's flags: the result is a detached mount that child_mount.c puts in
+ * place. Options come from config.json and go to the kernel's own parsers.
+ *
+ * What the kernel refuses to a user namespace has one fall-back each: sysfs
+ * needs a network namespace of ours, mqueue an IPC namespace, cgroup a cgroup
+ * namespace, and proc a view that is not already partly masked; then the
+ * host's tree is bound, read-only for /sys and cgroup. An optional mount that
+ * is still impossible is left out. A crash leaves nothing: a detached mount
+ * dies with its fd.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/child.h"
+#include "runtime/sys.h"
+
+/* Bind the host's own tree instead; read-only when asked. fd or -errno. */
+static int bind_host(const struct child_plan *p, const char *path, bool read_only)
+{
+	int fd = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | AT_RECURSIVE);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = child_mount_attr(p, fd, false, true,
+			     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
+				     (read_only ? MOUNT_ATTR_RDONLY : 0), 0);
+	if (r < 0 && read_only) {
+		/* never the host's tree writable */
+		(void)close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static int fs_create(const char *type, const char *source, const struct plan_option *options, size_t n,
+		     uint64_t attrs, size_t *ret_option)
+{
+	int fs_fd = sys_fsopen(type), fd = -1, r = 0;
+
+	*ret_option = SIZE_MAX;
+	if (fs_fd < 0)
+		return -errno;
+	if (source != NULL && source[0] != '\0')
+		r = sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source, 0);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = sys_fsconfig(fs_fd, options[i].value != NULL ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
+				 options[i].key, options[i].value, 0);
+		if (r < 0)
+			*ret_option = i;
+	}
+	if (r == 0)
+		r = sys_fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+	if (r == 0)
+		fd = sys_fsmount(fs_fd, (unsigned int)attrs);
+	r = fd >= 0 ? fd : -errno;
+	(void)close(fs_fd);
+	return r;
+}
+
+static int fall_back(const struct child_plan *p, const struct plan_mount *m, int err)
+{
+	if (err != -EPERM && err != -EBUSY && err != -EACCES && err != -ENODEV && err != -EINVAL)
+		return err;
+	if (!p->in_userns && err != -EBUSY && strcmp(m->type, "sysfs") != 0)
+		return err;
+	if (strcmp(m->type, "sysfs") == 0)
+		return bind_host(p, "/sys", true);
+	if (strcmp(m->type, "mqueue") == 0)
+		return bind_host(p, "/dev/mqueue", false);
+	if (strcmp(m->type, "proc") == 0 && !(p->clone_flags & CLONE_NEWPID))
+		return bind_host(p, "/proc", false);
+	if (strcmp(m->type, "cgroup2") == 0)
+		return bind_host(p, "/sys/fs/cgroup", true);
+	return err;
+}
+
+int child_fs_mount(struct child_plan *p, struct plan_mount *m, size_t index)
+{
+	uint64_t attrs = m->attr_set & ~(m->fs_readonly ? (uint64_t)MOUNT_ATTR_RDONLY : 0);
+	size_t option;
+	int fd, r;
+
+	if (m->kind == PLAN_MOUNT_CGROUP1)
+		return fs_create("tmpfs", "cgroup", m->options, m->options_n, attrs & ~(uint64_t)MOUNT_ATTR_RDONLY, &option);
+	fd = fs_create(m->type, m->source, m->options, m->options_n, attrs, &option);
+	if (fd >= 0)
+		return fd;
+	if (option != SIZE_MAX)
+		child_fail_aux(STEP_MOUNT_OPTION, index, (unsigned int)option, -fd);
+	r = fall_back(p, m, fd);
+	if (r >= 0)
+		return r;
+	/* without the right to mount cgroups the container simply does not see any */
+	if (p->in_userns && strcmp(m->type, "cgroup2") == 0)
+		return -1;
+	child_fail(STEP_MOUNT, index, -fd);
+}
+
+/* One hierarchy: its own view with a cgroup namespace, else our group of the host's tree. Read-only always. */
+static int cgroup1_one(const struct child_plan *p, const struct plan_cgroup1 *c)
+{
+	struct plan_option opts[8];
+	char text[256], path[4096];
+	size_t n = 0, option;
+	char *s, *end;
+	int fd;
+
+	if (p->cgroup_ns && strlen(c->options) < sizeof(text)) {
+		(void)child_append(text, text + sizeof(text) - 1, c->options);
+		for (s = text; *s != '\0' && n < sizeof(opts) / sizeof(opts[0]); s = end) {
+			for (end = s; *end != '\0' && *end != ',';)
+				end++;
+			if (*end == ',')
+				*end++ = '\0';
+			opts[n].key = s;
+			opts[n].value = strchr(s, '=');
+			if (opts[n].value != NULL) {
+				text[opts[n].value - text] = '\0';
+				opts[n].value++;
+			}
+			n++;
+		}
+		fd = fs_create("cgroup", "cgroup", opts, n,
+			       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &option);
+		if (fd >= 0)
+			return fd;
+	}
+	if (p->cgroup_ns && p->in_userns)
+		return -EPERM; /* the bind would show paths that the namespace hides */
+	s = child_append(path, path + sizeof(path) - 1, c->host);
+	(void)child_append(s, path + sizeof(path) - 1, c->path);
+	return bind_host(p, path, true);
+}
+
+void child_fs_cgroup1(struct child_plan *p, int root_fd, struct plan_mount *m)
+{
+	int dir_fd = child_path_open(root_fd, m->destination, O_RDONLY | O_DIRECTORY, false);
+
+	if (dir_fd < 0)
+		child_fail(STEP_ATTACH, (size_t)(m - p->mounts), -dir_fd);
+	for (size_t i = 0; i < p->cgroup1_n; i++) {
+		const struct plan_cgroup1 *c = &p->cgroup1[i];
+		int fd = cgroup1_one(p, c), target_fd;
+
+		if (fd < 0)
+			continue; /* an optional view of the host's limits */
+		target_fd = child_path_target(dir_fd, c->name, CHILD_PATH_DIR | CHILD_PATH_STRICT);
+		if (target_fd < 0 || sys_attach(fd, target_fd) < 0)
+			child_fail(STEP_ATTACH, (size_t)(m - p->mounts), target_fd < 0 ? -target_fd : errno);
+		/* "cpu" and "cpuacct" lead to the joint mount "cpu,cpuacct" */
+		if (strchr(c->name, ',') != NULL) {
+			const char *s = c->name;
+
+			while (*s != '\0') {
+				char word[64];
+				size_t n = strcspn(s, ",");
+
+				if (n > 0 && n < sizeof(word)) {
+					memcpy(word, s, n);
+					word[n] = '\0';
+					(void)!symlinkat(c->name, dir_fd, word); /* convenience only */
+				}
+				s += n + (s[n] == ',');
+			}
+		}
+		(void)close(target_fd);
+		(void)close(fd);
+	}
+	if (m->attr_set & MOUNT_ATTR_RDONLY)
+		(void)child_mount_attr(p, m->fd, true, false, MOUNT_ATTR_RDONLY, 0); /* it is an empty tmpfs */
+	(void)close(dir_fd);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The intermediate process: joins existing namespaces on behalf of the
+ * container's process.
+ *
+ * Theory of operation: a joined pid namespace takes effect only for children,
+ * and namespaces that belong to the host's user namespace must be joined
+ * before a new user namespace is made. So where any of this is asked for, a
+ * process in between makes the joins and then clones the real process as its
+ * own sibling (CLONE_PARENT), so that the runtime is its parent and can wait
+ * for it. It reports the pid (as seen by the runtime: the pid namespace of the
+ * caller itself never changes) and ends.
+ *
+ * Joining order: first everything that the caller's own rights allow, then
+ * the user namespace, then the rest with the rights gained there. It is not
+ * dumpable while it is in namespaces that others can see.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "runtime/child.h"
+#include "runtime/sys.h"
+
+static bool join_one(const struct child_plan *p, size_t i)
+{
+	return syscall(SYS_setns, p->joins[i].fd, (int)spec_ns_flag(p->joins[i].ns)) == 0;
+}
+
+static void join_all(const struct child_plan *p)
+{
+	bool done[SPEC_NS_COUNT] = { false };
+
+	for (size_t i = 0; i < p->joins_n; i++)
+		if (p->joins[i].ns != SPEC_NS_USER && p->joins[i].ns != SPEC_NS_MOUNT)
+			done[i] = join_one(p, i);
+	for (size_t i = 0; i < p->joins_n; i++)
+		if (p->joins[i].ns == SPEC_NS_USER) {
+			done[i] = join_one(p, i);
+			if (!done[i])
+				child_fail(STEP_JOIN, i, errno);
+		}
+	for (size_t i = 0; i < p->joins_n; i++)
+		if (!done[i] && !join_one(p, i))
+			child_fail(STEP_JOIN, i, errno);
+}
+
+static void time_namespace(const struct child_plan *p)
+{
+	int fd;
+
+	if (syscall(SYS_unshare, CLONE_NEWTIME) < 0)
+		child_fail(STEP_UNSHARE, 0, errno);
+	fd = openat(p->proc_fd, "self/timens_offsets", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, p->time_offsets, strlen(p->time_offsets)) < 0)
+		child_fail(STEP_TIME_OFFSETS, 0, errno);
+	(void)close(fd);
+}
+
+_Noreturn void child_join_main(struct child_plan *p)
+{
+	struct child_report rep = { .kind = REPORT_PID };
+	struct clone_args args = { .flags = p->clone_flags | CLONE_PARENT };
+	pid_t pid;
+
+	child_report_fd = p->sync_fd;
+	(void)close(p->parent_fd);
+	child_early_process(p);
+	if (p->enter)
+		for (size_t i = 0; i < p->cgroup_fds_n; i++)
+			if (write(p->cgroup_fds[i], "0", 1) < 0)
+				child_fail(STEP_CGROUP, i, errno);
+	if (p->enter)
+		p->cgroup_fds_n = 0; /* before the cgroup namespace is joined; done for the child too */
+	if (p->time_offsets != NULL)
+		time_namespace(p);
+	join_all(p);
+	(void)prctl(PR_SET_DUMPABLE, p->wait_map ? 1 : 0, 0, 0, 0);
+	pid = sys_clone3(&args);
+	if (pid < 0)
+		child_fail(STEP_CLONE, 0, errno);
+	if (pid == 0) {
+		p->parent_fd = -1;
+		child_main(p);
+	}
+	rep.err = pid;
+	while (send(p->sync_fd, &rep, sizeof(rep), MSG_NOSIGNAL) < 0 && errno == EINTR)
+		;
+	_exit(0);
+}

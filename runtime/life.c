@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Containers by id: state, kill, delete, list, ps, pause, update.
+ *
+ * Theory of operation: each call loads the record (state.c), derives the
+ * status, acts. Processes are signalled by pidfd after the start time was
+ * compared, so that a reused pid is never hit. `delete` works in an order that
+ * a crash at any point lets the next `delete` finish: kill, wait, cgroups,
+ * poststop hooks, then the directory. Error phrases are runc's, because
+ * containerd and podman match them.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/proc.h"
+#include "base/procfs.h"
+#include "runtime/cgroup.h"
+#include "runtime/hooks.h"
+#include "runtime/runtime.h"
+#include "runtime/state.h"
+#include "runtime/sys.h"
+
+#define KILL_WAIT_MS 10000
+
+/* Signal the first process if it is still the one we made. 0 or -errno. */
+static int signal_init(const struct state *s, int proc_fd, int sig, int *ret_pid_fd)
+{
+	_cleanup_fd_ int pid_fd = s->pid > 0 ? proc_pidfd_open(s->pid) : -ESRCH;
+	int r;
+
+	if (pid_fd < 0)
+		return pid_fd == -EINVAL ? -ESRCH : pid_fd;
+	/* the pidfd came first: what is alive and ours now is what it names */
+	if (!state_alive(s, proc_fd))
+		return -ESRCH;
+	r = proc_pidfd_send_signal(pid_fd, sig);
+	if (r == 0 && ret_pid_fd != NULL)
+		*ret_pid_fd = steal_fd(&pid_fd);
+	return r;
+}
+
+int runtime_state(int state_root_fd, const char *id, char **ret, struct error *e)
+{
+	_cleanup_fd_ int proc_fd = procfs_open(e);
+	struct state s;
+	int r;
+
+	if (proc_fd < 0)
+		return proc_fd;
+	r = state_load(state_root_fd, id, &s, e);
+	if (r < 0)
+		return r;
+	*ret = state_text(&s, state_status(&s, proc_fd), false);
+	state_fini(&s);
+	return *ret == NULL ? error_set(e, -ENOMEM, "state of container %s", id) : 0;
+}
+
+int runtime_kill(int state_root_fd, const char *id, int sig, bool all, struct error *e)
+{
+	_cleanup_fd_ int proc_fd = procfs_open(e);
+	struct state s;
+	int r;
+
+	if (proc_fd < 0)
+		return proc_fd;
+	r = state_load(state_root_fd, id, &s, e);
+	if (r < 0)
+		return r;
+	r = signal_init(&s, proc_fd, sig, NULL);
+	if (all && s.cgroup != NULL && (r == 0 || r == -ESRCH))
+		(void)cgroup_kill(s.cgroup, sig, NULL); /* the pid namespace has none left without its init */
+	if (r == -ESRCH && all)
+		r = 0;
+	if (r == -ESRCH)
+		(void)error_setf(e, r, "container not running");
+	else if (r < 0)
+		(void)error_set(e, r, "unable to signal init");
+	state_fini(&s);
+	return r;
+}
+
+static void run_poststop(const struct state *s)
+{
+	struct spec spec = { .tree = NULL };
+	_cleanup_free_ char *text = NULL;
+	struct error e = ERROR_INIT;
+
+	if (state_config(s, &spec, &e) == 0 && spec.hooks[SPEC_HOOK_POSTSTOP].n > 0) {
+		text = state_text(s, STATE_STOPPED, true);
+		if (text == NULL || hooks_run(&spec.hooks[SPEC_HOOK_POSTSTOP], SPEC_HOOK_POSTSTOP, text, &e) < 0)
+			log_warning("%s", e.msg); /* by the specification no error */
+	}
+	spec_fini(&spec);
+}
+
+static int delete_loaded(int state_root_fd, const struct state *s, bool force, struct error *e)
+{
+	_cleanup_fd_ int proc_fd = procfs_open(e), pid_fd = -1;
+	enum state_status st;
+	int r;
+
+	if (proc_fd < 0)
+		return proc_fd;
+	st = state_status(s, proc_fd);
+	if (!force && st != STATE_STOPPED && st != STATE_CREATED)
+		return error_setf(e, -EBUSY, "cannot delete container %s that is not stopped: %s", s->id,
+				  state_status_name(st));
+	if (st != STATE_STOPPED) {
+		if (st == STATE_PAUSED)
+			(void)cgroup_freeze(s->cgroup, false, NULL); /* a frozen process cannot die on version 1 */
+		r = signal_init(s, proc_fd, SIGKILL, &pid_fd);
+		if (r == 0)
+			r = proc_pidfd_wait(pid_fd, KILL_WAIT_MS);
+		if (r < 0 && r != -ESRCH)
+			return error_set(e, r, "kill container %s", s->id);
+	}
+	cgroup_remove(s->cgroup);
+	run_poststop(s);
+	return path_remove_tree(state_root_fd, s->id, e);
+}
+
+int runtime_delete(int state_root_fd, const char *id, bool force, struct error *e)
+{
+	struct error why = ERROR_INIT;
+	struct state s;
+	int r;
+
+	r = state_load(state_root_fd, id, &s, &why);
+	if (r < 0) {
+		if (!force || r == -EINVAL) {
+			if (e != NULL)
+				*e = why;
+			return r;
+		}
+		/* a half-made directory, or none */
+		return state_root_fd < 0 ? 0 : path_remove_tree(state_root_fd, id, e);
+	}
+	r = delete_loaded(state_root_fd, &s, force, e);
+	state_fini(&s);
+	return r;
+}
+
+static int list_one(int state_root_fd, int proc_fd, const char *id, json_t *arr)
+{
+	struct state s;
+	enum state_status st;
+	json_t *j;
+	int r;
+
+	r = state_load(state_root_fd, id, &s, NULL);
+	if (r < 0)
+		return 0; /* half-made, or removed while we look */
+	st = state_status(&s, proc_fd);
+	j = json_pack("{s:s,s:s,s:I,s:s,s:s,s:s,s:s,s:s}", "ociVersion", "1.0.2", "id", s.id, "pid",
+		      (json_int_t)(st == STATE_STOPPED ? 0 : s.pid), "status", state_status_name(st), "bundle",
+		      s.bundle, "rootfs", s.rootfs, "created", s.created, "owner", "root");
+	if (j != NULL && s.annotations != NULL)
+		(void)json_object_set(j, "annotations", s.annotations);
+	state_fini(&s);
+	return json_array_append_new(arr, j) < 0 ? -ENOMEM : 0;
+}
+
+int runtime_list(int state_root_fd, char **ret, struct error *e)
+{
+	_cleanup_json_ json_t *arr = json_array();
+	_cleanup_fd_ int proc_fd = procfs_open(e);
+	_cleanup_dir_ DIR *d = NULL;
+	struct dirent *de;
+	int fd, r;
+
+	if (proc_fd < 0)
+		return proc_fd;
+	if (arr == NULL)
+		return error_set(e, -ENOMEM, "list");
+	if (state_root_fd >= 0) {
+		fd = openat(state_root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		d = fd < 0 ? NULL : fdopendir(fd);
+		if (d == NULL)
+			return error_set(e, -errno, "read the state directory");
+		while ((de = readdir(d)) != NULL) {
+			if (!id_container_valid(de->d_name))
+				continue;
+			r = list_one(state_root_fd, proc_fd, de->d_name, arr);
+			if (r < 0)
+				return error_set(e, r, "list");
+		}
+	}
+	*ret = json_to_text(arr);
+	return *ret == NULL ? error_set(e, -ENOMEM, "list") : 0;
+}
