@@ -252,6 +252,8 @@ static int bring_up(struct keeper *k, struct userns_child *self, struct error *e
 		r = make_volumes(k, e);
 	if (r == 0)
 		r = create(k, &console_fd, e);
+	/* not before: id maps, ours and the container's, are written through /proc directories that must be the caller's */
+	(void)prctl(PR_SET_DUMPABLE, 0);
 	if (r == 0)
 		r = report_created(k, console_fd, e);
 	close_fd(&console_fd);
@@ -317,7 +319,6 @@ void keeper_main(struct keeper_start *start, struct userns_child *self, int ctl_
 	int code;
 
 	(void)prctl(PR_SET_NAME, "crt-keeper");
-	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)setsid(); /* signals of the terminal are for crt, which passes them on */
 	code = bring_up(&k, self, &e);
 	if (code == 0) {
