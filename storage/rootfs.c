@@ -20,6 +20,9 @@
  * container. Its owner may not be known to a fresh namespace (single id): then
  * it stays ours.
  *
+ * fuse-overlayfs marks opaque directories in its own way, so a container that
+ * it has written stays with it ("fuse" beside upper/).
+ *
  * Without a wish of the user the driver is what the probe found (probe.c),
  * except that a shift of ids can be done by fuse-overlayfs only. When the
  * kernel refuses a mount that the probe had promised, the cached answer is
@@ -37,6 +40,7 @@
 
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/proc.h"
 #include "storage/store.h"
 
@@ -174,16 +178,33 @@ static int fit_upper(const struct rootfs *rf, struct error *e)
 	return 0;
 }
 
+/* Note that upper/ has fuse-overlayfs's marks in it. */
+static void mark_fuse(struct storage *s, const char *id)
+{
+	char path[STORE_PATH_MAX];
+
+	/* Without the note a later kernel might be asked to read marks that it does not know: as before. */
+	if (store_rel(path, "containers/%s/fuse", id) == 0 && symlinkat("-", s->root_fd, path) < 0 && errno != EEXIST)
+		log_debug("container %.12s: note of the driver: %s", id, error_strerror(errno));
+}
+
 /* Which driver; why explains it. */
 static int choose(struct storage *s, const struct storage_rootfs *q, struct storage_rootfs_handle *h, struct error *e)
 {
+	char path[STORE_PATH_MAX];
+	bool was_fuse = false;
 	int r;
 
+	if (q->container_id != NULL && store_rel(path, "containers/%s/fuse", q->container_id) == 0)
+		was_fuse = faccessat(s->root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	if (q->shift != NULL) {
 		if (q->driver == STORAGE_DRIVER_OVERLAY)
 			return error_setf(e, -ENOTSUP, "the kernel's overlay cannot shift ids: use the driver \"fuse\"");
 		h->driver = STORAGE_DRIVER_FUSE;
 		(void)snprintf(h->why, sizeof(h->why), "the user namespace needs ids shifted");
+	} else if (was_fuse && q->driver == STORAGE_DRIVER_AUTO) {
+		h->driver = STORAGE_DRIVER_FUSE;
+		(void)snprintf(h->why, sizeof(h->why), "the container's files were written by fuse-overlayfs");
 	} else if (q->driver != STORAGE_DRIVER_AUTO) {
 		h->driver = q->driver;
 		(void)snprintf(h->why, sizeof(h->why), "chosen by the user");
@@ -217,6 +238,8 @@ int storage_rootfs_mount(struct storage *s, const struct storage_rootfs *q, stru
 	if (r < 0)
 		return r;
 	if (h.driver == STORAGE_DRIVER_FUSE) {
+		if (q->container_id != NULL && !q->is_volatile)
+			mark_fuse(s, q->container_id);
 		r = overlay_fuse_mount(&rf.plan, q->target_fd, &h.fuse_pid, &h.fuse_pid_fd, e);
 	} else {
 		r = overlay_native_mount(&rf.plan, q->target_fd, OVERLAY_API_FD, e);
