@@ -71,6 +71,7 @@ const struct cmd_verb cmd_verb_crt = {
 };
 
 const struct cmd_verb *const cmd_verbs[] = {
+	&cmd_verb_run,
 	&cmd_verb_version,
 	&cmd_verb_completion,
 	NULL,
