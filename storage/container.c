@@ -391,7 +391,7 @@ char *container_using_image(struct storage *s, const char *image_id)
 		return NULL;
 	for (size_t i = 0; i < ids.n; i++) {
 		_cleanup_json_ json_t *j = record_json(s, ids.v[i]);
-		const char *used = json_string_value(json_object_get(j, "image_id"));
+		const char *used = json_string_value(json_object_get(j, "imageId"));
 
 		if (used != NULL && strcmp(used, image_id) == 0)
 			return strdup(ids.v[i]);
@@ -399,28 +399,7 @@ char *container_using_image(struct storage *s, const char *image_id)
 	return NULL;
 }
 
-/* The digits in a layer's path ("/store/layers/<hex>/fs"), a digest, or digits alone. */
-static bool layer_hex(const char *text, char ret[STORE_HEX + 1])
-{
-	const char *p = strstr(text, "/layers/");
-
-	while (p != NULL) { /* the last one: the store's own path may hold the word too */
-		const char *next;
-
-		text = p + strlen("/layers/");
-		next = strstr(text, "/layers/");
-		p = next;
-	}
-	if (str_starts(text, STORE_SHA256))
-		text += strlen(STORE_SHA256);
-	if (strspn(text, "0123456789abcdef") != STORE_HEX)
-		return false;
-	memcpy(ret, text, STORE_HEX);
-	ret[STORE_HEX] = '\0';
-	return true;
-}
-
-int container_mark_layers(struct storage *s, json_t *set, struct error *e)
+int container_mark_images(struct storage *s, json_t *set, struct error *e)
 {
 	_cleanup_strv_ struct strv ids = { .v = NULL };
 	int r;
@@ -430,19 +409,15 @@ int container_mark_layers(struct storage *s, json_t *set, struct error *e)
 		return r;
 	for (size_t i = 0; i < ids.n; i++) {
 		_cleanup_json_ json_t *j = record_json(s, ids.v[i]);
-		const json_t *layers = json_object_get(j, "layers");
+		const char *image = json_string_value(json_object_get(j, "imageId"));
 
 		if (j == NULL && storage_container_is_live(s, ids.v[i]))
 			return error_setf(e, -EBADMSG,
-					  "the record of running container %.12s cannot be read, so no layers are removed",
+					  "the record of running container %.12s cannot be read, so no layers are "
+					  "removed",
 					  ids.v[i]);
-		for (size_t k = 0; k < json_array_size(layers); k++) {
-			const char *text = json_string_value(json_array_get(layers, k));
-			char hex[STORE_HEX + 1];
-
-			if (text != NULL && layer_hex(text, hex) && json_object_set_new(set, hex, json_true()) < 0)
-				return error_set(e, -ENOMEM, "clean up the store");
-		}
+		if (image != NULL && json_object_set_new(set, image, json_true()) < 0)
+			return error_set(e, -ENOMEM, "clean up the store");
 	}
 	return 0;
 }

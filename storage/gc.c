@@ -6,7 +6,8 @@
  *
  * No reference counts are stored; what is needed is computed from the list of
  * images (manifest, config, packed layers, unpacked layers) and from the
- * containers' records (unpacked layers). What is not needed is unlinked
+ * containers' records (config and unpacked layers of their image, which may
+ * have left the list by force). What is not needed is unlinked
  * (blobs, which are the caller's own files) or renamed to trash/ (layers,
  * whose files may belong to subordinate ids).
  *
@@ -55,12 +56,28 @@ static bool is_our_trouble(int r)
 	return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EIO || r == -EACCES || r == -EINTR;
 }
 
+/* The config of an image and the layers that it names. */
+static int mark_config(struct storage *s, const char *digest, json_t *blobs, json_t *layers, struct error *e)
+{
+	_cleanup_(image_config_fini) struct image_config c = { .created = NULL };
+	_cleanup_free_ char *config = NULL;
+	size_t len = 0;
+	int r;
+
+	r = mark(blobs, digest);
+	if (r == 0)
+		r = blob_read(s, -1, digest, &config, &len, e);
+	if (r == 0)
+		r = image_config_parse(config, len, "image config", &c, e);
+	for (size_t i = 0; r == 0 && i < c.diff_ids.n; i++)
+		r = mark(layers, c.diff_ids.v[i]);
+	return r;
+}
+
 static int mark_image(struct storage *s, const char *digest, json_t *blobs, json_t *layers, struct error *e)
 {
 	_cleanup_(image_manifest_fini) struct image_manifest m = { .config = NULL };
-	_cleanup_(image_config_fini) struct image_config c = { .created = NULL };
 	_cleanup_free_ char *manifest = NULL;
-	_cleanup_free_ char *config = NULL;
 	size_t len = 0;
 	int r;
 
@@ -69,17 +86,46 @@ static int mark_image(struct storage *s, const char *digest, json_t *blobs, json
 		r = blob_read(s, -1, digest, &manifest, &len, e);
 	if (r == 0)
 		r = image_manifest_parse(manifest, len, "manifest", &m, e);
-	if (r == 0)
-		r = mark(blobs, m.config);
 	for (size_t i = 0; r == 0 && i < m.layers.n; i++)
 		r = mark(blobs, m.layers.v[i]);
-	if (r == 0)
-		r = blob_read(s, -1, m.config, &config, &len, e);
-	if (r == 0)
-		r = image_config_parse(config, len, "image config", &c, e);
-	for (size_t i = 0; r == 0 && i < c.diff_ids.n; i++)
-		r = mark(layers, c.diff_ids.v[i]);
-	return is_our_trouble(r) ? r : 0; /* a damaged image keeps what could be read of it */
+	return r == 0 ? mark_config(s, m.config, blobs, layers, e) : r;
+}
+
+static int mark_listed(struct storage *s, const json_t *index, json_t *blobs, json_t *layers, struct error *e)
+{
+	for (size_t i = 0; i < index_count(index); i++) {
+		int r = mark_image(s, index_digest(index, i), blobs, layers, e);
+
+		if (is_our_trouble(r)) /* a damaged image keeps what could be read of it */
+			return error_prefix(e, "clean up the store");
+	}
+	return 0;
+}
+
+static int mark_containers(struct storage *s, json_t *blobs, json_t *layers, struct error *e)
+{
+	_cleanup_json_ json_t *images = json_object();
+	const char *id;
+	json_t *unused;
+	int r;
+
+	if (images == NULL)
+		return error_set(e, -ENOMEM, "clean up the store");
+	r = container_mark_images(s, images, e);
+	if (r < 0)
+		return r;
+	json_object_foreach(images, id, unused) {
+		_cleanup_free_ char *digest = str_printf(STORE_SHA256 "%s", id);
+
+		if (digest == NULL)
+			return error_set(e, -ENOMEM, "clean up the store");
+		if (blob_hex(digest) == NULL) /* no image of ours */
+			continue;
+		r = mark_config(s, digest, blobs, layers, e);
+		if (is_our_trouble(r))
+			return error_prefix(e, "clean up the store");
+	}
+	return 0;
 }
 
 static DIR *open_dir(const struct storage *s, const char *name, struct error *e)
@@ -133,7 +179,7 @@ int gc_run(struct storage *s, const json_t *index, const char *except, struct er
 	_cleanup_json_ json_t *blobs = json_object();
 	_cleanup_json_ json_t *layers = json_object();
 	_cleanup_fd_ int lock = -1;
-	int r = 0;
+	int r;
 
 	if (blobs == NULL || layers == NULL)
 		return error_set(e, -ENOMEM, "clean up the store");
@@ -143,14 +189,13 @@ int gc_run(struct storage *s, const json_t *index, const char *except, struct er
 					     O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 		return 0;
 	}
-	for (size_t i = 0; r == 0 && i < index_count(index); i++)
-		r = mark_image(s, index_digest(index, i), blobs, layers, e);
+	r = mark_listed(s, index, blobs, layers, e);
 	if (r < 0)
-		return error_prefix(e, "clean up the store");
+		return r;
 	lock = gc_lock(s, true, e);
 	if (lock < 0)
 		return lock;
-	r = container_mark_layers(s, layers, e);
+	r = mark_containers(s, blobs, layers, e);
 	if (r < 0)
 		return r;
 	r = sweep_blobs(s, blobs, e);

@@ -136,9 +136,9 @@ void storage_txn_abort(struct storage_txn *t); /* moves it to trash and frees; a
 /* ---- containers ------------------------------------------------------------ */
 
 /*
- * The record is the caller's JSON object; the store itself reads two keys of
- * it: "image_id" (hex of the config digest) and "layers" (array of the paths
- * in storage_image.layers), which keep an image and its layers from removal.
+ * The record is the caller's JSON object; the store itself reads one key of
+ * it, "imageId" (hex of the config digest): that image is not removed without
+ * force, and its layers never.
  *
  * Create containers/<id> with upper/ and work/ and the record (JSON text); id is hexadecimal, name may be NULL.
  * durable: fsync. 0, -EEXIST (name taken; e says by whom).

@@ -95,8 +95,8 @@ int gc_lock(struct storage *s, bool exclusive, struct error *e);
 
 /* Full id of some container that was made of this image, NULL when none. Caller frees. */
 char *container_using_image(struct storage *s, const char *image_id);
-/* Add the hex of every layer that a container's record names to the set (an object used as a set). */
-int container_mark_layers(struct storage *s, json_t *set, struct error *e);
+/* Add the image ids (hex of the config digest) of all containers to the set (an object used as a set). */
+int container_mark_images(struct storage *s, json_t *set, struct error *e);
 
 /* ---- overlay/ ----------------------------------------------------------------- */
 
