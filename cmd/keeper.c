@@ -69,16 +69,21 @@ static void report(struct keeper *k, enum keeper_event event, int value, const s
 static int make_network(struct keeper *k, struct error *e)
 {
 	struct run_plan *p = k->plan;
-	_cleanup_fd_ int proc_fd = -1;
 
 	if (!p->own_netns)
 		return 0;
 	if (unshare(CLONE_NEWNET) < 0)
 		return error_set(e, -errno, "creating a network namespace");
-	proc_fd = procfs_open(NULL);
-	if (proc_fd >= 0) /* ping without a capability; not every kernel allows it before the map, and it is optional */
-		(void)procfs_write(proc_fd, "sys/net/ipv4/ping_group_range", "0 0");
 	return net_tap_create(&p->req->net, steal_fd(&k->start->tap_sock), e);
+}
+
+/* ping without a capability, for all groups that exist here; an optional kindness, so failures are nobody's business */
+static void allow_ping(const struct keeper *k)
+{
+	_cleanup_fd_ int proc_fd = k->plan->own_netns ? procfs_open(NULL) : -1;
+
+	if (proc_fd >= 0 && procfs_write(proc_fd, "sys/net/ipv4/ping_group_range", "0 65535") < 0)
+		(void)procfs_write(proc_fd, "sys/net/ipv4/ping_group_range", "0 0");
 }
 
 /* ---- root file system ------------------------------------------------------------------------ */
@@ -246,8 +251,10 @@ static int bring_up(struct keeper *k, struct userns_child *self, struct error *e
 	r = make_network(k, e);
 	if (r == 0)
 		r = userns_map_wait(self, &k->plan->caps, e);
-	if (r == 0)
+	if (r == 0) {
+		allow_ping(k);
 		r = mount_rootfs(k, e);
+	}
 	if (r == 0)
 		r = make_volumes(k, e);
 	if (r == 0)

@@ -21,15 +21,14 @@
 /* Now, RFC 3339 with nanoseconds, UTC. */
 static json_t *now_json(void)
 {
-	char text[64];
+	char text[80];
 	struct timespec ts;
 	struct tm tm;
-	size_t n;
 
 	if (clock_gettime(CLOCK_REALTIME, &ts) < 0 || gmtime_r(&ts.tv_sec, &tm) == NULL)
 		return json_null();
-	n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	(void)snprintf(text + n, sizeof(text) - n, ".%09ldZ", ts.tv_nsec);
+	(void)snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", tm.tm_year + 1900, tm.tm_mon + 1,
+		       tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, ts.tv_nsec);
 	return json_string(text);
 }
 
