@@ -219,30 +219,39 @@ static int feed_kind(struct decompress *d, const unsigned char *p, size_t len, s
 	return error_setf(e, -EINVAL, "no data");
 }
 
-static int choose(struct decompress *d, struct error *e)
+enum decompress_kind decompress_kind_of(const void *first, size_t len)
 {
 	static const unsigned char zstd_magic[4] = { 0x28, 0xb5, 0x2f, 0xfd };
-	const unsigned char *f = d->first;
+	const unsigned char *f = first;
 
-	if (d->first_n >= 2 && f[0] == 0x1f && f[1] == 0x8b) {
+	if (len >= 2 && f[0] == 0x1f && f[1] == 0x8b)
+		return DECOMPRESS_GZIP;
+	/* a frame, or a skippable one before it */
+	if (len >= 4 && (memcmp(f, zstd_magic, 4) == 0 ||
+			 ((f[0] & 0xf0) == 0x50 && f[1] == 0x2a && f[2] == 0x4d && f[3] == 0x18)))
+		return DECOMPRESS_ZSTD;
+	return DECOMPRESS_PLAIN;
+}
+
+static int choose(struct decompress *d, struct error *e)
+{
+	static const unsigned char xz_magic[4] = { 0xfd, '7', 'z', 'X' };
+
+	if (d->first_n >= 3 && memcmp(d->first, "BZh", 3) == 0)
+		return error_setf(e, -EPROTONOSUPPORT, "the layer is packed by bzip2: only gzip, zstd and plain tar are read");
+	if (d->first_n == 4 && memcmp(d->first, xz_magic, 4) == 0)
+		return error_setf(e, -EPROTONOSUPPORT, "the layer is packed by xz: only gzip, zstd and plain tar are read");
+	d->kind = decompress_kind_of(d->first, d->first_n);
+	if (d->kind == DECOMPRESS_GZIP) {
 		d->inflate = malloc(sizeof(*d->inflate));
 		if (d->inflate == NULL)
 			return error_set(e, -ENOMEM, "unpack gzip data");
 		isal_inflate_init(d->inflate);
-		d->kind = DECOMPRESS_GZIP;
-	} else if (d->first_n == 4 && (memcmp(f, zstd_magic, 4) == 0 ||
-				       ((f[0] & 0xf0) == 0x50 && f[1] == 0x2a && f[2] == 0x4d && f[3] == 0x18))) {
+	} else if (d->kind == DECOMPRESS_ZSTD) {
 		d->zstd = ZSTD_createDCtx();
 		if (d->zstd == NULL ||
 		    ZSTD_isError(ZSTD_DCtx_setParameter(d->zstd, ZSTD_d_windowLogMax, LIMIT_ZSTD_WINDOW_LOG)))
 			return error_set(e, -ENOMEM, "unpack zstd data");
-		d->kind = DECOMPRESS_ZSTD;
-	} else if (d->first_n >= 3 && memcmp(f, "BZh", 3) == 0) {
-		return error_setf(e, -EPROTONOSUPPORT, "the layer is packed by bzip2: only gzip, zstd and plain tar are read");
-	} else if (d->first_n == 4 && memcmp(f, "\xfd" "7zX", 4) == 0) {
-		return error_setf(e, -EPROTONOSUPPORT, "the layer is packed by xz: only gzip, zstd and plain tar are read");
-	} else {
-		d->kind = DECOMPRESS_PLAIN;
 	}
 	return 0;
 }

@@ -17,6 +17,9 @@ enum decompress_kind {
 	DECOMPRESS_KIND_COUNT
 };
 
+/* By the first (four) bytes of a stream. */
+enum decompress_kind decompress_kind_of(const void *first, size_t len);
+
 struct decompress;
 /*
  * Where output goes: room() returns a buffer of *cap bytes (at least 1) or

@@ -52,7 +52,7 @@ void digest_add(struct digest *d, const void *data, size_t len)
 		d->failed = true;
 }
 
-void digest_text(struct digest *d, char ret[72])
+void digest_text(struct digest *d, char ret[DIGEST_TEXT_SIZE])
 {
 	static const char hex[] = "0123456789abcdef";
 	unsigned char md[EVP_MAX_MD_SIZE];
@@ -68,7 +68,7 @@ void digest_text(struct digest *d, char ret[72])
 	ret[71] = '\0';
 }
 
-int digest_of(const void *data, size_t len, char ret[72])
+int digest_of(const void *data, size_t len, char ret[DIGEST_TEXT_SIZE])
 {
 	struct digest *d;
 	int r = digest_new(&d);
@@ -79,4 +79,9 @@ int digest_of(const void *data, size_t len, char ret[72])
 	digest_text(d, ret);
 	digest_free(d);
 	return 0;
+}
+
+bool digest_valid(const char *text)
+{
+	return strncmp(text, "sha256:", 7) == 0 && strlen(text) == 71 && strspn(text + 7, "0123456789abcdef") == 64;
 }

@@ -38,8 +38,6 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/limits.h"
-#include "storage/unpack/decompress.h"
-#include "storage/unpack/digest.h"
 #include "storage/unpack/tar.h"
 
 #define IN_SLOTS  4
@@ -128,6 +126,8 @@ static int packer_feed(struct packer *p, const unsigned char *data, size_t len, 
 	struct layer *l = p->l;
 	int r;
 
+	if (l->got_size == 0)
+		l->got_kind = decompress_kind_of(data, len);
 	l->got_size += len;
 	if (l->size != LAYER_SIZE_UNKNOWN && l->got_size > l->size)
 		return error_setf(e, -EBADMSG, "more bytes than the %llu that the manifest says",
@@ -194,7 +194,7 @@ static int packer_read_queue(struct packer *p, struct error *e)
 static int packer_check(struct packer *p, struct error *e)
 {
 	struct layer *l = p->l;
-	char diff_id[72];
+	char diff_id[DIGEST_TEXT_SIZE];
 	int r;
 
 	digest_text(p->packed, l->got_digest);
@@ -213,7 +213,6 @@ static int packer_check(struct packer *p, struct error *e)
 		memcpy(diff_id, l->got_digest, sizeof(l->got_digest));
 	else
 		digest_text(p->plain, diff_id);
-	l->got_kind = decompress_kind(p->d);
 	if (strcmp(diff_id, l->diff_id) != 0)
 		return error_setf(e, -EBADMSG, "digest mismatch: the unpacked layer is %s, the image config says %s", diff_id,
 				  l->diff_id);

@@ -10,15 +10,16 @@
 
 #include "base/error.h"
 #include "storage/unpack/apply.h"
+#include "storage/unpack/decompress.h"
+#include "storage/unpack/digest.h"
 #include "storage/unpack/queue.h"
 
-#define DIGEST_TEXT_LEN 71 /* "sha256:" and 64 digits */
 #define LAYER_SIZE_UNKNOWN UINT64_MAX
 
 struct layer {
 	/* set by the caller before layer_start() */
-	char digest[DIGEST_TEXT_LEN + 1];  /* of the packed blob; "" = not known, it is computed */
-	char diff_id[DIGEST_TEXT_LEN + 1]; /* of the unpacked tar */
+	char digest[DIGEST_TEXT_SIZE];  /* of the packed blob; "" = not known, it is computed */
+	char diff_id[DIGEST_TEXT_SIZE]; /* of the unpacked tar */
 	uint64_t size;			   /* of the packed blob or LAYER_SIZE_UNKNOWN */
 	bool want_blob;			   /* write blobs/sha256/<hex> */
 	bool want_tree;			   /* write layers/<hex>/fs */
@@ -38,10 +39,9 @@ struct layer {
 
 	/* valid after layer_join() */
 	struct error error;
-	char got_digest[DIGEST_TEXT_LEN + 1];
+	char got_digest[DIGEST_TEXT_SIZE];
 	uint64_t got_size;
-	bool packed;	   /* the blob is compressed: got_kind says how */
-	int got_kind;	   /* enum decompress_kind */
+	enum decompress_kind got_kind; /* how the blob is packed */
 	uint64_t tree_size; /* bytes of regular files */
 	unsigned int notes;
 

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What crt and crt-fetch say to each other: JSON objects, one per message of a
+ * SOCK_SEQPACKET socket.
+ *
+ * crt -> crt-fetch
+ *   the request, already in the socket when crt-fetch starts (see fetch.c)
+ *   {"layer":bool,"blob":bool}        answer to "ask"; with an fd when the blob can be read from the store
+ * crt-fetch -> crt
+ *   {"t":"resolved","text":S}         what is being tried
+ *   {"t":"layer","d":DIGEST,"n":N,"m":TOTAL,"s":STATE}
+ *   {"t":"note","text":S}
+ *   {"t":"ask","d":BLOB DIGEST or "","diff":DIFF-ID}
+ *   {"t":"alive"}                     nothing else to say for a while
+ *   {"t":"done","d":MANIFEST DIGEST,"i":INDEX OF THE CANDIDATE}
+ *   {"t":"error","code":N,"msg":S}    the last message; nothing of the transaction is used
+ */
+#ifndef STORAGE_FETCH_PROTO_H
+#define STORAGE_FETCH_PROTO_H
+
+/* Descriptors of crt-fetch. */
+#define FETCH_FD_CONTROL 3
+#define FETCH_FD_TXN	 4 /* the transaction directory */
+#define FETCH_FD_SOURCE	 5 /* the local directory or archive, where there is one */
+
+#define FETCH_REQUEST_MAX (160u << 10) /* below the default socket buffer of the kernel */
+#define FETCH_MESSAGE_MAX (8u << 10)
+#define FETCH_ALIVE_MS	  5000	/* crt-fetch says something at least this often ... */
+#define FETCH_SILENCE_MS  90000 /* ... and crt gives it up after this time */
+
+#endif
