@@ -25,6 +25,7 @@ struct fetch_ctx {
 	struct id_map map;	 /* ids that exist here */
 	unsigned int notes_sent; /* bits of enum apply_note */
 	int64_t last_sent_ms;
+	size_t candidate; /* of the request: the one that worked */
 };
 
 /* One layer while it is worked on. */

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The cage of crt-fetch. */
+#ifndef STORAGE_UNPACK_CAGE_H
+#define STORAGE_UNPACK_CAGE_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+/*
+ * Give up everything that unpacking (and, with network, downloading) does not
+ * need. *txn_fd and *source_fd (may be NULL) are replaced by descriptors
+ * inside the new root. One thread only. 0 or -errno: then nothing may go on.
+ */
+int cage_enter(int *txn_fd, int *source_fd, bool network, struct error *e);
+
+/* The bundle of certificate authorities, valid inside the cage. */
+const char *cage_ca_path(void);
+
+#endif
