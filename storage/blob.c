@@ -80,7 +80,8 @@ int storage_open_blob(struct storage *s, const char *digest, struct error *e)
 	return fd;
 }
 
-int blob_read(struct storage *s, int txn_fd, const char *digest, char **ret, size_t *ret_len, struct error *e)
+int blob_read(struct storage *s, int txn_fd, const char *digest, char **ret, size_t *ret_len,
+	      struct error *e)
 {
 	const char *hex = blob_hex(digest);
 	char path[STORE_PATH_MAX];

@@ -90,8 +90,11 @@ static int name_target(const struct storage *s, const char *name, char ret[ID_LE
 
 static int taken(const char *name, const char *id, struct error *e)
 {
-	return error_setf(e, -EEXIST, "the container name \"%s\" is in use by container %.12s: remove it or use "
-			  "another name", name, id);
+	return error_setf(
+		e, -EEXIST,
+		"the container name \"%s\" is in use by container %.12s: remove it or use "
+		"another name",
+		name, id);
 }
 
 /* Make the link; a stale one is replaced. */
@@ -144,7 +147,8 @@ static void name_drop(struct storage *s, const char *name, const char *id)
 
 static int write_record(int dir_fd, const char *text, bool durable)
 {
-	_cleanup_fd_ int fd = openat(dir_fd, "record.json", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	_cleanup_fd_ int fd = openat(dir_fd, "record.json",
+				     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int r;
 
 	if (fd < 0)
@@ -156,8 +160,8 @@ static int write_record(int dir_fd, const char *text, bool durable)
 }
 
 /* Fill the fresh directory. */
-static int build(struct storage *s, int dir_fd, const char *id, const char *name, const char *record, bool durable,
-		 struct error *e)
+static int build(struct storage *s, int dir_fd, const char *id, const char *name,
+		 const char *record, bool durable, struct error *e)
 {
 	int r;
 
@@ -173,12 +177,14 @@ static int build(struct storage *s, int dir_fd, const char *id, const char *name
 	return 0;
 }
 
-static int publish(struct storage *s, const char *fresh, const char *path, bool durable, struct error *e)
+static int publish(struct storage *s, const char *fresh, const char *path, bool durable,
+		   struct error *e)
 {
 	if (renameat(s->root_fd, fresh, s->root_fd, path) < 0)
 		return error_set(e, -errno, "create %s/%s", s->root, path);
 	if (durable) {
-		_cleanup_fd_ int fd = openat(s->root_fd, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		_cleanup_fd_ int fd =
+			openat(s->root_fd, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 		if (fd < 0 || fsync(fd) < 0)
 			return error_set(e, -errno, "sync %s/containers", s->root);
@@ -186,8 +192,8 @@ static int publish(struct storage *s, const char *fresh, const char *path, bool 
 	return 0;
 }
 
-int storage_container_create(struct storage *s, const char *id, const char *name, const char *record_json,
-			     bool durable, struct error *e)
+int storage_container_create(struct storage *s, const char *id, const char *name,
+			     const char *record_json, bool durable, struct error *e)
 {
 	char fresh[STORE_PATH_MAX], path[STORE_PATH_MAX];
 	_cleanup_fd_ int lock = -1;
@@ -198,8 +204,11 @@ int storage_container_create(struct storage *s, const char *id, const char *name
 	if (r == 0)
 		r = check_id(id, e);
 	if (r == 0 && name != NULL && !id_name_valid(name))
-		r = error_setf(e, -EINVAL, "invalid container name: letters, digits, \"_\", \".\" and \"-\" only, "
-			       "beginning with a letter or digit, at most %d", LIMIT_NAME);
+		r = error_setf(
+			e, -EINVAL,
+			"invalid container name: letters, digits, \"_\", \".\" and \"-\" only, "
+			"beginning with a letter or digit, at most %d",
+			LIMIT_NAME);
 	if (r < 0)
 		return r;
 	if (store_rel(fresh, "containers/+%s", id) < 0 || store_rel(path, "containers/%s", id) < 0)
@@ -230,7 +239,8 @@ int storage_container_create(struct storage *s, const char *id, const char *name
 	return 0;
 }
 
-int storage_container_update(struct storage *s, const char *id, const char *record_json, struct error *e)
+int storage_container_update(struct storage *s, const char *id, const char *record_json,
+			     struct error *e)
 {
 	char path[STORE_PATH_MAX];
 	_cleanup_fd_ int dir_fd = -1;
@@ -246,7 +256,8 @@ int storage_container_update(struct storage *s, const char *id, const char *reco
 	dir_fd = openat(s->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir_fd < 0)
 		return error_set(e, -errno, "container %.12s", id);
-	r = fd_write_file_at(dir_fd, "record.json", record_json, strlen(record_json), 0600, false, e);
+	r = fd_write_file_at(dir_fd, "record.json", record_json, strlen(record_json), 0600, false,
+			     e);
 	return r < 0 ? error_prefix(e, "%s/%s", s->root, path) : 0;
 }
 
@@ -272,8 +283,8 @@ bool storage_container_is_live(struct storage *s, const char *id)
 {
 	char path[STORE_PATH_MAX];
 
-	return s->root_fd >= 0 && id_is_hex_prefix(id) && store_rel(path, "containers/%s/lock", id) == 0 &&
-	       lock_is_held_at(s->root_fd, path);
+	return s->root_fd >= 0 && id_is_hex_prefix(id) &&
+	       store_rel(path, "containers/%s/lock", id) == 0 && lock_is_held_at(s->root_fd, path);
 }
 
 /* ---- reading ---------------------------------------------------------------------- */
@@ -281,7 +292,8 @@ bool storage_container_is_live(struct storage *s, const char *id)
 /* "+id" of a creation that died goes to trash. */
 static void sweep_unfinished(struct storage *s, int dir_fd, const char *entry)
 {
-	_cleanup_fd_ int fd = openat(dir_fd, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_fd_ int fd =
+		openat(dir_fd, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -342,15 +354,18 @@ int storage_container_find(struct storage *s, const char *text, char **ret_id, s
 				if (!str_starts(ids.v[i], text))
 					continue;
 				if (found != NULL)
-					return error_setf(e, -EINVAL, "%s is ambiguous: containers %.12s and %.12s",
-							  text, found, ids.v[i]);
+					return error_setf(
+						e, -EINVAL,
+						"%s is ambiguous: containers %.12s and %.12s", text,
+						found, ids.v[i]);
 				found = ids.v[i];
 			}
 		}
 	}
 	if (found == NULL) {
 		shown = str_escape(text);
-		(void)error_setf(e, -ENOENT, "no container with name or id \"%.300s\"", shown != NULL ? shown : "?");
+		(void)error_setf(e, -ENOENT, "no container with name or id \"%.300s\"",
+				 shown != NULL ? shown : "?");
 		return STORAGE_MISSING;
 	}
 	*ret_id = strdup(found);
@@ -412,10 +427,11 @@ int container_mark_images(struct storage *s, json_t *set, struct error *e)
 		const char *image = json_string_value(json_object_get(j, "imageId"));
 
 		if (j == NULL && storage_container_is_live(s, ids.v[i]))
-			return error_setf(e, -EBADMSG,
-					  "the record of running container %.12s cannot be read, so no layers are "
-					  "removed",
-					  ids.v[i]);
+			return error_setf(
+				e, -EBADMSG,
+				"the record of running container %.12s cannot be read, so no layers are "
+				"removed",
+				ids.v[i]);
 		if (image != NULL && json_object_set_new(set, image, json_true()) < 0)
 			return error_set(e, -ENOMEM, "clean up the store");
 	}
@@ -452,6 +468,7 @@ int storage_container_remove(struct storage *s, const char *id, struct error *e)
 		name_drop(s, name, id);
 	trash_fd = openat(s->root_fd, "trash", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (trash_fd >= 0)
-		(void)path_remove_tree(trash_fd, token, NULL); /* what is not ours waits for storage_trash_empty() */
+		(void)path_remove_tree(trash_fd, token,
+				       NULL); /* what is not ours waits for storage_trash_empty() */
 	return 0;
 }

@@ -53,11 +53,13 @@ static int mark(json_t *set, const char *digest)
 
 static bool is_our_trouble(int r)
 {
-	return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EIO || r == -EACCES || r == -EINTR;
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EIO || r == -EACCES ||
+	       r == -EINTR;
 }
 
 /* The config of an image and the layers that it names. */
-static int mark_config(struct storage *s, const char *digest, json_t *blobs, json_t *layers, struct error *e)
+static int mark_config(struct storage *s, const char *digest, json_t *blobs, json_t *layers,
+		       struct error *e)
 {
 	_cleanup_(image_config_fini) struct image_config c = { .created = NULL };
 	_cleanup_free_ char *config = NULL;
@@ -74,7 +76,8 @@ static int mark_config(struct storage *s, const char *digest, json_t *blobs, jso
 	return r;
 }
 
-static int mark_image(struct storage *s, const char *digest, json_t *blobs, json_t *layers, struct error *e)
+static int mark_image(struct storage *s, const char *digest, json_t *blobs, json_t *layers,
+		      struct error *e)
 {
 	_cleanup_(image_manifest_fini) struct image_manifest m = { .config = NULL };
 	_cleanup_free_ char *manifest = NULL;
@@ -91,7 +94,8 @@ static int mark_image(struct storage *s, const char *digest, json_t *blobs, json
 	return r == 0 ? mark_config(s, m.config, blobs, layers, e) : r;
 }
 
-static int mark_listed(struct storage *s, const json_t *index, json_t *blobs, json_t *layers, struct error *e)
+static int mark_listed(struct storage *s, const json_t *index, json_t *blobs, json_t *layers,
+		       struct error *e)
 {
 	for (size_t i = 0; i < index_count(index); i++) {
 		int r = mark_image(s, index_digest(index, i), blobs, layers, e);
@@ -152,7 +156,8 @@ static int sweep_blobs(struct storage *s, const json_t *keep, struct error *e)
 		if (de->d_name[0] == '.' || json_object_get(keep, de->d_name) != NULL)
 			continue;
 		if (unlinkat(dirfd(d), de->d_name, 0) < 0 && errno != ENOENT)
-			r = error_set(e, -errno, "remove %s/oci/blobs/sha256/%s", s->root, de->d_name);
+			r = error_set(e, -errno, "remove %s/oci/blobs/sha256/%s", s->root,
+				      de->d_name);
 	}
 	return r;
 }

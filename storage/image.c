@@ -74,18 +74,20 @@ static int collect_names(const json_t *index, const char *digest, struct storage
 	return 0;
 }
 
-static int fill_layers(const struct storage *s, const struct image_config *c, struct storage_image *img)
+static int fill_layers(const struct storage *s, const struct image_config *c,
+		       struct storage_image *img)
 {
 	for (size_t i = 0; i < c->diff_ids.n; i++) {
-		if (strv_addf(&img->layers, "%s/layers/%s/fs", s->root, blob_hex(c->diff_ids.v[i])) < 0)
+		if (strv_addf(&img->layers, "%s/layers/%s/fs", s->root,
+			      blob_hex(c->diff_ids.v[i])) < 0)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
 /* Read manifest and config of one digest of the index. */
-static int read_image(struct storage *s, const json_t *index, const char *digest, struct storage_image *ret,
-		      struct error *e)
+static int read_image(struct storage *s, const json_t *index, const char *digest,
+		      struct storage_image *ret, struct error *e)
 {
 	_cleanup_(image_manifest_fini) struct image_manifest m = { .config = NULL };
 	_cleanup_(image_config_fini) struct image_config c = { .created = NULL };
@@ -104,8 +106,8 @@ static int read_image(struct storage *s, const json_t *index, const char *digest
 	if (r < 0)
 		return r;
 	if (m.layers.n != c.diff_ids.n)
-		return error_setf(e, -EBADMSG, "the manifest has %zu layers, the image config %zu", m.layers.n,
-				  c.diff_ids.n);
+		return error_setf(e, -EBADMSG, "the manifest has %zu layers, the image config %zu",
+				  m.layers.n, c.diff_ids.n);
 	img.digest = strdup(digest);
 	img.id = strdup(blob_hex(m.config));
 	if (img.digest == NULL || img.id == NULL || collect_names(index, digest, &img) < 0 ||
@@ -157,7 +159,8 @@ static size_t repo_len(const char *name)
 
 static bool is_docker_name(const char *name)
 {
-	return !str_starts(name, "oci:") && !str_starts(name, "docker-archive:") && !str_starts(name, "builtin:");
+	return !str_starts(name, "oci:") && !str_starts(name, "docker-archive:") &&
+	       !str_starts(name, "builtin:");
 }
 
 /* Rank of a stored name for a short one: 0 localhost, 1 docker.io, 2 elsewhere, -1 no match. want is "path:tag". */
@@ -179,7 +182,8 @@ static int short_rank(const char *stored, size_t stored_len, const char *want, s
 	return 2;
 }
 
-static int match_short(const json_t *index, const struct storage_ref *ref, struct match *ret, struct error *e)
+static int match_short(const json_t *index, const struct storage_ref *ref, struct match *ret,
+		       struct error *e)
 {
 	_cleanup_free_ char *want = NULL;
 	struct match best = { .digest = NULL };
@@ -192,13 +196,16 @@ static int match_short(const json_t *index, const struct storage_ref *ref, struc
 		const char *name = index_name(index, i);
 		int rank;
 
-		if (name == NULL || (ref->digest != NULL && strcmp(index_digest(index, i), ref->digest) != 0))
+		if (name == NULL ||
+		    (ref->digest != NULL && strcmp(index_digest(index, i), ref->digest) != 0))
 			continue;
-		rank = short_rank(name, ref->digest != NULL ? repo_len(name) : strlen(name), want, strlen(want));
+		rank = short_rank(name, ref->digest != NULL ? repo_len(name) : strlen(name), want,
+				  strlen(want));
 		if (rank < 0 || rank > best_rank)
 			continue;
 		if (rank == 2 && best_rank == 2 && strcmp(best.digest, index_digest(index, i)) != 0)
-			return error_setf(e, -EINVAL, "%s is ambiguous: %s or %s; give the full name", want,
+			return error_setf(e, -EINVAL,
+					  "%s is ambiguous: %s or %s; give the full name", want,
 					  best.name, name);
 		if (rank < best_rank)
 			best = (struct match){ .digest = index_digest(index, i), .name = name };
@@ -210,7 +217,8 @@ static int match_short(const json_t *index, const struct storage_ref *ref, struc
 	return STORAGE_FOUND;
 }
 
-static int match_full(const json_t *index, const struct storage_ref *ref, struct match *ret, struct error *e)
+static int match_full(const json_t *index, const struct storage_ref *ref, struct match *ret,
+		      struct error *e)
 {
 	_cleanup_free_ char *want = storage_ref_text(ref);
 
@@ -224,8 +232,10 @@ static int match_full(const json_t *index, const struct storage_ref *ref, struct
 			continue;
 		same = strcmp(name, want) == 0;
 		/* With a digest every tag of the same repository will do. */
-		if (!same && ref->digest != NULL && strcmp(index_digest(index, i), ref->digest) == 0)
-			same = repo_len(name) == repo_len(want) && strncmp(name, want, repo_len(want)) == 0;
+		if (!same && ref->digest != NULL &&
+		    strcmp(index_digest(index, i), ref->digest) == 0)
+			same = repo_len(name) == repo_len(want) &&
+			       strncmp(name, want, repo_len(want)) == 0;
 		if (same) {
 			*ret = (struct match){ .digest = index_digest(index, i), .name = name };
 			return STORAGE_FOUND;
@@ -235,7 +245,8 @@ static int match_full(const json_t *index, const struct storage_ref *ref, struct
 }
 
 /* hex: digits of an image id, whole or a prefix, or all digits of a manifest digest. */
-static int match_id(struct storage *s, const json_t *index, const char *hex, struct match *ret, struct error *e)
+static int match_id(struct storage *s, const json_t *index, const char *hex, struct match *ret,
+		    struct error *e)
 {
 	struct match found = { .digest = NULL };
 	size_t len = strlen(hex);
@@ -252,7 +263,8 @@ static int match_id(struct storage *s, const json_t *index, const char *hex, str
 		if (id == NULL || strncmp(id, hex, len) != 0)
 			continue;
 		if (found.digest != NULL && strcmp(found.digest, digest) != 0 && len < STORE_HEX)
-			return error_setf(e, -EINVAL, "%s is ambiguous: several image ids begin with it", hex);
+			return error_setf(e, -EINVAL,
+					  "%s is ambiguous: several image ids begin with it", hex);
 		if (found.digest == NULL)
 			found.digest = digest;
 	}
@@ -270,7 +282,8 @@ static int not_known(const char *text, struct error *e)
 	return STORAGE_MISSING;
 }
 
-static int match_text(struct storage *s, const json_t *index, const char *text, struct match *ret, struct error *e)
+static int match_text(struct storage *s, const json_t *index, const char *text, struct match *ret,
+		      struct error *e)
 {
 	_cleanup_(storage_ref_fini) struct storage_ref ref = { .transport = NULL };
 	bool is_hex = id_is_hex_prefix(text) && strlen(text) >= ID_PREFIX_MIN;
@@ -286,14 +299,16 @@ static int match_text(struct storage *s, const json_t *index, const char *text, 
 			r = storage_ref_make_absolute(&ref, e);
 		if (r < 0)
 			return r;
-		r = ref.is_short ? match_short(index, &ref, ret, e) : match_full(index, &ref, ret, e);
+		r = ref.is_short ? match_short(index, &ref, ret, e) :
+				   match_full(index, &ref, ret, e);
 		if (r == STORAGE_MISSING && is_hex)
 			r = match_id(s, index, text, ret, e);
 	}
 	return r == STORAGE_MISSING ? not_known(text, e) : r;
 }
 
-int storage_image_resolve(struct storage *s, const char *text, struct storage_image *ret, struct error *e)
+int storage_image_resolve(struct storage *s, const char *text, struct storage_image *ret,
+			  struct error *e)
 {
 	_cleanup_json_ json_t *index = NULL;
 	struct match m;
@@ -307,7 +322,8 @@ int storage_image_resolve(struct storage *s, const char *text, struct storage_im
 	if (!storage_has_blob(s, m.digest)) /* a dead entry, see index.c */
 		return not_known(text, e);
 	r = read_image(s, index, m.digest, ret, e);
-	return r < 0 ? error_prefix(e, "image %s is damaged", m.name != NULL ? m.name : m.digest) : r;
+	return r < 0 ? error_prefix(e, "image %s is damaged", m.name != NULL ? m.name : m.digest) :
+		       r;
 }
 
 /* ---- listing ---------------------------------------------------------------------- */
@@ -320,7 +336,8 @@ static int newest_first(const void *a, const void *b)
 	return r != 0 ? r : strcmp(x->name != NULL ? x->name : "", y->name != NULL ? y->name : "");
 }
 
-int storage_image_list(struct storage *s, struct storage_image **ret, size_t *ret_n, struct error *e)
+int storage_image_list(struct storage *s, struct storage_image **ret, size_t *ret_n,
+		       struct error *e)
 {
 	_cleanup_json_ json_t *index = NULL;
 	struct storage_image *images;
@@ -365,7 +382,8 @@ static bool is_no_space(int r)
 }
 
 /* Nobody's container, or force. */
-static int check_unused(struct storage *s, const struct match *m, const char *id, bool force, struct error *e)
+static int check_unused(struct storage *s, const struct match *m, const char *id, bool force,
+			struct error *e)
 {
 	_cleanup_free_ char *user = NULL;
 
@@ -374,9 +392,10 @@ static int check_unused(struct storage *s, const struct match *m, const char *id
 	user = container_using_image(s, id);
 	if (user == NULL)
 		return 0;
-	return error_setf(e, -EBUSY,
-			  "image %s is used by container %.12s: remove the container first, or use --force",
-			  m->name != NULL ? m->name : m->digest, user);
+	return error_setf(
+		e, -EBUSY,
+		"image %s is used by container %.12s: remove the container first, or use --force",
+		m->name != NULL ? m->name : m->digest, user);
 }
 
 static size_t count_names(const json_t *index, const char *digest)
@@ -411,7 +430,8 @@ static int drop_entries(json_t *index, const struct match *m, bool whole, struct
 }
 
 /* The list without the image, also where the disk is full. */
-static int save_removal(struct storage *s, const json_t *index, const char *digest, bool whole, struct error *e)
+static int save_removal(struct storage *s, const json_t *index, const char *digest, bool whole,
+			struct error *e)
 {
 	char path[STORE_PATH_MAX];
 	int r = index_save(s, index, e);
@@ -422,7 +442,8 @@ static int save_removal(struct storage *s, const json_t *index, const char *dige
 	    (unlinkat(s->root_fd, path, 0) < 0 && errno != ENOENT))
 		return error_set(e, -errno, "remove %s", digest);
 	(void)gc_run(s, index, NULL, NULL); /* whatever it frees helps the next line */
-	(void)index_save(s, index, NULL);   /* else the entry stays, dead, until a writer finds space */
+	(void)index_save(s, index,
+			 NULL); /* else the entry stays, dead, until a writer finds space */
 	if (e != NULL)
 		*e = ERROR_INIT;
 	return 0;
@@ -451,8 +472,10 @@ static int remove_locked(struct storage *s, const char *text, bool force, struct
 	whole = count_names(index, digest) <= (m.name != NULL ? 1 : 0) || (m.name == NULL && force);
 	if (!whole && m.name == NULL) {
 		if (count_names(index, digest) > 1)
-			return error_setf(e, -EBUSY,
-					  "image %s has several names: remove it by name, or use --force", text);
+			return error_setf(
+				e, -EBUSY,
+				"image %s has several names: remove it by name, or use --force",
+				text);
 		whole = true;
 	}
 	id = read_id(s, digest);

@@ -54,8 +54,9 @@ int index_load(struct storage *s, json_t **ret, struct error *e)
 	size_t len = 0;
 	int r;
 
-	r = s->root_fd < 0 ? -ENOENT :
-			     fd_read_file_at(s->root_fd, "oci/index.json", LIMIT_JSON_BYTES, &text, &len, e);
+	r = s->root_fd < 0 ?
+		    -ENOENT :
+		    fd_read_file_at(s->root_fd, "oci/index.json", LIMIT_JSON_BYTES, &text, &len, e);
 	if (r == -ENOENT) {
 		j = index_new();
 		if (j == NULL)
@@ -68,7 +69,8 @@ int index_load(struct storage *s, json_t **ret, struct error *e)
 	j = json_parse(text, len, "oci/index.json", e);
 	if (j == NULL || !json_is_array(entries(j))) {
 		if (j != NULL)
-			(void)error_setf(e, -EBADMSG, "oci/index.json: there is no list \"manifests\"");
+			(void)error_setf(e, -EBADMSG,
+					 "oci/index.json: there is no list \"manifests\"");
 		(void)error_prefix(e, "the list of images in %s is damaged", s->root);
 		return error_hint(e, "; move the file away to start with an empty one");
 	}
@@ -111,7 +113,9 @@ int index_save(struct storage *s, const json_t *index, struct error *e)
 	if (text == NULL)
 		return error_set(e, -ENOMEM, "list of images");
 	if (strlen(text) > LIMIT_JSON_BYTES)
-		return error_setf(e, -E2BIG, "the list of images of %s is full: remove some with crt rmi", s->root);
+		return error_setf(e, -E2BIG,
+				  "the list of images of %s is full: remove some with crt rmi",
+				  s->root);
 	oci_fd = openat(s->root_fd, "oci", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (oci_fd < 0)
 		return error_set(e, -errno, "open %s/oci", s->root);
@@ -127,7 +131,8 @@ size_t index_count(const json_t *index)
 
 const char *index_digest(const json_t *index, size_t i)
 {
-	const char *d = json_string_value(json_object_get(json_array_get(entries(index), i), "digest"));
+	const char *d =
+		json_string_value(json_object_get(json_array_get(entries(index), i), "digest"));
 
 	return d != NULL ? d : "";
 }
@@ -172,27 +177,27 @@ bool index_prune(struct storage *s, json_t *index)
 	return changed;
 }
 
-static int append(json_t *index, const char *digest, const char *media_type, size_t size, uint64_t unpacked,
-		  const char *name)
+static int append(json_t *index, const char *digest, const char *media_type, size_t size,
+		  uint64_t unpacked, const char *name)
 {
 	char number[32];
 	json_t *entry;
 
 	(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)unpacked);
-	entry = json_pack("{s:s, s:s, s:I, s:{s:s}}", "mediaType", media_type, "digest", digest, "size",
-			  (json_int_t)size, "annotations", INDEX_UNPACKED, number);
+	entry = json_pack("{s:s, s:s, s:I, s:{s:s}}", "mediaType", media_type, "digest", digest,
+			  "size", (json_int_t)size, "annotations", INDEX_UNPACKED, number);
 	if (entry == NULL)
 		return -ENOMEM;
-	if (name != NULL && json_object_set_new(json_object_get(entry, "annotations"), INDEX_REF_NAME,
-						json_string(name)) < 0) {
+	if (name != NULL && json_object_set_new(json_object_get(entry, "annotations"),
+						INDEX_REF_NAME, json_string(name)) < 0) {
 		json_decref(entry);
 		return -ENOMEM;
 	}
 	return json_array_append_new(entries(index), entry) < 0 ? -ENOMEM : 0;
 }
 
-int index_put(json_t *index, const char *digest, const char *media_type, size_t size, uint64_t unpacked,
-	      const char *name)
+int index_put(json_t *index, const char *digest, const char *media_type, size_t size,
+	      uint64_t unpacked, const char *name)
 {
 	bool known = false;
 
@@ -201,7 +206,8 @@ int index_put(json_t *index, const char *digest, const char *media_type, size_t 
 		bool same = strcmp(index_digest(index, i), digest) == 0;
 
 		if (name != NULL && other != NULL && strcmp(other, name) == 0) {
-			json_t *a = json_object_get(json_array_get(entries(index), i), "annotations");
+			json_t *a =
+				json_object_get(json_array_get(entries(index), i), "annotations");
 			bool has_more = false;
 
 			if (same) {
@@ -211,7 +217,8 @@ int index_put(json_t *index, const char *digest, const char *media_type, size_t 
 			/* The former owner stays as an image without a name, unless it has another one. */
 			for (size_t k = 0; k < index_count(index); k++)
 				has_more = has_more ||
-					   (k != i && strcmp(index_digest(index, k), index_digest(index, i)) == 0);
+					   (k != i && strcmp(index_digest(index, k),
+							     index_digest(index, i)) == 0);
 			if (has_more)
 				index_drop(index, i);
 			else

@@ -30,8 +30,8 @@ bool layer_exists_at(int dir_fd, const char *diff_id)
 	if (hex == NULL || store_rel(path, "layers/%s", hex) < 0 ||
 	    fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
 		return false;
-	return store_rel(path, "layers/%s/fs", hex) == 0 && fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISDIR(st.st_mode);
+	return store_rel(path, "layers/%s/fs", hex) == 0 &&
+	       fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
 bool storage_has_layer(struct storage *s, const char *diff_id)

@@ -98,7 +98,8 @@ static int add_lower(struct rootfs *rf, const char *path, const char *what, stru
 	return r;
 }
 
-static int open_lowers(struct storage *s, const struct storage_rootfs *q, struct rootfs *rf, struct error *e)
+static int open_lowers(struct storage *s, const struct storage_rootfs *q, struct rootfs *rf,
+		       struct error *e)
 {
 	size_t n = q->layers != NULL ? q->layers->n : 0;
 	int r;
@@ -114,7 +115,9 @@ static int open_lowers(struct storage *s, const struct storage_rootfs *q, struct
 			continue;
 		r = add_lower(rf, q->layers->v[i], "layer", e);
 		if (r == -ENOENT)
-			return error_hint(e, "; the image was removed meanwhile or is damaged, pull it again");
+			return error_hint(
+				e,
+				"; the image was removed meanwhile or is damaged, pull it again");
 		if (r < 0)
 			return r;
 	}
@@ -127,11 +130,13 @@ static int open_lowers(struct storage *s, const struct storage_rootfs *q, struct
 			return r;
 	}
 	if (rf->plan.lower_n == 1 && rf->upper == NULL)
-		return error_setf(e, -EINVAL, "a root file system needs a layer or a writable directory");
+		return error_setf(e, -EINVAL,
+				  "a root file system needs a layer or a writable directory");
 	return 0;
 }
 
-static int open_upper(struct storage *s, const struct storage_rootfs *q, struct rootfs *rf, struct error *e)
+static int open_upper(struct storage *s, const struct storage_rootfs *q, struct rootfs *rf,
+		      struct error *e)
 {
 	int r;
 
@@ -167,9 +172,10 @@ static int fit_upper(const struct rootfs *rf, struct error *e)
 		return error_set(e, -errno, "stat %s", rf->upper);
 	if ((up.st_mode & 07777) != 0)
 		return 0;
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", rf->plan.upper_fd); /* O_PATH takes no fchmod */
-	if ((top.st_uid != up.st_uid || top.st_gid != up.st_gid) && chown(path, top.st_uid, top.st_gid) < 0 &&
-	    errno != EINVAL && errno != EPERM)
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d",
+		       rf->plan.upper_fd); /* O_PATH takes no fchmod */
+	if ((top.st_uid != up.st_uid || top.st_gid != up.st_gid) &&
+	    chown(path, top.st_uid, top.st_gid) < 0 && errno != EINVAL && errno != EPERM)
 		return error_set(e, -errno, "chown %s", rf->upper);
 	if (rf->plan.lower[0] == rf->empty)
 		top.st_mode = 0755;
@@ -184,12 +190,14 @@ static void mark_fuse(struct storage *s, const char *id)
 	char path[STORE_PATH_MAX];
 
 	/* Without the note a later kernel might be asked to read marks that it does not know: as before. */
-	if (store_rel(path, "containers/%s/fuse", id) == 0 && symlinkat("-", s->root_fd, path) < 0 && errno != EEXIST)
+	if (store_rel(path, "containers/%s/fuse", id) == 0 &&
+	    symlinkat("-", s->root_fd, path) < 0 && errno != EEXIST)
 		log_debug("container %.12s: note of the driver: %s", id, error_strerror(errno));
 }
 
 /* Which driver; why explains it. */
-static int choose(struct storage *s, const struct storage_rootfs *q, struct storage_rootfs_handle *h, struct error *e)
+static int choose(struct storage *s, const struct storage_rootfs *q,
+		  struct storage_rootfs_handle *h, struct error *e)
 {
 	char path[STORE_PATH_MAX];
 	bool was_fuse = false;
@@ -199,12 +207,15 @@ static int choose(struct storage *s, const struct storage_rootfs *q, struct stor
 		was_fuse = faccessat(s->root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	if (q->shift != NULL) {
 		if (q->driver == STORAGE_DRIVER_OVERLAY)
-			return error_setf(e, -ENOTSUP, "the kernel's overlay cannot shift ids: use the driver \"fuse\"");
+			return error_setf(
+				e, -ENOTSUP,
+				"the kernel's overlay cannot shift ids: use the driver \"fuse\"");
 		h->driver = STORAGE_DRIVER_FUSE;
 		(void)snprintf(h->why, sizeof(h->why), "the user namespace needs ids shifted");
 	} else if (was_fuse && q->driver == STORAGE_DRIVER_AUTO) {
 		h->driver = STORAGE_DRIVER_FUSE;
-		(void)snprintf(h->why, sizeof(h->why), "the container's files were written by fuse-overlayfs");
+		(void)snprintf(h->why, sizeof(h->why),
+			       "the container's files were written by fuse-overlayfs");
 	} else if (q->driver != STORAGE_DRIVER_AUTO) {
 		h->driver = q->driver;
 		(void)snprintf(h->why, sizeof(h->why), "chosen by the user");
@@ -217,8 +228,8 @@ static int choose(struct storage *s, const struct storage_rootfs *q, struct stor
 	return 0;
 }
 
-int storage_rootfs_mount(struct storage *s, const struct storage_rootfs *q, struct storage_rootfs_handle *ret,
-			 struct error *e)
+int storage_rootfs_mount(struct storage *s, const struct storage_rootfs *q,
+			 struct storage_rootfs_handle *ret, struct error *e)
 {
 	_cleanup_(rootfs_fini) struct rootfs rf = { .plan = { .upper_fd = -1, .work_fd = -1 } };
 	struct storage_rootfs_handle h = { .fuse_pid_fd = -1 };

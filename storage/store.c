@@ -145,10 +145,11 @@ static int find_root(const char *root, char **ret, struct error *e)
 		if (base == NULL)
 			base = home = home_from_passwd(geteuid());
 		if (base == NULL)
-			return error_setf(e, -ENOENT,
-					  "no place for the store: neither HOME, XDG_DATA_HOME nor CRT_ROOT is "
-					  "set and user %u has no home directory; set CRT_ROOT to a directory",
-					  (unsigned int)geteuid());
+			return error_setf(
+				e, -ENOENT,
+				"no place for the store: neither HOME, XDG_DATA_HOME nor CRT_ROOT is "
+				"set and user %u has no home directory; set CRT_ROOT to a directory",
+				(unsigned int)geteuid());
 		path = str_printf("%s/.local/share/crt", base);
 	}
 	if (path == NULL)
@@ -163,8 +164,9 @@ static int find_root(const char *root, char **ret, struct error *e)
 
 static int make_layout(struct storage *s, struct error *e)
 {
-	static const char *const dirs[] = { "oci",    "oci/blobs",  "oci/blobs/sha256", "layers",
-					    "names",  "containers", "tmp",		"trash", "empty" };
+	static const char *const dirs[] = { "oci",    "oci/blobs", "oci/blobs/sha256",
+					    "layers", "names",	   "containers",
+					    "tmp",    "trash",	   "empty" };
 	/* Made now, because a lock must be had also when the disk is full. */
 	static const char *const locks[] = { "index.lock", "gc.lock", "names.lock" };
 	static const char oci_layout[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
@@ -175,7 +177,8 @@ static int make_layout(struct storage *s, struct error *e)
 			return error_set(e, -errno, "create %s/%s", s->root, dirs[i]);
 	}
 	for (size_t i = 0; i < sizeof(locks) / sizeof(locks[0]); i++) {
-		_cleanup_fd_ int fd = openat(s->root_fd, locks[i], O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		_cleanup_fd_ int fd = openat(s->root_fd, locks[i],
+					     O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 		if (fd < 0)
 			return error_set(e, -errno, "create %s/%s", s->root, locks[i]);
@@ -183,8 +186,10 @@ static int make_layout(struct storage *s, struct error *e)
 	oci_fd = openat(s->root_fd, "oci", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (oci_fd < 0)
 		return error_set(e, -errno, "open %s/oci", s->root);
-	if (fd_write_file_at(oci_fd, "oci-layout", oci_layout, sizeof(oci_layout) - 1, 0600, false, e) < 0 ||
-	    fd_write_file_at(s->root_fd, "version", STORE_VERSION "\n", sizeof(STORE_VERSION), 0600, false, e) < 0)
+	if (fd_write_file_at(oci_fd, "oci-layout", oci_layout, sizeof(oci_layout) - 1, 0600, false,
+			     e) < 0 ||
+	    fd_write_file_at(s->root_fd, "version", STORE_VERSION "\n", sizeof(STORE_VERSION), 0600,
+			     false, e) < 0)
 		return error_prefix(e, "store %s", s->root);
 	return 0;
 }
@@ -194,7 +199,8 @@ static int check_version(struct storage *s, struct error *e)
 {
 	char text[32] = "";
 	ssize_t n;
-	_cleanup_fd_ int fd = openat(s->root_fd, "version", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	_cleanup_fd_ int fd =
+		openat(s->root_fd, "version", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : error_set(e, -errno, "open %s/version", s->root);
@@ -207,10 +213,11 @@ static int check_version(struct storage *s, struct error *e)
 	if (strcmp(text, STORE_VERSION) != 0) {
 		_cleanup_free_ char *shown = str_escape(text);
 
-		return error_setf(e, -EPROTO,
-				  "store %s has format \"%s\", this program knows format " STORE_VERSION
-				  " only: use the newer program or another --root",
-				  s->root, shown != NULL ? shown : "?");
+		return error_setf(
+			e, -EPROTO,
+			"store %s has format \"%s\", this program knows format " STORE_VERSION
+			" only: use the newer program or another --root",
+			s->root, shown != NULL ? shown : "?");
 	}
 	return 1;
 }
@@ -223,12 +230,15 @@ static int check_owner(const struct storage *s, struct error *e)
 	if (fstat(s->root_fd, &st) < 0)
 		return error_set(e, -errno, "stat %s", s->root);
 	if (st.st_uid != geteuid())
-		return error_setf(e, -EPERM,
-				  "store %s belongs to user %u, not to you (%u): choose another place with CRT_ROOT",
-				  s->root, (unsigned int)st.st_uid, (unsigned int)geteuid());
+		return error_setf(
+			e, -EPERM,
+			"store %s belongs to user %u, not to you (%u): choose another place with CRT_ROOT",
+			s->root, (unsigned int)st.st_uid, (unsigned int)geteuid());
 	if ((st.st_mode & 022) != 0)
-		return error_setf(e, -EPERM, "store %s may be written by others (mode %04o): run chmod 700 on it",
-				  s->root, (unsigned int)(st.st_mode & 07777));
+		return error_setf(
+			e, -EPERM,
+			"store %s may be written by others (mode %04o): run chmod 700 on it",
+			s->root, (unsigned int)(st.st_mode & 07777));
 	if ((st.st_mode & 055) != 0 && fchmod(s->root_fd, 0700) < 0)
 		return error_set(e, -errno, "chmod 700 %s", s->root);
 	return 0;
@@ -242,11 +252,13 @@ static int open_root(struct storage *s, bool create, struct error *e)
 
 		if (errno == ENOENT && !create)
 			return 0;
-		if ((errno == ELOOP || errno == ENOTDIR) && lstat(s->root, &st) == 0 && S_ISLNK(st.st_mode))
-			return error_setf(e, -ELOOP,
-					  "store %s is a symbolic link, which is not followed: name its target by "
-					  "CRT_ROOT",
-					  s->root);
+		if ((errno == ELOOP || errno == ENOTDIR) && lstat(s->root, &st) == 0 &&
+		    S_ISLNK(st.st_mode))
+			return error_setf(
+				e, -ELOOP,
+				"store %s is a symbolic link, which is not followed: name its target by "
+				"CRT_ROOT",
+				s->root);
 		if (errno != ENOENT)
 			return error_set(e, -errno, "open store %s", s->root);
 		s->root_fd = path_open_private_dir(s->root, e);
@@ -374,7 +386,8 @@ int store_discard(struct storage *s, int dir_fd, const char *name, struct error 
 		return r;
 	trash_fd = openat(s->root_fd, "trash", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (trash_fd >= 0)
-		(void)path_remove_tree(trash_fd, token, NULL); /* what is not ours waits for storage_trash_empty() */
+		(void)path_remove_tree(trash_fd, token,
+				       NULL); /* what is not ours waits for storage_trash_empty() */
 	return 0;
 }
 
@@ -390,7 +403,8 @@ bool store_txn_live(struct storage *s, const char *except)
 
 		if (is_dots(de->d_name) || (except != NULL && strcmp(de->d_name, except) == 0))
 			continue;
-		dir_fd = openat(dirfd(d), de->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		dir_fd = openat(dirfd(d), de->d_name,
+				O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (dir_fd < 0)
 			continue;
 		lock = lock_file_at(dir_fd, "lock", true, 0, NULL);
@@ -400,7 +414,8 @@ bool store_txn_live(struct storage *s, const char *except)
 			if (lock != -ENOSPC && lock != -EDQUOT)
 				continue;
 		}
-		(void)store_trash(s, dirfd(d), de->d_name, NULL, NULL); /* stays in tmp/ for the next time */
+		(void)store_trash(s, dirfd(d), de->d_name, NULL,
+				  NULL); /* stays in tmp/ for the next time */
 	}
 	return live;
 }
@@ -420,6 +435,7 @@ void storage_trash_empty(struct storage *s)
 	d = open_dir(s, "trash");
 	while (d != NULL && (de = readdir(d)) != NULL) {
 		if (!is_dots(de->d_name))
-			(void)path_remove_tree(dirfd(d), de->d_name, NULL); /* best effort: the next call retries */
+			(void)path_remove_tree(dirfd(d), de->d_name,
+					       NULL); /* best effort: the next call retries */
 	}
 }

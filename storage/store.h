@@ -7,10 +7,12 @@
 #include "storage/storage.h"
 
 #define STORE_VERSION "1"
-#define STORE_PATH_MAX 512 /* longest name that we build below the root: directory + 64 digits + file */
-#define STORE_LOCK_MS  60000 /* a lock of the store is held for milliseconds; longer is a hung process */
-#define STORE_SHA256   "sha256:"
-#define STORE_HEX      64
+#define STORE_PATH_MAX \
+	512 /* longest name that we build below the root: directory + 64 digits + file */
+#define STORE_LOCK_MS \
+	60000 /* a lock of the store is held for milliseconds; longer is a hung process */
+#define STORE_SHA256 "sha256:"
+#define STORE_HEX    64
 
 struct storage {
 	char *root;  /* absolute path */
@@ -46,7 +48,8 @@ const char *txn_name(const struct storage_txn *t); /* below tmp/; borrowed */
 /* Digits of a valid "sha256:<hex>", NULL otherwise. Borrowed. */
 const char *blob_hex(const char *digest);
 /* Read a whole small blob (manifest, config) of the store or, first, of a transaction (txn_fd >= 0). */
-int blob_read(struct storage *s, int txn_fd, const char *digest, char **ret, size_t *ret_len, struct error *e);
+int blob_read(struct storage *s, int txn_fd, const char *digest, char **ret, size_t *ret_len,
+	      struct error *e);
 /* Is it a regular file below dir_fd/blobs/sha256? */
 bool blob_exists_at(int dir_fd, const char *digest);
 
@@ -76,8 +79,8 @@ void index_drop(json_t *index, size_t i);
 /* Drop the entries whose manifest blob is not in the store. True when something was dropped. */
 bool index_prune(struct storage *s, json_t *index);
 /* Give digest this name (NULL: keep it as a dangling image). The name leaves its former owner. 0 or -ENOMEM. */
-int index_put(json_t *index, const char *digest, const char *media_type, size_t size, uint64_t unpacked,
-	      const char *name);
+int index_put(json_t *index, const char *digest, const char *media_type, size_t size,
+	      uint64_t unpacked, const char *name);
 
 /* ---- gc.c ------------------------------------------------------------------- */
 
@@ -110,9 +113,9 @@ enum overlay_api {
 
 /* One overlay mount. All descriptors are O_PATH and borrowed. */
 struct overlay_plan {
-	const int *lower_fd; /* HIGHEST FIRST */
-	const char **lower;  /* their paths, for FUSE and messages */
-	size_t lower_n;	     /* at least 1 */
+	const int *lower_fd;   /* HIGHEST FIRST */
+	const char **lower;    /* their paths, for FUSE and messages */
+	size_t lower_n;	       /* at least 1 */
 	int upper_fd, work_fd; /* -1 both = read-only */
 	const char *upper, *work;
 	bool is_volatile;
@@ -120,7 +123,8 @@ struct overlay_plan {
 };
 
 /* native.c: mount the kernel's overlay on target_fd; api is the first one to try. 0 or -errno. */
-int overlay_native_mount(const struct overlay_plan *p, int target_fd, enum overlay_api api, struct error *e);
+int overlay_native_mount(const struct overlay_plan *p, int target_fd, enum overlay_api api,
+			 struct error *e);
 /* fuse.c: start fuse-overlayfs on target_fd. 0 or -errno. */
 int overlay_fuse_mount(const struct overlay_plan *p, int target_fd, pid_t *ret_pid, int *ret_pid_fd,
 		       struct error *e);

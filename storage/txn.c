@@ -85,17 +85,21 @@ static int txn_make(struct storage_txn *t, int tmp_fd, struct error *e)
 		return error_set(e, -errno, "create %s/tmp/%s", t->s->root, t->name);
 	t->fd = openat(tmp_fd, t->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (t->fd < 0)
-		return errno == ENOENT ? 0 : error_set(e, -errno, "open %s/tmp/%s", t->s->root, t->name);
+		return errno == ENOENT ?
+			       0 :
+			       error_set(e, -errno, "open %s/tmp/%s", t->s->root, t->name);
 	t->lock_fd = lock_file_at(t->fd, "lock", true, STORE_LOCK_MS, e);
 	if (t->lock_fd < 0)
 		return error_prefix(e, "%s/tmp/%s", t->s->root, t->name);
 	if (fstat(t->fd, &mine) < 0)
 		return error_set(e, -errno, "stat %s/tmp/%s", t->s->root, t->name);
-	if (fstatat(tmp_fd, t->name, &named, AT_SYMLINK_NOFOLLOW) < 0 || named.st_ino != mine.st_ino)
+	if (fstatat(tmp_fd, t->name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    named.st_ino != mine.st_ino)
 		return 0;
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
 		if (mkdirat(t->fd, dirs[i], 0700) < 0)
-			return error_set(e, -errno, "create %s/tmp/%s/%s", t->s->root, t->name, dirs[i]);
+			return error_set(e, -errno, "create %s/tmp/%s/%s", t->s->root, t->name,
+					 dirs[i]);
 	}
 	return 1;
 }
@@ -133,7 +137,8 @@ int storage_txn_begin(struct storage *s, struct storage_txn **ret, struct error 
 		}
 	} while (r == 0);
 	if (r < 0) {
-		(void)store_trash(s, tmp_fd, t->name, NULL, NULL); /* the boot check does it otherwise */
+		(void)store_trash(s, tmp_fd, t->name, NULL,
+				  NULL); /* the boot check does it otherwise */
 		txn_free(t);
 		return r;
 	}
@@ -144,10 +149,12 @@ int storage_txn_begin(struct storage *s, struct storage_txn **ret, struct error 
 /* Give up the directory and t. */
 static void txn_dispose(struct storage_txn *t)
 {
-	_cleanup_fd_ int tmp_fd = openat(t->s->root_fd, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_fd_ int tmp_fd =
+		openat(t->s->root_fd, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (tmp_fd >= 0)
-		(void)store_discard(t->s, tmp_fd, t->name, NULL); /* the next boot check does it otherwise */
+		(void)store_discard(t->s, tmp_fd, t->name,
+				    NULL); /* the next boot check does it otherwise */
 	txn_free(t);
 }
 
@@ -224,10 +231,11 @@ static int ingest_check(struct storage_txn *t, struct ingest *in, struct error *
 		int dir_fd = layer_exists_at(t->fd, id) ? t->fd : t->s->root_fd;
 
 		if (dir_fd != t->fd && !layer_exists_at(dir_fd, id))
-			return error_setf(e, -ENOENT,
-					  "layer %zu (%.19s...) is not there: another command removed it meanwhile, "
-					  "or the fetcher failed; try again",
-					  i, id);
+			return error_setf(
+				e, -ENOENT,
+				"layer %zu (%.19s...) is not there: another command removed it meanwhile, "
+				"or the fetcher failed; try again",
+				i, id);
 		if (__builtin_add_overflow(in->unpacked, layer_size_at(dir_fd, id), &in->unpacked))
 			in->unpacked = UINT64_MAX;
 	}
@@ -237,7 +245,8 @@ static int ingest_check(struct storage_txn *t, struct ingest *in, struct error *
 }
 
 /* Rename dir/hex of the transaction into the store, unless the store has it. */
-static int move_in(struct storage_txn *t, const char *from_dir, const char *to_dir, const char *hex, struct error *e)
+static int move_in(struct storage_txn *t, const char *from_dir, const char *to_dir, const char *hex,
+		   struct error *e)
 {
 	char from[STORE_PATH_MAX], to[STORE_PATH_MAX];
 	struct stat st;
@@ -260,7 +269,8 @@ static int move_blob(struct storage_txn *t, const char *digest, struct error *e)
 
 static int sync_dir(struct storage *s, const char *name, struct error *e)
 {
-	_cleanup_fd_ int fd = openat(s->root_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_fd_ int fd =
+		openat(s->root_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0 || fsync(fd) < 0)
 		return error_set(e, -errno, "sync %s/%s", s->root, name);
@@ -291,8 +301,8 @@ static int move_all(struct storage_txn *t, const struct ingest *in, struct error
 }
 
 /* Steps 3 to 6. */
-static int commit_locked(struct storage_txn *t, struct ingest *in, char *const *names, size_t names_n,
-			 struct error *e)
+static int commit_locked(struct storage_txn *t, struct ingest *in, char *const *names,
+			 size_t names_n, struct error *e)
 {
 	_cleanup_json_ json_t *index = NULL;
 	int r;
@@ -307,15 +317,15 @@ static int commit_locked(struct storage_txn *t, struct ingest *in, char *const *
 	if (r < 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < (names_n > 0 ? names_n : 1); i++)
-		r = index_put(index, in->digest, in->manifest.media_type, in->manifest_len, in->unpacked,
-			      names_n > 0 ? names[i] : NULL);
+		r = index_put(index, in->digest, in->manifest.media_type, in->manifest_len,
+			      in->unpacked, names_n > 0 ? names[i] : NULL);
 	if (r < 0)
 		return error_set(e, r, "list of images");
 	return index_save(t->s, index, e);
 }
 
-int storage_txn_commit(struct storage_txn *t, const char *manifest_digest, char *const *names, size_t names_n,
-		       struct error *e)
+int storage_txn_commit(struct storage_txn *t, const char *manifest_digest, char *const *names,
+		       size_t names_n, struct error *e)
 {
 	struct ingest in = { .digest = manifest_digest };
 	struct storage *s = t->s;

@@ -56,12 +56,14 @@ static int descriptor_digest(const json_t *d, const char *what, const char **ret
 	return 0;
 }
 
-static int parse_layers(const json_t *layers, const char *what, struct image_manifest *m, struct error *e)
+static int parse_layers(const json_t *layers, const char *what, struct image_manifest *m,
+			struct error *e)
 {
 	size_t n = json_array_size(layers);
 
 	if (n > LIMIT_LAYERS)
-		return error_setf(e, -E2BIG, "%s has %zu layers, at most %d are allowed", what, n, LIMIT_LAYERS);
+		return error_setf(e, -E2BIG, "%s has %zu layers, at most %d are allowed", what, n,
+				  LIMIT_LAYERS);
 	for (size_t i = 0; i < n; i++) {
 		const json_t *d = json_array_get(layers, i);
 		const char *digest = NULL;
@@ -81,7 +83,8 @@ static int parse_layers(const json_t *layers, const char *what, struct image_man
 	return 0;
 }
 
-static int parse_manifest(const json_t *j, const char *what, struct image_manifest *m, struct error *e)
+static int parse_manifest(const json_t *j, const char *what, struct image_manifest *m,
+			  struct error *e)
 {
 	const char *media_type = NULL, *digest = NULL;
 	json_t *config = NULL, *layers = NULL;
@@ -90,8 +93,9 @@ static int parse_manifest(const json_t *j, const char *what, struct image_manife
 	if (!json_is_object(j))
 		return error_setf(e, -EBADMSG, "%s is not a JSON object", what);
 	if (json_object_get(j, "manifests") != NULL || json_object_get(j, "fsLayers") != NULL)
-		return error_setf(e, -EBADMSG, "%s is not an image manifest, or is more than one kind of document",
-				  what);
+		return error_setf(
+			e, -EBADMSG,
+			"%s is not an image manifest, or is more than one kind of document", what);
 	r = json_get_string(j, what, "mediaType", &media_type, e);
 	if (r >= 0)
 		r = json_get_object(j, what, "config", &config, e);
@@ -100,12 +104,15 @@ static int parse_manifest(const json_t *j, const char *what, struct image_manife
 	if (r < 0)
 		return r;
 	if (config == NULL || layers == NULL)
-		return error_setf(e, -EBADMSG, "%s is not an image manifest: \"config\" or \"layers\" is missing", what);
+		return error_setf(
+			e, -EBADMSG,
+			"%s is not an image manifest: \"config\" or \"layers\" is missing", what);
 	r = descriptor_digest(config, what, &digest, e);
 	if (r < 0)
 		return r;
 	m->config = strdup(digest);
-	m->media_type = strdup(media_type != NULL ? media_type : "application/vnd.oci.image.manifest.v1+json");
+	m->media_type = strdup(media_type != NULL ? media_type :
+						    "application/vnd.oci.image.manifest.v1+json");
 	if (m->config == NULL || m->media_type == NULL)
 		return error_set(e, -ENOMEM, "%s", what);
 	return parse_layers(layers, what, m, e);
@@ -129,7 +136,8 @@ int image_manifest_parse(const char *text, size_t len, const char *what, struct 
 	return 0;
 }
 
-static int dup_string(const json_t *j, const char *what, const char *key, char **ret, struct error *e)
+static int dup_string(const json_t *j, const char *what, const char *key, char **ret,
+		      struct error *e)
 {
 	const char *s = NULL;
 	int r = json_get_string(j, what, key, &s, e);
@@ -164,7 +172,9 @@ static int parse_config(const json_t *j, const char *what, struct image_config *
 		const char *id = json_string_value(json_array_get(ids, i));
 
 		if (id == NULL || !storage_digest_valid(id))
-			return error_setf(e, -EBADMSG, "%s: rootfs.diff_ids[%zu] is not a sha256 digest", what, i);
+			return error_setf(e, -EBADMSG,
+					  "%s: rootfs.diff_ids[%zu] is not a sha256 digest", what,
+					  i);
 		r = strv_add(&c->diff_ids, id);
 		if (r < 0)
 			return error_set(e, r, "%s", what);
@@ -172,7 +182,8 @@ static int parse_config(const json_t *j, const char *what, struct image_config *
 	return 0;
 }
 
-int image_config_parse(const char *text, size_t len, const char *what, struct image_config *ret, struct error *e)
+int image_config_parse(const char *text, size_t len, const char *what, struct image_config *ret,
+		       struct error *e)
 {
 	_cleanup_json_ json_t *j = json_parse(text, len, what, e);
 	struct image_config c = { .created = NULL };

@@ -37,9 +37,9 @@
 #define NAME_MAX_LEN 255
 #define TAG_MAX	     128
 
-#define LOWER  "abcdefghijklmnopqrstuvwxyz"
-#define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define DIGITS "0123456789"
+#define LOWER	     "abcdefghijklmnopqrstuvwxyz"
+#define UPPER	     "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS	     "0123456789"
 
 void storage_ref_fini(struct storage_ref *r)
 {
@@ -61,7 +61,8 @@ static int refuse(struct error *e, const char *text, const char *why)
 {
 	_cleanup_free_ char *shown = str_escape(text);
 
-	return error_setf(e, -EINVAL, "invalid image reference \"%.200s\": %s", shown != NULL ? shown : "?", why);
+	return error_setf(e, -EINVAL, "invalid image reference \"%.200s\": %s",
+			  shown != NULL ? shown : "?", why);
 }
 
 static bool component_valid(const char *s, size_t len)
@@ -91,7 +92,8 @@ static bool component_valid(const char *s, size_t len)
 
 static bool label_valid(const char *s, size_t len)
 {
-	return len > 0 && len <= 63 && strspn(s, LOWER UPPER DIGITS "-") >= len && s[0] != '-' && s[len - 1] != '-';
+	return len > 0 && len <= 63 && strspn(s, LOWER UPPER DIGITS "-") >= len && s[0] != '-' &&
+	       s[len - 1] != '-';
 }
 
 static bool port_valid(const char *s, size_t len)
@@ -114,7 +116,8 @@ static bool domain_valid(const char *s, size_t len)
 	if (len > 0 && s[0] == '[') {
 		const char *end = memchr(s, ']', len);
 
-		if (end == NULL || end - s < 3 || strspn(s + 1, DIGITS "abcdefABCDEF:.") != (size_t)(end - s - 1))
+		if (end == NULL || end - s < 3 ||
+		    strspn(s + 1, DIGITS "abcdefABCDEF:.") != (size_t)(end - s - 1))
 			return false;
 		host = (size_t)(end - s) + 1;
 		return host == len || (s[host] == ':' && port_valid(s + host + 1, len - host - 1));
@@ -173,16 +176,18 @@ static int check_path(const char *text, const char *s, size_t len, struct error 
 		if (n == 0)
 			return refuse(e, text, "a component of the name is empty");
 		if (!component_valid(s + i, n))
-			return refuse(e, text,
-				      "components of the name are lower-case letters and digits, joined by \".\", "
-				      "\"_\", \"__\" or \"-\"");
+			return refuse(
+				e, text,
+				"components of the name are lower-case letters and digits, joined by \".\", "
+				"\"_\", \"__\" or \"-\"");
 		i += n + 1;
 	}
 	return 0;
 }
 
 /* domain "/" path, len bytes at s, into r. */
-static int parse_name(const char *text, const char *s, size_t len, struct storage_ref *r, struct error *e)
+static int parse_name(const char *text, const char *s, size_t len, struct storage_ref *r,
+		      struct error *e)
 {
 	const char *slash = memchr(s, '/', len);
 	const char *path = s;
@@ -214,7 +219,8 @@ static int parse_name(const char *text, const char *s, size_t len, struct storag
 		return err;
 	if (path_len == 64 && strspn(path, DIGITS "abcdef") >= path_len && r->is_short)
 		return refuse(e, text, "64 hexadecimal digits are an image id, not a name");
-	if (!r->is_short && strcmp(r->domain, "docker.io") == 0 && memchr(path, '/', path_len) == NULL)
+	if (!r->is_short && strcmp(r->domain, "docker.io") == 0 &&
+	    memchr(path, '/', path_len) == NULL)
 		r->path = str_printf("library/%.*s", (int)path_len, path);
 	else
 		r->path = strndup(path, path_len);
@@ -229,7 +235,9 @@ static int parse_docker(const char *text, const char *s, struct storage_ref *r, 
 
 	if (at != NULL) {
 		if (!storage_digest_valid(at + 1))
-			return refuse(e, text, "the digest is not \"sha256:\" and 64 lower-case hexadecimal digits");
+			return refuse(
+				e, text,
+				"the digest is not \"sha256:\" and 64 lower-case hexadecimal digits");
 		r->digest = strdup(at + 1);
 		if (r->digest == NULL)
 			return error_set(e, -ENOMEM, "image reference");
@@ -242,9 +250,10 @@ static int parse_docker(const char *text, const char *s, struct storage_ref *r, 
 		if (r->tag == NULL)
 			return error_set(e, -ENOMEM, "image reference");
 		if (!tag_valid(r->tag))
-			return refuse(e, text,
-				      "a tag is 1 to 128 letters, digits, \"_\", \".\" and \"-\", not beginning with "
-				      "\".\" or \"-\"");
+			return refuse(
+				e, text,
+				"a tag is 1 to 128 letters, digits, \"_\", \".\" and \"-\", not beginning with "
+				"\".\" or \"-\"");
 		name_len--;
 	} else {
 		name_len = len;
@@ -306,7 +315,8 @@ int storage_ref_parse(const char *text, struct storage_ref *ret, struct error *e
 	} else if (strcmp(transport, "builtin") == 0) {
 		err = component_valid(rest, strlen(rest)) && strlen(rest) <= 64 ?
 			      0 :
-			      refuse(e, text, "the name of a built-in image is lower-case letters, digits and \"-\"");
+			      refuse(e, text,
+				     "the name of a built-in image is lower-case letters, digits and \"-\"");
 		if (err == 0 && (r.path = strdup(rest)) == NULL)
 			err = error_set(e, -ENOMEM, "image reference");
 	} else {
@@ -326,7 +336,8 @@ char *storage_ref_text(const struct storage_ref *r)
 	_cleanup_buf_ struct buf b = BUF_INIT;
 
 	if (strcmp(r->transport, "docker") != 0) {
-		(void)buf_printf(&b, "%s:%s", r->transport, r->path); /* failures are kept in b.err */
+		(void)buf_printf(&b, "%s:%s", r->transport,
+				 r->path); /* failures are kept in b.err */
 		if (r->tag != NULL)
 			(void)buf_printf(&b, ":%s", r->tag);
 		return buf_steal(&b);
@@ -335,7 +346,9 @@ char *storage_ref_text(const struct storage_ref *r)
 		(void)buf_printf(&b, "%s/", r->domain);
 	(void)buf_puts(&b, r->path);
 	if (r->digest != NULL)
-		(void)buf_printf(&b, "@%s", r->digest); /* the digest decides; a tag beside it is only a remark */
+		(void)buf_printf(
+			&b, "@%s",
+			r->digest); /* the digest decides; a tag beside it is only a remark */
 	else if (r->tag != NULL)
 		(void)buf_printf(&b, ":%s", r->tag);
 	return buf_steal(&b);

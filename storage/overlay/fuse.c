@@ -50,12 +50,13 @@
 #include "base/proc.h"
 #include "storage/store.h"
 
-#define PROGRAM	   "fuse-overlayfs"
-#define DEVICE	   "/dev/fuse"
-#define TEXT_SIZE  4096 /* of the server's messages */
-#define FIRST_FD   10	/* where the server finds its descriptors: the device, upper, work, layers */
-#define FIXED_FDS  3
-#define LAYER_FDS  48 /* what proc_spawn() takes beside them; images with more layers are named by path */
+#define PROGRAM	  "fuse-overlayfs"
+#define DEVICE	  "/dev/fuse"
+#define TEXT_SIZE 4096 /* of the server's messages */
+#define FIRST_FD  10   /* where the server finds its descriptors: the device, upper, work, layers */
+#define FIXED_FDS 3
+#define LAYER_FDS \
+	48 /* what proc_spawn() takes beside them; images with more layers are named by path */
 
 static int open_device(struct error *e)
 {
@@ -64,7 +65,8 @@ static int open_device(struct error *e)
 	if (fd >= 0)
 		return fd;
 	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
-		return error_setf(e, -errno, PROGRAM " needs " DEVICE ", which does not exist here");
+		return error_setf(e, -errno,
+				  PROGRAM " needs " DEVICE ", which does not exist here");
 	return error_set(e, -errno, PROGRAM ": open " DEVICE);
 }
 
@@ -84,7 +86,8 @@ int overlay_fuse_usable(struct error *e)
 static void put_ids(struct buf *b, const char *key, const struct id_range *r, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		(void)buf_printf(b, "%s%u:%u:%u", i == 0 ? key : ":", r[i].inside, r[i].outside, r[i].count);
+		(void)buf_printf(b, "%s%u:%u:%u", i == 0 ? key : ":", r[i].inside, r[i].outside,
+				 r[i].count);
 }
 
 /* The -o text; failures are kept in b->err. */
@@ -97,15 +100,18 @@ static int put_options(struct buf *b, const struct overlay_plan *p, struct error
 			(void)buf_printf(b, "%s/proc/self/fd/%zu", i == 0 ? "lowerdir=" : ":",
 					 FIRST_FD + FIXED_FDS + i);
 		else if (strpbrk(p->lower[i], ":,\\") != NULL)
-			return error_setf(e, -EINVAL,
-					  PROGRAM " takes no path with a colon, comma or backslash (%s) when an "
-						  "image has more than %d layers: choose another store by CRT_ROOT",
-					  p->lower[i], LAYER_FDS);
+			return error_setf(
+				e, -EINVAL,
+				PROGRAM
+				" takes no path with a colon, comma or backslash (%s) when an "
+				"image has more than %d layers: choose another store by CRT_ROOT",
+				p->lower[i], LAYER_FDS);
 		else
 			(void)buf_printf(b, "%s%s", i == 0 ? "lowerdir=" : ":", p->lower[i]);
 	}
 	if (p->upper_fd >= 0)
-		(void)buf_printf(b, ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d", FIRST_FD + 1, FIRST_FD + 2);
+		(void)buf_printf(b, ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d",
+				 FIRST_FD + 1, FIRST_FD + 2);
 	if (p->is_volatile && p->upper_fd >= 0)
 		(void)buf_puts(b, ",volatile");
 	if (p->shift != NULL) {
@@ -144,7 +150,8 @@ static int make_mount(int device_fd, bool read_only, struct error *e)
 	    syscall(SYS_fsconfig, fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return error_set(e, -errno, PROGRAM ": the kernel refuses the FUSE mount");
 	mnt_fd = (int)syscall(SYS_fsmount, fs_fd, FSMOUNT_CLOEXEC,
-			      MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME | (read_only ? MOUNT_ATTR_RDONLY : 0));
+			      MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME |
+				      (read_only ? MOUNT_ATTR_RDONLY : 0));
 	if (mnt_fd < 0)
 		return error_set(e, -errno, PROGRAM ": fsmount");
 	return mnt_fd;
@@ -157,7 +164,8 @@ static int make_text_file(void)
 
 	if (fd < 0)
 		return -errno;
-	if (ftruncate(fd, TEXT_SIZE) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) < 0) {
+	if (ftruncate(fd, TEXT_SIZE) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) < 0) {
 		int r = -errno;
 
 		close_fd(&fd);
@@ -183,8 +191,8 @@ static char *last_words(int text_fd)
 	return str_escape(line);
 }
 
-static int start_server(const struct overlay_plan *p, int device_fd, int text_fd, pid_t *ret_pid, int *ret_pid_fd,
-			struct error *e)
+static int start_server(const struct overlay_plan *p, int device_fd, int text_fd, pid_t *ret_pid,
+			int *ret_pid_fd, struct error *e)
 {
 	_cleanup_buf_ struct buf options = BUF_INIT;
 	_cleanup_free_ char *program = NULL;
@@ -212,7 +220,8 @@ static int start_server(const struct overlay_plan *p, int device_fd, int text_fd
 		fds[n++] = (struct proc_fd_map){ p->lower_fd[i], FIRST_FD + FIXED_FDS + (int)i };
 	(void)snprintf(mountpoint, sizeof(mountpoint), "/dev/fd/%d", FIRST_FD);
 	{
-		char *argv[] = { program, (char[]){ "-f" }, (char[]){ "-o" }, options.data, mountpoint, NULL };
+		char *argv[] = { program,      (char[]){ "-f" }, (char[]){ "-o" },
+				 options.data, mountpoint,	 NULL };
 		const struct proc_spawn spawn = {
 			.path = program,
 			.path_fd = -1,
@@ -253,9 +262,11 @@ int overlay_fuse_mount(const struct overlay_plan *p, int target_fd, pid_t *ret_p
 
 		proc_kill(pid, pid_fd);
 		return error_setf(e, code, PROGRAM " does not start: %s",
-				  words != NULL && words[0] != '\0' ? words : error_strerror(-code));
+				  words != NULL && words[0] != '\0' ? words :
+								      error_strerror(-code));
 	}
-	if (syscall(SYS_move_mount, mnt_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
+	if (syscall(SYS_move_mount, mnt_fd, "", target_fd, "",
+		    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
 		r = error_set(e, -errno, PROGRAM ": attach the mount");
 		proc_kill(pid, pid_fd);
 		return r;

@@ -65,7 +65,8 @@ static void fs_message(int fs_fd, char *ret, size_t len)
 	if (n >= 2) {
 		ret[n] = '\0';
 		ret[strcspn(ret, "\n")] = '\0';
-		memmove(ret, ret + 2, strlen(ret + 2) + 1); /* the first two bytes are the class: "e " */
+		memmove(ret, ret + 2,
+			strlen(ret + 2) + 1); /* the first two bytes are the class: "e " */
 	}
 	errno = saved;
 }
@@ -92,19 +93,25 @@ static int set_dir(int fs_fd, enum overlay_api api, const char *key, int dir_fd)
 }
 
 /* 0, 1 = this kernel does not know the way, -errno. */
-static int mount_new(const struct overlay_plan *p, int target_fd, enum overlay_api api, struct error *e)
+static int mount_new(const struct overlay_plan *p, int target_fd, enum overlay_api api,
+		     struct error *e)
 {
 	_cleanup_fd_ int fs_fd = sys_fsopen("overlay", FSOPEN_CLOEXEC);
 	_cleanup_fd_ int mnt_fd = -1;
 
 	if (fs_fd < 0)
-		return errno == ENOSYS ? 1 :
+		return errno == ENOSYS ?
+			       1 :
 		       errno == ENODEV ?
-					 error_setf(e, -ENODEV, "this kernel has no overlay file system (module \"overlay\")") :
-					 error_set(e, -errno, "kernel overlay");
+			       error_setf(
+				       e, -ENODEV,
+				       "this kernel has no overlay file system (module \"overlay\")") :
+			       error_set(e, -errno, "kernel overlay");
 	for (size_t i = 0; i < p->lower_n; i++) {
 		if (set_dir(fs_fd, api, "lowerdir+", p->lower_fd[i]) < 0)
-			return i == 0 && (errno == EINVAL || errno == EBADF) ? 1 : fail(fs_fd, p->lower[i], e);
+			return i == 0 && (errno == EINVAL || errno == EBADF) ?
+				       1 :
+				       fail(fs_fd, p->lower[i], e);
 	}
 	if (p->upper_fd >= 0 && (set_dir(fs_fd, api, "upperdir", p->upper_fd) < 0 ||
 				 set_dir(fs_fd, api, "workdir", p->work_fd) < 0))
@@ -142,19 +149,24 @@ static int mount_old(const struct overlay_plan *p, int target_fd, struct error *
 	if (opt.err < 0)
 		return error_set(e, opt.err, "kernel overlay");
 	if (opt.len >= (size_t)sysconf(_SC_PAGESIZE))
-		return error_setf(e, -E2BIG, "kernel overlay: too many layers (%zu) for this kernel", p->lower_n);
+		return error_setf(e, -E2BIG,
+				  "kernel overlay: too many layers (%zu) for this kernel",
+				  p->lower_n);
 	(void)snprintf(target, sizeof(target), "%d", target_fd); /* 10 digits at most */
 	if (cwd_fd < 0 || chdir("/proc/self/fd") < 0)
 		return error_set(e, -errno, "kernel overlay: /proc/self/fd");
-	if (syscall(SYS_mount, "overlay", target, "overlay", (unsigned long)(MS_NODEV | (p->upper_fd < 0 ? MS_RDONLY : 0)),
+	if (syscall(SYS_mount, "overlay", target, "overlay",
+		    (unsigned long)(MS_NODEV | (p->upper_fd < 0 ? MS_RDONLY : 0)),
 		    buf_str(&opt)) < 0)
-		r = error_set(e, -errno, "kernel overlay: %s", p->upper != NULL ? p->upper : p->lower[0]);
+		r = error_set(e, -errno, "kernel overlay: %s",
+			      p->upper != NULL ? p->upper : p->lower[0]);
 	if (fchdir(cwd_fd) < 0 && r == 0)
 		r = error_set(e, -errno, "kernel overlay: return to the working directory");
 	return r;
 }
 
-int overlay_native_mount(const struct overlay_plan *p, int target_fd, enum overlay_api api, struct error *e)
+int overlay_native_mount(const struct overlay_plan *p, int target_fd, enum overlay_api api,
+			 struct error *e)
 {
 	for (unsigned int a = api; a < OVERLAY_API_MOUNT; a++) {
 		int r = mount_new(p, target_fd, (enum overlay_api)a, e);

@@ -45,7 +45,8 @@ static int make_key(const struct storage *s, char *ret, size_t len)
 	char boot[37];
 	int n;
 
-	if (proc_fd < 0 || procfs_boot_id(proc_fd, boot) < 0 || uname(&u) < 0 || fstat(s->root_fd, &st) < 0)
+	if (proc_fd < 0 || procfs_boot_id(proc_fd, boot) < 0 || uname(&u) < 0 ||
+	    fstat(s->root_fd, &st) < 0)
 		return -EIO;
 	n = snprintf(ret, len, "%s %s %u:%u", boot, u.release, major(st.st_dev), minor(st.st_dev));
 	return n < 0 || (size_t)n >= len ? -ENAMETOOLONG : 0;
@@ -80,8 +81,8 @@ static enum storage_driver cache_read(struct storage *s, const char *key, char *
 
 static void cache_write(struct storage *s, const char *key, enum storage_driver d, const char *why)
 {
-	_cleanup_free_ char *text =
-		str_printf("%s\n%s\n%s\n", key, d == STORAGE_DRIVER_OVERLAY ? "overlay" : "fuse", why);
+	_cleanup_free_ char *text = str_printf(
+		"%s\n%s\n%s\n", key, d == STORAGE_DRIVER_OVERLAY ? "overlay" : "fuse", why);
 
 	/* Without it the next run probes again. */
 	if (text != NULL)
@@ -106,7 +107,8 @@ enum storage_driver storage_driver_cached(struct storage *s, char *why, size_t w
 
 static int put_file(int dir_fd, const char *name)
 {
-	_cleanup_fd_ int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	_cleanup_fd_ int fd =
+		openat(dir_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int r = fd < 0 ? -errno : fd_write_all(fd, "x", 1);
 
 	return r;
@@ -128,12 +130,16 @@ static int exercise(int dir_fd, struct error *e)
 		return error_set(e, -errno, "kernel overlay: open");
 	if (unlinkat(m, "file", 0) < 0)
 		return error_set(e, -errno, "kernel overlay: remove a file of a layer");
-	if (fstatat(dir_fd, "u/file", &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != 0)
-		return error_setf(e, -EOPNOTSUPP, "kernel overlay: a removed file leaves no whiteout");
-	if (unlinkat(m, "dir/file", 0) < 0 || unlinkat(m, "dir", AT_REMOVEDIR) < 0 || mkdirat(m, "dir", 0700) < 0)
+	if (fstatat(dir_fd, "u/file", &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISCHR(st.st_mode) ||
+	    st.st_rdev != 0)
+		return error_setf(e, -EOPNOTSUPP,
+				  "kernel overlay: a removed file leaves no whiteout");
+	if (unlinkat(m, "dir/file", 0) < 0 || unlinkat(m, "dir", AT_REMOVEDIR) < 0 ||
+	    mkdirat(m, "dir", 0700) < 0)
 		return error_set(e, -errno, "kernel overlay: replace a directory of a layer");
 	if (fstatat(m, "dir/file", &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return error_setf(e, -EOPNOTSUPP, "kernel overlay: a replaced directory shows its old files");
+		return error_setf(e, -EOPNOTSUPP,
+				  "kernel overlay: a replaced directory shows its old files");
 	r = put_file(m, "dir/new");
 	return r < 0 ? error_set(e, r, "kernel overlay: write a file") : 0;
 }
@@ -202,7 +208,8 @@ static int try_native(struct storage *s, struct error *e)
 	path = str_printf("%s/tmp/%s", s->root, txn_name(t));
 	dir_fd = path != NULL ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
 	if (dir_fd < 0)
-		(void)error_set(e, path != NULL ? -errno : -ENOMEM, "probe the overlay in %s/tmp", s->root);
+		(void)error_set(e, path != NULL ? -errno : -ENOMEM, "probe the overlay in %s/tmp",
+				s->root);
 	else if (prepare(s, dir_fd, fds, e) == 0)
 		r = trial(path, dir_fd, fds, e);
 	for (size_t i = 0; i < 5; i++)
@@ -225,12 +232,14 @@ int overlay_probe(struct storage *s, char *why, size_t why_len, struct error *e)
 	r = try_native(s, &native);
 	if (r >= 0) {
 		d = STORAGE_DRIVER_OVERLAY;
-		(void)snprintf(why, why_len, "%s", r == 0 ? "the kernel's overlay works here" : native.msg);
+		(void)snprintf(why, why_len, "%s",
+			       r == 0 ? "the kernel's overlay works here" : native.msg);
 		keep = keep && r == 0;
 	} else {
 		r = overlay_fuse_usable(&fuse);
 		if (r < 0)
-			return error_setf(e, r, "no way to mount a root file system: %s; %s", native.msg, fuse.msg);
+			return error_setf(e, r, "no way to mount a root file system: %s; %s",
+					  native.msg, fuse.msg);
 		d = STORAGE_DRIVER_FUSE;
 		(void)snprintf(why, why_len, "%s", native.msg);
 	}

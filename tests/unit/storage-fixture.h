@@ -104,18 +104,20 @@ static inline void put_image(int txn_fd, char manifest, char config, const char 
 	_cleanup_buf_ struct buf c = BUF_INIT;
 	char d[80];
 
-	(void)buf_printf(&m,
-			 "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\","
-			 "\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"size\":9,"
-			 "\"digest\":\"%s\"},\"layers\":[",
-			 fake_digest(config, d));
-	(void)buf_printf(&c,
-			 "{\"created\":\"2020-01-0%cT00:00:00Z\",\"architecture\":\"amd64\",\"os\":\"linux\","
-			 "\"config\":{\"Cmd\":[\"sh\"]},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[",
-			 manifest >= '1' && manifest <= '9' ? manifest : '1');
+	(void)buf_printf(
+		&m,
+		"{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\","
+		"\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"size\":9,"
+		"\"digest\":\"%s\"},\"layers\":[",
+		fake_digest(config, d));
+	(void)buf_printf(
+		&c,
+		"{\"created\":\"2020-01-0%cT00:00:00Z\",\"architecture\":\"amd64\",\"os\":\"linux\","
+		"\"config\":{\"Cmd\":[\"sh\"]},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[",
+		manifest >= '1' && manifest <= '9' ? manifest : '1');
 	for (const char *l = layers; *l != '\0'; l++) {
-		(void)buf_printf(&m, "%s{\"mediaType\":\"x\",\"size\":7,\"digest\":\"%s\"}", l == layers ? "" : ",",
-				 fake_digest('f', d));
+		(void)buf_printf(&m, "%s{\"mediaType\":\"x\",\"size\":7,\"digest\":\"%s\"}",
+				 l == layers ? "" : ",", fake_digest('f', d));
 		(void)buf_printf(&c, "%s\"%s\"", l == layers ? "" : ",", fake_digest(*l, d));
 	}
 	(void)buf_puts(&m, "]}");
@@ -136,7 +138,8 @@ static inline int commit_as(struct storage_txn *t, char manifest, const char *na
 }
 
 /* An image of one layer with one file. */
-static inline void add_image(struct storage *s, char manifest, char config, char layer, const char *name)
+static inline void add_image(struct storage *s, char manifest, char config, char layer,
+			     const char *name)
 {
 	char layers[2] = { layer, '\0' };
 	struct error e = ERROR_INIT;

@@ -64,8 +64,10 @@ static void test_names(void **state)
 	assert_int_equal(count_entries(f, "containers"), 1);
 	assert_int_equal(storage_container_create(f->s, ID_A, "two", "{}", false, &e), -EEXIST);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(storage_container_create(f->s, ID_B, bad[i], "{}", false, &e), -EINVAL);
-	assert_int_equal(storage_container_create(f->s, "../../x", "two", "{}", false, &e), -EINVAL);
+		assert_int_equal(storage_container_create(f->s, ID_B, bad[i], "{}", false, &e),
+				 -EINVAL);
+	assert_int_equal(storage_container_create(f->s, "../../x", "two", "{}", false, &e),
+			 -EINVAL);
 	assert_int_equal(count_entries(f, "names"), 1);
 	assert_int_equal(count_entries(f, "trash"), 0);
 }

@@ -228,7 +228,8 @@ static void test_damaged_index(void **state)
 	assert_true(storage_image_resolve(f->s, "x", &img, &e) < 0);
 	assert_non_null(strstr(e.msg, "damaged"));
 	/* entries that are nonsense do not hide the others */
-	put_at(storage_root_fd(f->s), "oci/index.json", "{\"manifests\":[3,{},{\"digest\":\"sha256:../x\"},[]]}");
+	put_at(storage_root_fd(f->s), "oci/index.json",
+	       "{\"manifests\":[3,{},{\"digest\":\"sha256:../x\"},[]]}");
 	add_image(f->s, '1', '2', 'a', "localhost/x:latest");
 	expect(f, "x", '1');
 }
@@ -241,9 +242,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_retag, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_remove, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_used, fixture_setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_remove_during_pull, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_remove_during_pull, fixture_setup,
+						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_dead_entry, fixture_setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_damaged_index, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_damaged_index, fixture_setup,
+						fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,26 +24,35 @@ struct good {
 static const struct good good[] = {
 	{ "busybox", "docker", NULL, "busybox", "latest", NULL, "busybox:latest" },
 	{ "busybox:1.36", "docker", NULL, "busybox", "1.36", NULL, "busybox:1.36" },
-	{ "library/busybox", "docker", NULL, "library/busybox", "latest", NULL, "library/busybox:latest" },
+	{ "library/busybox", "docker", NULL, "library/busybox", "latest", NULL,
+	  "library/busybox:latest" },
 	{ "docker.io/busybox", "docker", "docker.io", "library/busybox", "latest", NULL,
 	  "docker.io/library/busybox:latest" },
-	{ "index.docker.io/a/b", "docker", "docker.io", "a/b", "latest", NULL, "docker.io/a/b:latest" },
-	{ "docker://quay.io/a/b/c:T_1.x-y", "docker", "quay.io", "a/b/c", "T_1.x-y", NULL, "quay.io/a/b/c:T_1.x-y" },
+	{ "index.docker.io/a/b", "docker", "docker.io", "a/b", "latest", NULL,
+	  "docker.io/a/b:latest" },
+	{ "docker://quay.io/a/b/c:T_1.x-y", "docker", "quay.io", "a/b/c", "T_1.x-y", NULL,
+	  "quay.io/a/b/c:T_1.x-y" },
 	{ "localhost/x", "docker", "localhost", "x", "latest", NULL, "localhost/x:latest" },
-	{ "localhost:5000/x", "docker", "localhost:5000", "x", "latest", NULL, "localhost:5000/x:latest" },
+	{ "localhost:5000/x", "docker", "localhost:5000", "x", "latest", NULL,
+	  "localhost:5000/x:latest" },
 	{ "127.0.0.1:5000/x:y", "docker", "127.0.0.1:5000", "x", "y", NULL, "127.0.0.1:5000/x:y" },
 	{ "[::1]:5000/x:y", "docker", "[::1]:5000", "x", "y", NULL, "[::1]:5000/x:y" },
-	{ "[2001:db8::1]/x", "docker", "[2001:db8::1]", "x", "latest", NULL, "[2001:db8::1]/x:latest" },
+	{ "[2001:db8::1]/x", "docker", "[2001:db8::1]", "x", "latest", NULL,
+	  "[2001:db8::1]/x:latest" },
 	{ "Host/x", "docker", "Host", "x", "latest", NULL, "Host/x:latest" },
-	{ "a__b/c--d/e.f_g", "docker", NULL, "a__b/c--d/e.f_g", "latest", NULL, "a__b/c--d/e.f_g:latest" },
-	{ "busybox@sha256:" HEX, "docker", NULL, "busybox", NULL, "sha256:" HEX, "busybox@sha256:" HEX },
+	{ "a__b/c--d/e.f_g", "docker", NULL, "a__b/c--d/e.f_g", "latest", NULL,
+	  "a__b/c--d/e.f_g:latest" },
+	{ "busybox@sha256:" HEX, "docker", NULL, "busybox", NULL, "sha256:" HEX,
+	  "busybox@sha256:" HEX },
 	{ "r.io/x:t@sha256:" HEX, "docker", "r.io", "x", "t", "sha256:" HEX, "r.io/x@sha256:" HEX },
 	{ "0123456789ab", "docker", NULL, "0123456789ab", "latest", NULL, "0123456789ab:latest" },
 	{ "oci:dir", "oci", NULL, "dir", NULL, NULL, "oci:dir" },
 	{ "oci:/a b/dir:tag", "oci", NULL, "/a b/dir", "tag", NULL, "oci:/a b/dir:tag" },
 	{ "oci:../x:reg.io/a:b", "oci", NULL, "../x", "reg.io/a:b", NULL, "oci:../x:reg.io/a:b" },
-	{ "docker-archive:/x.tar", "docker-archive", NULL, "/x.tar", NULL, NULL, "docker-archive:/x.tar" },
-	{ "docker-archive:x.tar:a:1", "docker-archive", NULL, "x.tar", "a:1", NULL, "docker-archive:x.tar:a:1" },
+	{ "docker-archive:/x.tar", "docker-archive", NULL, "/x.tar", NULL, NULL,
+	  "docker-archive:/x.tar" },
+	{ "docker-archive:x.tar:a:1", "docker-archive", NULL, "x.tar", "a:1", NULL,
+	  "docker-archive:x.tar:a:1" },
 	{ "builtin:busybox", "builtin", NULL, "busybox", NULL, NULL, "builtin:busybox" },
 };
 
@@ -70,7 +79,8 @@ static void test_good(void **state)
 		check_string(g->text, r.path, g->path);
 		check_string(g->text, r.tag, g->tag);
 		check_string(g->text, r.digest, g->digest);
-		assert_int_equal(r.is_short, strcmp(g->transport, "docker") == 0 && g->domain == NULL);
+		assert_int_equal(r.is_short,
+				 strcmp(g->transport, "docker") == 0 && g->domain == NULL);
 		full = storage_ref_text(&r);
 		check_string(g->text, full, g->full);
 		storage_ref_fini(&r);
@@ -119,7 +129,8 @@ static const struct {
 	{ "busybox@", "digest" },
 	{ "busybox@sha256:", "digest" },
 	{ "busybox@sha256:" HEX "0", "digest" },
-	{ "busybox@sha256:0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef", "digest" },
+	{ "busybox@sha256:0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef",
+	  "digest" },
 	{ "busybox@SHA256:" HEX, "digest" },
 	{ "busybox@sha512:" HEX HEX, "digest" },
 	{ "busybox@sha256:../../../etc/passwd", "digest" },
@@ -163,7 +174,8 @@ static void test_bad(void **state)
 		if (storage_ref_parse(bad[i].text, &r, &e) >= 0)
 			fail_msg("accepted: \"%s\"", bad[i].text);
 		if (strstr(e.msg, bad[i].why) == NULL)
-			fail_msg("\"%s\": the message \"%s\" does not say \"%s\"", bad[i].text, e.msg, bad[i].why);
+			fail_msg("\"%s\": the message \"%s\" does not say \"%s\"", bad[i].text,
+				 e.msg, bad[i].why);
 		for (const char *p = e.msg; *p != '\0'; p++)
 			assert_true((unsigned char)*p >= 0x20 && *p != 0x7f);
 	}
@@ -182,7 +194,8 @@ static void test_damaged(void **state)
 		struct error e = ERROR_INIT;
 		size_t len;
 
-		(void)snprintf(text, sizeof(text), "%s", good[round % (sizeof(good) / sizeof(good[0]))].text);
+		(void)snprintf(text, sizeof(text), "%s",
+			       good[round % (sizeof(good) / sizeof(good[0]))].text);
 		len = strlen(text);
 		for (unsigned int k = 0; k <= round % 3; k++) {
 			seed = seed * 1664525u + 1013904223u;
@@ -196,7 +209,8 @@ static void test_damaged(void **state)
 			char *full = storage_ref_text(&r);
 
 			assert_non_null(full);
-			assert_true(strstr(full, "/.") == NULL && full[0] != '/' && full[0] != '.' && strpbrk(full, " \n\\%+~\"'") == NULL);
+			assert_true(strstr(full, "/.") == NULL && full[0] != '/' &&
+				    full[0] != '.' && strpbrk(full, " \n\\%+~\"'") == NULL);
 			assert_true(r.digest == NULL || storage_digest_valid(r.digest));
 			assert_true(r.tag != NULL || r.digest != NULL);
 			free(full);

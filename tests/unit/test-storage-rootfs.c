@@ -48,12 +48,13 @@ static void in_namespace(void (*fn)(struct fixture *f), struct fixture *f)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-#define CHECK(cond)                                                                     \
-	do {                                                                            \
-		if (!(cond)) {                                                          \
-			fprintf(stderr, "%s:%d: %s (errno %d)\n", __func__, __LINE__, #cond, errno); \
-			_exit(1);                                                       \
-		}                                                                       \
+#define CHECK(cond)                                                                          \
+	do {                                                                                 \
+		if (!(cond)) {                                                               \
+			fprintf(stderr, "%s:%d: %s (errno %d)\n", __func__, __LINE__, #cond, \
+				errno);                                                      \
+			_exit(1);                                                            \
+		}                                                                            \
 	} while (0)
 
 static int target(const struct fixture *f, char path[128])
@@ -72,7 +73,8 @@ static bool file_is(const char *dir, const char *name, const char *text)
 	_cleanup_fd_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_free_ char *got = NULL;
 
-	return fd >= 0 && fd_read_file_at(fd, name, 100, &got, NULL, NULL) == 0 && strcmp(got, text) == 0;
+	return fd >= 0 && fd_read_file_at(fd, name, 100, &got, NULL, NULL) == 0 &&
+	       strcmp(got, text) == 0;
 }
 
 static void fill_store(struct fixture *f)
@@ -95,7 +97,9 @@ static void writable(struct fixture *f)
 	struct error e = ERROR_INIT;
 	struct storage_image img;
 	char path[128], why[200];
-	struct storage_rootfs q = { .container_id = "abc123", .target_fd = target(f, path), .is_volatile = true };
+	struct storage_rootfs q = { .container_id = "abc123",
+				    .target_fd = target(f, path),
+				    .is_volatile = true };
 	struct stat st;
 	int fd;
 
@@ -132,7 +136,9 @@ static void read_only(struct fixture *f)
 	struct error e = ERROR_INIT;
 	struct storage_image img;
 	char path[128];
-	struct storage_rootfs q = { .target_fd = target(f, path), .target = path, .driver = STORAGE_DRIVER_OVERLAY };
+	struct storage_rootfs q = { .target_fd = target(f, path),
+				    .target = path,
+				    .driver = STORAGE_DRIVER_OVERLAY };
 	int fd;
 
 	/* One layer only: still a root file system. */
@@ -155,7 +161,11 @@ static void every_api(struct fixture *f)
 		char name[2][300], d[80];
 		const char *names[2] = { name[0], name[1] };
 		int lower[2];
-		struct overlay_plan p = { .lower_fd = lower, .lower = names, .lower_n = 2, .upper_fd = -1, .work_fd = -1 };
+		struct overlay_plan p = { .lower_fd = lower,
+					  .lower = names,
+					  .lower_n = 2,
+					  .upper_fd = -1,
+					  .work_fd = -1 };
 		struct storage_rootfs_handle h = { .fuse_pid_fd = -1 };
 		struct error e = ERROR_INIT;
 
@@ -181,7 +191,9 @@ static void missing_layer(struct fixture *f)
 	struct error e = ERROR_INIT;
 	char path[128];
 	struct strv layers = { .v = NULL };
-	struct storage_rootfs q = { .target_fd = target(f, path), .target = path, .layers = &layers,
+	struct storage_rootfs q = { .target_fd = target(f, path),
+				    .target = path,
+				    .layers = &layers,
 				    .driver = STORAGE_DRIVER_OVERLAY };
 
 	CHECK(strv_addf(&layers, "%s/layers/none", f->root) == 0);
@@ -197,8 +209,11 @@ static void fuse(struct fixture *f)
 	struct error e = ERROR_INIT;
 	struct storage_image img;
 	char path[128];
-	struct storage_rootfs q = { .container_id = "abc123", .target_fd = target(f, path), .target = path,
-				    .driver = STORAGE_DRIVER_FUSE, .is_volatile = true };
+	struct storage_rootfs q = { .container_id = "abc123",
+				    .target_fd = target(f, path),
+				    .target = path,
+				    .driver = STORAGE_DRIVER_FUSE,
+				    .is_volatile = true };
 	int fd;
 
 	if (overlay_fuse_usable(&e) < 0) {
@@ -260,7 +275,8 @@ static pid_t fork_mapped(int flags, const char *map)
 	CHECK(pid >= 0);
 	if (pid == 0) {
 		CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
-		CHECK(unshare(flags) == 0 && write(ready[1], "x", 1) == 1 && read(go[0], &c, 1) == 1);
+		CHECK(unshare(flags) == 0 && write(ready[1], "x", 1) == 1 &&
+		      read(go[0], &c, 1) == 1);
 		CHECK(setresgid(0, 0, 0) == 0 && setresuid(0, 0, 0) == 0);
 		CHECK(prctl(PR_SET_DUMPABLE, 1) == 0); /* else /proc/PID/uid_map is closed to us */
 		return 0;
@@ -283,7 +299,8 @@ static bool owner_is(int dir_fd, const char *name, uid_t uid, gid_t gid)
 {
 	struct stat st;
 
-	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == uid && st.st_gid == gid)
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == uid &&
+	    st.st_gid == gid)
 		return true;
 	fprintf(stderr, "%s: owner %u:%u, expected %u:%u\n", name, st.st_uid, st.st_gid, uid, gid);
 	return false;
@@ -350,8 +367,10 @@ static void shifted_keeper(struct fixture *f)
 	join(pid);
 	storage_rootfs_umount(&h, path);
 	/* Stored as the image's ids, not as the shown ones. */
-	fd = openat(storage_root_fd(f->s), "containers/abc123/upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CHECK(owner_is(fd, "by-root", 0, 0) && owner_is(fd, "root", 7, 7) && owner_is(fd, "home/mine", 1001, 1001));
+	fd = openat(storage_root_fd(f->s), "containers/abc123/upper",
+		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(owner_is(fd, "by-root", 0, 0) && owner_is(fd, "root", 7, 7) &&
+	      owner_is(fd, "home/mine", 1001, 1001));
 	CHECK(storage_container_remove(f->s, "abc123", &e) == 0 && count_entries(f, "trash") == 0);
 }
 
@@ -362,7 +381,8 @@ static void test_shift(void **state)
 	pid_t pid;
 
 	if (geteuid() != 0 || overlay_fuse_usable(&e) < 0) {
-		print_message("skipped: %s\n", e.msg[0] != '\0' ? e.msg : "only root may write a map of many ids");
+		print_message("skipped: %s\n",
+			      e.msg[0] != '\0' ? e.msg : "only root may write a map of many ids");
 		skip();
 	}
 	assert_int_equal(chown(f->dir, 100000, 100000), 0);
@@ -411,7 +431,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_every_api, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_fuse, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_shift, fixture_setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_missing_layer, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_missing_layer, fixture_setup,
+						fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,8 @@ static void expect_refused(const char *root, bool create, int code, const char *
 
 static void test_modes(void **state)
 {
-	static const char *const dirs[] = { ".", "oci", "layers", "containers", "tmp", "trash", "names" };
+	static const char *const dirs[] = { ".",   "oci",   "layers", "containers",
+					    "tmp", "trash", "names" };
 	static const char *const files[] = { "version", "oci/oci-layout" };
 	struct fixture *f = *state;
 	struct storage *s;
@@ -33,7 +34,8 @@ static void test_modes(void **state)
 		assert_int_equal(st.st_mode & 07777, 0700);
 	}
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		assert_int_equal(fstatat(storage_root_fd(s), files[i], &st, AT_SYMLINK_NOFOLLOW), 0);
+		assert_int_equal(fstatat(storage_root_fd(s), files[i], &st, AT_SYMLINK_NOFOLLOW),
+				 0);
 		assert_int_equal(st.st_mode & 07777, 0600);
 	}
 	assert_string_equal(storage_root(s), root);
@@ -171,7 +173,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_modes, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_refused, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_missing, fixture_setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_unfinished_layout, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_unfinished_layout, fixture_setup,
+						fixture_teardown),
 		cmocka_unit_test(test_place),
 	};
 

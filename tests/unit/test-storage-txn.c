@@ -64,7 +64,10 @@ static void test_links_refused(void **state)
 static void test_bad_documents(void **state)
 {
 	static const char *const manifests[] = {
-		"", "[]", "{}", "{\"config\":{},\"layers\":[]}",
+		"",
+		"[]",
+		"{}",
+		"{\"config\":{},\"layers\":[]}",
 		"{\"config\":{\"digest\":\"sha256:../../x\"},\"layers\":[]}",
 		/* an index and a manifest at once */
 		"{\"config\":{\"digest\":\"sha256:2222222222222222222222222222222222222222222222222222222222222222\"},"
@@ -143,8 +146,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_commit, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_incomplete, fixture_setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_links_refused, fixture_setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_bad_documents, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_links_refused, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_bad_documents, fixture_setup,
+						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_stale, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_shared, fixture_setup, fixture_teardown),
 	};
