@@ -36,6 +36,21 @@ static const struct {
 	{ "create", oci_create, "[options] ID", "make a container and leave it at its start gate" },
 	{ "start", oci_start, "ID", "start a created container" },
 	{ "run", oci_run, "[options] ID", "create and start a container, and wait for it" },
+	{ "state", oci_state, "ID", "print the state of a container as JSON" },
+	{ "kill", oci_kill, "[--all] ID [SIGNAL]", "send a signal (TERM) to a container" },
+	{ "delete", oci_delete, "[--force] ID", "remove a stopped container" },
+	{ "exec", oci_exec, "[options] ID COMMAND [ARG...]",
+	  "run a command in a running container" },
+	{ "list", oci_list, "[--quiet] [--format table|json]", "list containers" },
+	{ "ps", oci_ps, "[--format table|json] ID [PS-OPTION...]",
+	  "list the processes of a container" },
+	{ "pause", oci_pause, "ID", "freeze a container" },
+	{ "resume", oci_resume, "ID", "thaw a container" },
+	{ "update", oci_update, "[options] ID", "change the resource limits of a container" },
+	{ "events", oci_events, "[--stats] [--interval TIME] ID",
+	  "print figures of a container, one line each time" },
+	{ "spec", oci_spec, "[--rootless] [--bundle DIR]", "write a config.json to begin with" },
+	{ "features", oci_features, "", "print what this runtime can do as JSON" },
 };
 
 int oci_options(int argc, char **argv, const struct oci_option *opts, size_t n, struct error *e)
@@ -44,7 +59,8 @@ int oci_options(int argc, char **argv, const struct oci_option *opts, size_t n, 
 
 	for (i = 1; i < argc && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
 		const char *arg = argv[i], *value = strchr(arg, '=');
-		size_t len = value != NULL && arg[1] == '-' ? (size_t)(value - arg) : strlen(arg), k;
+		size_t len = value != NULL && arg[1] == '-' ? (size_t)(value - arg) : strlen(arg),
+		       k;
 		bool is_short = arg[1] != '-';
 
 		if (strcmp(arg, "--") == 0)
@@ -78,7 +94,8 @@ int oci_options(int argc, char **argv, const struct oci_option *opts, size_t n, 
 		if (opts[k].value != NULL)
 			*opts[k].value = value;
 		if (opts[k].each != NULL && opts[k].each(value, opts[k].data) < 0)
-			return error_setf(e, -EINVAL, "invalid value \"%s\" for flag %s", value, arg);
+			return error_setf(e, -EINVAL, "invalid value \"%s\" for flag %s", value,
+					  arg);
 	}
 	return i;
 }
@@ -104,12 +121,29 @@ static int default_root(struct oci_global *g, struct error *e)
 	const char *dir = getenv("XDG_RUNTIME_DIR");
 
 	if (!acts_as_user())
-		g->state_root = strdup("/run/crt");
+		g->state_root = strdup("/run/crt-oci");
 	else if (dir != NULL && dir[0] == '/')
-		g->state_root = str_printf("%s/crt", dir);
+		g->state_root = str_printf("%s/crt-oci", dir);
 	else
-		g->state_root = str_printf("/tmp/crt-%u", geteuid());
+		g->state_root = str_printf("/tmp/crt-oci-%u", geteuid());
 	return g->state_root == NULL ? error_set(e, -ENOMEM, "state directory") : 0;
+}
+
+char *oci_absolute(const char *path)
+{
+	_cleanup_free_ char *cwd = NULL, *joined = NULL, *clean = NULL;
+
+	if (path[0] != '/') {
+		cwd = getcwd(NULL, 0);
+		joined = cwd == NULL ? NULL : str_printf("%s/%s", cwd, path);
+		if (joined == NULL)
+			return NULL;
+		path = joined;
+	}
+	clean = path_clean(path);
+	if (clean == NULL)
+		return NULL;
+	return clean[0] == '/' ? steal_ptr(&clean) : str_printf("/%s", clean);
 }
 
 int oci_open_root(struct oci_global *g, bool create, struct error *e)
@@ -119,13 +153,12 @@ int oci_open_root(struct oci_global *g, bool create, struct error *e)
 	if (g->state_root_fd >= 0)
 		return 0;
 	if (g->root != NULL) {
-		g->state_root = realpath(g->root, NULL);
-		if (g->state_root == NULL)
-			g->state_root = strdup(g->root);
+		g->state_root = oci_absolute(g->root);
 		if (g->state_root == NULL)
 			return error_set(e, -ENOMEM, "--root");
 		if (strcmp(g->state_root, "/") == 0)
-			return error_setf(e, -EINVAL, "--root: \"/\" cannot be the state directory");
+			return error_setf(e, -EINVAL,
+					  "--root: \"/\" cannot be the state directory");
 	} else if ((r = default_root(g, e)) < 0) {
 		return r;
 	}
@@ -140,14 +173,16 @@ int oci_open_root(struct oci_global *g, bool create, struct error *e)
 static int print_version(void)
 {
 	/* go-runc wants the first word; the + line is what crun's suite reads */
-	(void)printf("crt-oci version %s\ncommit: %s\nspec: 1.3.0\n+SECCOMP +CAP\n", CRT_VERSION, CRT_VERSION);
+	(void)printf("crt-oci version %s\ncommit: %s\nspec: 1.3.0\n+SECCOMP +CAP\n", CRT_VERSION,
+		     CRT_VERSION);
 	return 0;
 }
 
 static int print_help(void)
 {
-	(void)printf("Usage: crt-oci [--root DIR] [--log FILE] [--log-format text|json] [--debug]\n"
-		     "               [--cgroup-manager cgroupfs|systemd|disabled] [--systemd-cgroup] VERB ...\n\nVerbs:\n");
+	(void)printf(
+		"Usage: crt-oci [--root DIR] [--log FILE] [--log-format text|json] [--debug]\n"
+		"               [--cgroup-manager cgroupfs|systemd|disabled] [--systemd-cgroup] VERB ...\n\nVerbs:\n");
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		(void)printf("  %-9s %-32s %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
 	return 0;
@@ -202,7 +237,8 @@ static int call_verb(struct oci_global *g, int argc, char **argv, struct error *
 		if (strcmp(argv[0], verbs[i].name) != 0)
 			continue;
 		if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-			(void)printf("Usage: crt-oci %s %s\n\n%s\n", verbs[i].name, verbs[i].args, verbs[i].help);
+			(void)printf("Usage: crt-oci %s %s\n\n%s\n", verbs[i].name, verbs[i].args,
+				     verbs[i].help);
 			return 0;
 		}
 		return verbs[i].fn(g, argc, argv, e);
@@ -218,6 +254,7 @@ int main(int argc, char **argv)
 	struct error e = ERROR_INIT;
 	bool version = false, help = false;
 	const char *rootless = NULL, *criu = NULL;
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	const struct oci_option opts[] = {
 		{ .name = "--root", .value = &g.root },
 		{ .name = "--log", .value = &l.file },
@@ -236,7 +273,7 @@ int main(int argc, char **argv)
 	if (fd_sanitize_stdio() < 0)
 		return 1;
 	log_set_name("crt-oci");
-	(void)signal(SIGPIPE, SIG_IGN); /* a gone reader is an error of write(2) */
+	(void)sigaction(SIGPIPE, &ignore, NULL); /* a gone reader is an error of write(2) */
 	at = oci_options(argc, argv, opts, sizeof(opts) / sizeof(opts[0]), &e);
 	if (at >= 0 && open_log(&l, &e) < 0)
 		at = -1;

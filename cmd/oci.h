@@ -10,18 +10,18 @@
 
 /* The global options. */
 struct oci_global {
-	const char *root;	 /* --root, NULL = the default place */
+	const char *root; /* --root, NULL = the default place */
 	const char *cgroup_manager;
 	bool systemd_cgroup;
 	bool rootless_given;
-	char *state_root;	 /* what was chosen */
-	int state_root_fd;	 /* -1 until oci_open_root() */
+	char *state_root;  /* what was chosen */
+	int state_root_fd; /* -1 until oci_open_root() */
 };
 
 /* One option of a verb. value: where the text goes; flag: where the truth goes; list: called for each. */
 struct oci_option {
-	const char *name;	/* "--bundle" */
-	char letter;		/* 'b' or 0 */
+	const char *name; /* "--bundle" */
+	char letter;	  /* 'b' or 0 */
 	const char **value;
 	bool *flag;
 	int (*each)(const char *value, void *data);
@@ -34,6 +34,8 @@ struct oci_option {
  */
 int oci_options(int argc, char **argv, const struct oci_option *opts, size_t n, struct error *e);
 
+/* An absolute path without ".", ".." and "//"; links are left alone. Caller frees. */
+char *oci_absolute(const char *path);
 /* Open (create: and make) the state root. 0 or -errno; a missing one without create leaves the fd -1. */
 int oci_open_root(struct oci_global *g, bool create, struct error *e);
 

@@ -51,7 +51,9 @@ int oci_connect(const char *path, struct error *e)
 	if (strlen(path) >= sizeof(sa.sun_path) && slash != NULL) {
 		/* too long for an address: name it through its directory */
 		dir = strndup(path, (size_t)(slash - path));
-		dir_fd = dir == NULL ? -1 : open(dir[0] != '\0' ? dir : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		dir_fd = dir == NULL ?
+				 -1 :
+				 open(dir[0] != '\0' ? dir : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (dir_fd < 0)
 			return error_set(e, -errno, "open %s", path);
 		text = str_printf("/proc/self/fd/%d/%s", dir_fd, slash + 1);
@@ -80,7 +82,10 @@ int oci_write_pid_file(const char *path, int pid, struct error *e)
 		name = path + (slash - dir) + 1;
 		*slash = '\0';
 	}
-	dir_fd = open(slash == NULL ? "." : dir[0] != '\0' ? dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir_fd = open(slash == NULL  ? "." :
+		      dir[0] != '\0' ? dir :
+				       "/",
+		      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0)
 		return error_set(e, -errno, "pid file %s", path);
 	r = fd_write_file_at(dir_fd, name, text, strlen(text), 0644, false, e);
@@ -94,7 +99,8 @@ unsigned int oci_listen_fds(void)
 
 	if (fds == NULL || str_to_u64(fds, 1024, &n) < 0)
 		return 0;
-	if (pid != NULL && str_to_u64(pid, INT32_MAX, &owner) == 0 && owner != (unsigned long long)getpid())
+	if (pid != NULL && str_to_u64(pid, INT32_MAX, &owner) == 0 &&
+	    owner != (unsigned long long)getpid())
 		return 0;
 	return (unsigned int)n;
 }
@@ -119,7 +125,8 @@ static int parse(int argc, char **argv, bool run, struct create_options *o, stru
 	int at = oci_options(argc, argv, opts, n, e);
 
 	if (at >= 0 && at + 1 != argc)
-		return error_setf(e, -EINVAL, "%s: \"%s\" requires exactly 1 argument", argv[0], argv[0]);
+		return error_setf(e, -EINVAL, "%s: \"%s\" requires exactly 1 argument", argv[0],
+				  argv[0]);
 	return at;
 }
 
@@ -148,14 +155,15 @@ static int prepare(struct create_call *k, struct oci_global *g, const char *id, 
 	unsigned long long n = 0;
 	int r;
 
-	k->bundle = realpath(o->bundle != NULL ? o->bundle : ".", NULL);
+	k->bundle = oci_absolute(o->bundle != NULL ? o->bundle : ".");
 	if (k->bundle == NULL)
 		return error_set(e, -errno, "bundle %s", o->bundle != NULL ? o->bundle : ".");
 	k->bundle_fd = open(k->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (k->bundle_fd < 0)
 		return error_set(e, -errno, "bundle %s", k->bundle);
 	if (o->config != NULL) {
-		r = fd_read_file_at(AT_FDCWD, o->config, 4 << 20, &k->config_text, &k->c.config_len, e);
+		r = fd_read_file_at(AT_FDCWD, o->config, 4 << 20, &k->config_text, &k->c.config_len,
+				    e);
 		if (r < 0)
 			return r;
 		k->c.config = k->config_text;
@@ -166,7 +174,8 @@ static int prepare(struct create_call *k, struct oci_global *g, const char *id, 
 	if (o->preserve_fds != NULL) {
 		r = str_to_u64(o->preserve_fds, 65536, &n);
 		if (r < 0)
-			return error_setf(e, r, "--preserve-fds: \"%s\" is not a number", o->preserve_fds);
+			return error_setf(e, r, "--preserve-fds: \"%s\" is not a number",
+					  o->preserve_fds);
 	}
 	if (o->console_socket != NULL) {
 		k->c.console_sock_fd = oci_connect(o->console_socket, e);
@@ -225,8 +234,8 @@ int oci_create(struct oci_global *g, int argc, char **argv, struct error *e)
 	return r < 0 ? 1 : 0;
 }
 
-static int run_started(struct create_call *k, struct oci_global *g, struct runtime_container *c, const char *id,
-		       struct error *e)
+static int run_started(struct create_call *k, struct oci_global *g, struct runtime_container *c,
+		       const char *id, struct error *e)
 {
 	struct error gone = ERROR_INIT;
 	int status;
@@ -235,7 +244,8 @@ static int run_started(struct create_call *k, struct oci_global *g, struct runti
 		runtime_container_release(c);
 		return 0;
 	}
-	status = oci_foreground((int)runtime_container_pid(c), runtime_container_pidfd(c), k->console_fd, e);
+	status = oci_foreground((int)runtime_container_pid(c), runtime_container_pidfd(c),
+				k->console_fd, e);
 	runtime_container_release(c);
 	if (!k->o.keep && runtime_delete(g->state_root_fd, id, true, &gone) < 0)
 		log_warning("%s", gone.msg);

@@ -122,7 +122,8 @@ static void carry_until_end(struct carry *c, int sig_fd, int pid_fd)
 		struct pollfd p[4] = { { .fd = pid_fd, .events = POLLIN },
 				       { .fd = sig_fd, .events = POLLIN },
 				       { .fd = c->console_fd, .events = POLLIN },
-				       { .fd = c->console_fd >= 0 && !c->input_done ? STDIN_FILENO : -1,
+				       { .fd = c->console_fd >= 0 && !c->input_done ? STDIN_FILENO :
+										      -1,
 					 .events = POLLIN } };
 
 		if (poll(p, 4, -1) < 0 && errno != EINTR)
@@ -135,7 +136,8 @@ static void carry_until_end(struct carry *c, int sig_fd, int pid_fd)
 			char eof = 4;
 
 			c->input_done = true;
-			(void)!write(c->console_fd, &eof, 1); /* ^D: the other side of a closed pipe */
+			(void)!write(c->console_fd, &eof,
+				     1); /* ^D: the other side of a closed pipe */
 		}
 		if (p[0].revents != 0)
 			return;

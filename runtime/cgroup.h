@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "base/buf.h"
 #include "base/error.h"
 #include "runtime/prepare.h"
 #include "runtime/spec.h"
@@ -15,22 +14,31 @@
 /*
  * Make the container's groups, set its limits, and put the fds that the child
  * enters them by into the plan. *ret_record (new reference, may stay NULL when
- * there is nothing) is what the other functions want: {"paths": [...]}.
- * Where this host forbids it, nothing is done and 0 returned, unless the
- * configuration demands a limit.
+ * there is nothing) is what the other functions want: {"version": 1 or 2,
+ * "paths": {CONTROLLERS: DIRECTORY}}. Where this host forbids it, nothing is
+ * done and 0 returned, unless the configuration demands a limit.
  */
 int cgroup_create(struct prepared *pr, const struct spec *s, const char *id, const char *manager,
 		  const struct prepare_host *h, json_t **ret_record, struct error *e);
-/* Put the fds for entering the groups of a running container into the plan (exec). */
+/* Put the fds for entering the groups of a running container into the plan (exec). sub: a sub-group or NULL. */
 int cgroup_enter(struct prepared *pr, const json_t *record, const char *sub, struct error *e);
 /* Kill what is left and remove the groups with their sub-groups. */
 void cgroup_remove(const json_t *record);
-/* SIGKILL or another signal to every process of the groups. Number of processes or -errno. */
+/* A signal to every process of the groups. Number of processes or -errno. */
 int cgroup_kill(const json_t *record, int sig, struct error *e);
 int cgroup_freeze(const json_t *record, bool frozen, struct error *e);
 bool cgroup_is_frozen(const json_t *record);
-/* All pids in the groups, appended to *ret (caller frees). */
+/* All pids in the groups (caller frees). -ENOENT without groups. */
 int cgroup_pids(const json_t *record, pid_t **ret, size_t *ret_n, struct error *e);
+
+/* ---- cgroup_res.c ---- */
+/* The directory of the hierarchy that has this controller; NULL when there is none. Borrowed. */
+const char *cgroup_path(const json_t *record, const char *controller);
+int cgroup_version(const json_t *record);
+int cgroup_write(const char *dir, const char *file, const char *value);
+int cgroup_read(const char *dir, const char *file, char **ret);
+/* Does this resources object demand any limit (other than device rules)? */
+bool cgroup_has_limits(const json_t *resources);
 /* Apply a linux.resources object. */
 int cgroup_update(const json_t *record, const json_t *resources, struct error *e);
 /* Figures for `events --stats` as a JSON object (new reference), NULL when there are none. */

@@ -42,8 +42,11 @@ static void send_report(const struct child_report *rep)
 
 _Noreturn void child_fail_aux(enum child_step step, size_t index, unsigned int aux, int err)
 {
-	struct child_report rep = { .kind = REPORT_FAILED, .step = (uint8_t)step, .aux = (uint16_t)aux,
-				    .index = (uint32_t)index, .err = err };
+	struct child_report rep = { .kind = REPORT_FAILED,
+				    .step = (uint8_t)step,
+				    .aux = (uint16_t)aux,
+				    .index = (uint32_t)index,
+				    .err = err };
 
 	send_report(&rep);
 	_exit(1);
@@ -56,8 +59,9 @@ _Noreturn void child_fail(enum child_step step, size_t index, int err)
 
 void child_warn(enum child_step step, size_t index, int err)
 {
-	struct child_report rep = { .kind = REPORT_WARNING, .step = (uint8_t)step, .index = (uint32_t)index,
-				    .err = err };
+	struct child_report rep = {
+		.kind = REPORT_WARNING, .step = (uint8_t)step, .index = (uint32_t)index, .err = err
+	};
 
 	send_report(&rep);
 }
@@ -76,7 +80,9 @@ int child_send_fd(int sock, const void *data, size_t len, int fd)
 		char buf[CMSG_SPACE(sizeof(int))];
 	} ctl;
 	struct iovec iov = { .iov_len = len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = ctl.buf,
 			      .msg_controllen = sizeof(ctl.buf) };
 	struct cmsghdr *c;
 	ssize_t n;
@@ -189,7 +195,8 @@ static void make_root(struct child_plan *p, int root_fd)
 		if (!child_wait_byte(p->sync_fd))
 			_exit(1);
 	}
-	child_hooks_run(p, p->hooks_create, p->hooks_create_n, p->hook_state_fd, SPEC_HOOK_CREATE_CONTAINER);
+	child_hooks_run(p, p->hooks_create, p->hooks_create_n, p->hook_state_fd,
+			SPEC_HOOK_CREATE_CONTAINER);
 	child_mount_masks(p, root_fd);
 	child_mount_pivot(p, root_fd);
 	(void)close(root_fd);

@@ -44,7 +44,8 @@ void child_mount_all(struct child_plan *p, int root_fd);
 void child_mount_masks(struct child_plan *p, int root_fd);
 void child_mount_pivot(const struct child_plan *p, int root_fd);
 /* mount_setattr(2), or a remount where the kernel has none and the mount is attached. 0 or -errno. */
-int child_mount_attr(const struct child_plan *p, int fd, bool attached, bool recursive, uint64_t set, uint64_t clr);
+int child_mount_attr(const struct child_plan *p, int fd, bool attached, bool recursive,
+		     uint64_t set, uint64_t clr);
 
 /* ---- child_fs.c ---- */
 /* A detached mount of a file system made from m. fd or ends the process. */
@@ -64,11 +65,12 @@ int child_dev_null(int root_fd);
 int child_console_open(struct child_plan *p, int root_fd);
 
 /* ---- child_hook.c ---- */
-void child_hooks_run(const struct child_plan *p, const struct plan_hook *hooks, size_t n, int state_fd,
-		     enum spec_hook_kind kind);
+void child_hooks_run(const struct child_plan *p, const struct plan_hook *hooks, size_t n,
+		     int state_fd, enum spec_hook_kind kind);
 
 /* ---- child_exec.c ---- */
-void child_early_process(const struct child_plan *p); /* right after the clone, still with the caller's ids */
+void child_early_process(
+	const struct child_plan *p); /* right after the clone, still with the caller's ids */
 _Noreturn void child_finish(struct child_plan *p);
 
 /* strlen, memcpy and friends are the C library's; these are not. */

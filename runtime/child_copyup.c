@@ -47,7 +47,8 @@ static int copy_data(int from_fd, int to_fd)
 
 static int copy_file(int from_dir, int to_dir, const char *name, const struct stat *st)
 {
-	int from_fd = openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), to_fd, r;
+	int from_fd = openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), to_fd,
+	    r;
 
 	if (from_fd < 0)
 		return errno == EACCES || errno == ENOENT ? 0 : -errno;

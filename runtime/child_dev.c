@@ -54,15 +54,18 @@ void child_dev_prepare(struct child_plan *p)
 		return;
 	for (size_t i = 0; i < p->devices_n; i++)
 		if (!S_ISFIFO(p->devices[i].mode))
-			(void)open_device(&p->devices[i], i); /* a missing optional one keeps fd -1 */
+			(void)open_device(&p->devices[i],
+					  i); /* a missing optional one keeps fd -1 */
 }
 
-static void make_device(const struct child_plan *p, struct plan_device *d, size_t index, int root_fd, int dev_fd)
+static void make_device(const struct child_plan *p, struct plan_device *d, size_t index,
+			int root_fd, int dev_fd)
 {
 	const char *name = NULL;
 	int dir_fd = dev_fd, target_fd;
 
-	if (strncmp(d->path, "/dev/", 5) == 0 && strchr(d->path + 5, '/') == NULL && d->path[5] != '\0')
+	if (strncmp(d->path, "/dev/", 5) == 0 && strchr(d->path + 5, '/') == NULL &&
+	    d->path[5] != '\0')
 		name = d->path + 5;
 	else if ((dir_fd = child_path_parent(root_fd, d->path, &name)) < 0)
 		child_fail(STEP_DEVICE, index, -dir_fd);
@@ -81,7 +84,8 @@ static void make_device(const struct child_plan *p, struct plan_device *d, size_
 			goto out;
 		}
 	}
-	target_fd = openat(dir_fd, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+	target_fd =
+		openat(dir_fd, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (target_fd < 0 && errno == EEXIST)
 		target_fd = sys_openat2(dir_fd, name, O_PATH | O_NOFOLLOW, 0, SYS_RESOLVE_STRICT);
 	if (target_fd < 0 || sys_attach(d->fd, target_fd) < 0)
@@ -150,9 +154,11 @@ static void bind_console(int root_fd, int slave_fd)
 	dev_fd = child_path_open(root_fd, "dev", O_PATH | O_DIRECTORY, true);
 	if (dev_fd < 0)
 		child_fail(STEP_CONSOLE_BIND, 0, -dev_fd);
-	target_fd = openat(dev_fd, "console", O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+	target_fd = openat(dev_fd, "console", O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC,
+			   0600);
 	if (target_fd < 0 && errno == EEXIST)
-		target_fd = sys_openat2(dev_fd, "console", O_PATH | O_NOFOLLOW, 0, SYS_RESOLVE_STRICT);
+		target_fd =
+			sys_openat2(dev_fd, "console", O_PATH | O_NOFOLLOW, 0, SYS_RESOLVE_STRICT);
 	tree_fd = sys_open_tree(slave_fd, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
 	if (target_fd < 0 || tree_fd < 0 || sys_attach(tree_fd, target_fd) < 0)
 		child_fail(STEP_CONSOLE_BIND, 0, errno);
@@ -179,7 +185,8 @@ int child_console_open(struct child_plan *p, int root_fd)
 	if (!p->enter)
 		bind_console(root_fd, slave_fd);
 	if (p->console_sock_fd >= 0)
-		r = child_send_fd(p->console_sock_fd, "/dev/pts/ptmx", strlen("/dev/pts/ptmx"), master_fd);
+		r = child_send_fd(p->console_sock_fd, "/dev/pts/ptmx", strlen("/dev/pts/ptmx"),
+				  master_fd);
 	else
 		r = child_send_fd(child_report_fd, &rep, sizeof(rep), master_fd);
 	if (r < 0)

@@ -81,10 +81,14 @@ void child_early_process(const struct child_plan *p)
 	if (proc->has_oom_score)
 		set_oom_score(p);
 	if (proc->sched.present) {
-		struct sched_attr_v0 a = { .size = sizeof(a), .policy = proc->sched.policy,
-					   .flags = proc->sched.flags, .nice = proc->sched.nice,
-					   .priority = proc->sched.priority, .runtime = proc->sched.runtime,
-					   .deadline = proc->sched.deadline, .period = proc->sched.period };
+		struct sched_attr_v0 a = { .size = sizeof(a),
+					   .policy = proc->sched.policy,
+					   .flags = proc->sched.flags,
+					   .nice = proc->sched.nice,
+					   .priority = proc->sched.priority,
+					   .runtime = proc->sched.runtime,
+					   .deadline = proc->sched.deadline,
+					   .period = proc->sched.period };
 
 		if (syscall(SYS_sched_setattr, 0, &a, 0) < 0)
 			child_fail(STEP_SCHEDULER, 0, errno);
@@ -116,10 +120,11 @@ static void set_sysctls(const struct child_plan *p)
 
 static void set_memory_and_cpu(const struct child_plan *p)
 {
-	if (p->has_mempolicy &&
-	    syscall(SYS_set_mempolicy, p->mempolicy_mode, p->mempolicy_nodes, sizeof(p->mempolicy_nodes) * 8) < 0)
+	if (p->has_mempolicy && syscall(SYS_set_mempolicy, p->mempolicy_mode, p->mempolicy_nodes,
+					sizeof(p->mempolicy_nodes) * 8) < 0)
 		child_fail(STEP_MEMPOLICY, 0, errno);
-	if (p->has_affinity && syscall(SYS_sched_setaffinity, 0, sizeof(p->affinity), p->affinity) < 0)
+	if (p->has_affinity &&
+	    syscall(SYS_sched_setaffinity, 0, sizeof(p->affinity), p->affinity) < 0)
 		child_fail(STEP_AFFINITY, 0, errno);
 	if (p->has_personality && personality(p->personality) < 0)
 		child_fail(STEP_PERSONALITY, 0, errno);
@@ -144,8 +149,8 @@ static void join_keyring(const struct child_plan *p)
 	if (!p->new_keyring)
 		return;
 	/* kernels without keys, and outer seccomp filters, are no reason to fail */
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, p->keyring_name) < 0 && errno != ENOSYS &&
-	    errno != EPERM && errno != EDQUOT)
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, p->keyring_name) < 0 &&
+	    errno != ENOSYS && errno != EPERM && errno != EDQUOT)
 		child_fail(STEP_KEYRING, 0, errno);
 }
 
@@ -264,7 +269,8 @@ static void apply_caps(const struct child_plan *p, uint64_t keep)
 		 (p->caps[SPEC_CAP_PERMITTED] | keep) & have, p->caps[SPEC_CAP_INHERITABLE] & have);
 	if (keep != 0)
 		return;
-	ambient = p->caps[SPEC_CAP_AMBIENT] & p->caps[SPEC_CAP_PERMITTED] & p->caps[SPEC_CAP_INHERITABLE] & have;
+	ambient = p->caps[SPEC_CAP_AMBIENT] & p->caps[SPEC_CAP_PERMITTED] &
+		  p->caps[SPEC_CAP_INHERITABLE] & have;
 	for (unsigned int cap = 0; ambient != 0 && cap < 64; cap++)
 		if ((ambient & (1ull << cap)) &&
 		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
@@ -344,7 +350,9 @@ static char *find_home(const struct child_plan *p)
 	char *dir, *line, *next;
 
 	(void)child_append(home, home + sizeof(home) - 1, "HOME=/");
-	fd = root_fd < 0 ? -1 : child_path_open(root_fd, "etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY, false);
+	fd = root_fd < 0 ? -1 :
+			   child_path_open(root_fd, "etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY,
+					   false);
 	if (root_fd >= 0)
 		(void)close(root_fd);
 	if (fd < 0)
@@ -417,9 +425,11 @@ _Noreturn static void exec_program(struct child_plan *p, const char *path)
 	char *const *argv;
 	uint64_t have;
 
-	child_hooks_run(p, p->hooks_start, p->hooks_start_n, p->hook_start_state_fd, SPEC_HOOK_START_CONTAINER);
+	child_hooks_run(p, p->hooks_start, p->hooks_start_n, p->hook_start_state_fd,
+			SPEC_HOOK_START_CONTAINER);
 	(void)umask(proc->umask >= 0 ? (mode_t)proc->umask : 022);
-	(void)syscall(SYS_close_range, 3 + p->keep_fds, ~0U, CLOSE_RANGE_CLOEXEC); /* all ours have it anyway */
+	(void)syscall(SYS_close_range, 3 + p->keep_fds, ~0U,
+		      CLOSE_RANGE_CLOEXEC); /* all ours have it anyway */
 	if (p->seccomp != NULL && !nnp) {
 		/* installing without no_new_privs takes CAP_SYS_ADMIN, kept in permitted until now */
 		get_permitted(&have);

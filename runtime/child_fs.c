@@ -31,7 +31,8 @@ static int bind_host(const struct child_plan *p, const char *path, bool read_onl
 		return -errno;
 	r = child_mount_attr(p, fd, false, true,
 			     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
-				     (read_only ? MOUNT_ATTR_RDONLY : 0), 0);
+				     (read_only ? MOUNT_ATTR_RDONLY : 0),
+			     0);
 	if (r < 0 && read_only) {
 		/* never the host's tree writable */
 		(void)close(fd);
@@ -40,8 +41,8 @@ static int bind_host(const struct child_plan *p, const char *path, bool read_onl
 	return fd;
 }
 
-static int fs_create(const char *type, const char *source, const struct plan_option *options, size_t n,
-		     uint64_t attrs, size_t *ret_option)
+static int fs_create(const char *type, const char *source, const struct plan_option *options,
+		     size_t n, uint64_t attrs, size_t *ret_option)
 {
 	int fs_fd = sys_fsopen(type), fd = -1, r = 0;
 
@@ -51,7 +52,8 @@ static int fs_create(const char *type, const char *source, const struct plan_opt
 	if (source != NULL && source[0] != '\0')
 		r = sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source, 0);
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		r = sys_fsconfig(fs_fd, options[i].value != NULL ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
+		r = sys_fsconfig(fs_fd,
+				 options[i].value != NULL ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
 				 options[i].key, options[i].value, 0);
 		if (r < 0)
 			*ret_option = i;
@@ -89,7 +91,8 @@ int child_fs_mount(struct child_plan *p, struct plan_mount *m, size_t index)
 	int fd, r;
 
 	if (m->kind == PLAN_MOUNT_CGROUP1)
-		return fs_create("tmpfs", "cgroup", m->options, m->options_n, attrs & ~(uint64_t)MOUNT_ATTR_RDONLY, &option);
+		return fs_create("tmpfs", "cgroup", m->options, m->options_n,
+				 attrs & ~(uint64_t)MOUNT_ATTR_RDONLY, &option);
 	fd = fs_create(m->type, m->source, m->options, m->options_n, attrs, &option);
 	if (fd >= 0)
 		return fd;
@@ -129,7 +132,9 @@ static int cgroup1_one(const struct child_plan *p, const struct plan_cgroup1 *c)
 			n++;
 		}
 		fd = fs_create("cgroup", "cgroup", opts, n,
-			       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &option);
+			       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+				       MOUNT_ATTR_NOEXEC,
+			       &option);
 		if (fd >= 0)
 			return fd;
 	}
@@ -154,7 +159,8 @@ void child_fs_cgroup1(struct child_plan *p, int root_fd, struct plan_mount *m)
 			continue; /* an optional view of the host's limits */
 		target_fd = child_path_target(dir_fd, c->name, CHILD_PATH_DIR | CHILD_PATH_STRICT);
 		if (target_fd < 0 || sys_attach(fd, target_fd) < 0)
-			child_fail(STEP_ATTACH, (size_t)(m - p->mounts), target_fd < 0 ? -target_fd : errno);
+			child_fail(STEP_ATTACH, (size_t)(m - p->mounts),
+				   target_fd < 0 ? -target_fd : errno);
 		/* "cpu" and "cpuacct" lead to the joint mount "cpu,cpuacct" */
 		if (strchr(c->name, ',') != NULL) {
 			const char *s = c->name;
@@ -166,7 +172,8 @@ void child_fs_cgroup1(struct child_plan *p, int root_fd, struct plan_mount *m)
 				if (n > 0 && n < sizeof(word)) {
 					memcpy(word, s, n);
 					word[n] = '\0';
-					(void)!symlinkat(c->name, dir_fd, word); /* convenience only */
+					(void)!symlinkat(c->name, dir_fd,
+							 word); /* convenience only */
 				}
 				s += n + (s[n] == ',');
 			}
@@ -175,6 +182,7 @@ void child_fs_cgroup1(struct child_plan *p, int root_fd, struct plan_mount *m)
 		(void)close(fd);
 	}
 	if (m->attr_set & MOUNT_ATTR_RDONLY)
-		(void)child_mount_attr(p, m->fd, true, false, MOUNT_ATTR_RDONLY, 0); /* it is an empty tmpfs */
+		(void)child_mount_attr(p, m->fd, true, false, MOUNT_ATTR_RDONLY,
+				       0); /* it is an empty tmpfs */
 	(void)close(dir_fd);
 }

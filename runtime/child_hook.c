@@ -48,7 +48,8 @@ static void wait_hook(const struct plan_hook *h, pid_t pid, size_t index, enum s
 			long ms;
 
 			(void)clock_gettime(CLOCK_MONOTONIC, &now);
-			ms = (end.tv_sec - now.tv_sec) * 1000 + (end.tv_nsec - now.tv_nsec) / 1000000;
+			ms = (end.tv_sec - now.tv_sec) * 1000 +
+			     (end.tv_nsec - now.tv_nsec) / 1000000;
 			n = ms <= 0 ? 0 : poll(&pfd, 1, (int)(ms > 1000000 ? 1000000 : ms));
 		} while (n < 0 && errno == EINTR);
 		(void)close(pfd.fd);
@@ -66,8 +67,8 @@ static void wait_hook(const struct plan_hook *h, pid_t pid, size_t index, enum s
 		child_fail_aux(STEP_HOOK_STATUS, index, kind, WEXITSTATUS(status));
 }
 
-void child_hooks_run(const struct child_plan *p, const struct plan_hook *hooks, size_t n, int state_fd,
-		     enum spec_hook_kind kind)
+void child_hooks_run(const struct child_plan *p, const struct plan_hook *hooks, size_t n,
+		     int state_fd, enum spec_hook_kind kind)
 {
 	(void)p;
 	for (size_t i = 0; i < n; i++) {

@@ -73,11 +73,14 @@ _Noreturn void child_join_main(struct child_plan *p)
 			if (write(p->cgroup_fds[i], "0", 1) < 0)
 				child_fail(STEP_CGROUP, i, errno);
 	if (p->enter)
-		p->cgroup_fds_n = 0; /* before the cgroup namespace is joined; done for the child too */
+		p->cgroup_fds_n =
+			0; /* before the cgroup namespace is joined; done for the child too */
 	if (p->time_offsets != NULL)
 		time_namespace(p);
+	/* an unprivileged parent can write the maps of dumpable processes only */
+	if (!p->wait_map || p->maps_by_root)
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	join_all(p);
-	(void)prctl(PR_SET_DUMPABLE, p->wait_map ? 1 : 0, 0, 0, 0);
 	pid = sys_clone3(&args);
 	if (pid < 0)
 		child_fail(STEP_CLONE, 0, errno);

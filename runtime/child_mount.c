@@ -90,7 +90,8 @@ static int mount_on_fd(const struct child_plan *p, int fd, unsigned long flags)
 	return r;
 }
 
-int child_mount_attr(const struct child_plan *p, int fd, bool attached, bool recursive, uint64_t set, uint64_t clr)
+int child_mount_attr(const struct child_plan *p, int fd, bool attached, bool recursive,
+		     uint64_t set, uint64_t clr)
 {
 	struct sys_mount_attr a = { .attr_set = set, .attr_clr = clr };
 	unsigned int flags = recursive ? AT_RECURSIVE : 0;
@@ -115,7 +116,9 @@ int child_mount_attr(const struct child_plan *p, int fd, bool attached, bool rec
 		return -EAGAIN;
 	if (set & MOUNT_ATTR_NOSYMFOLLOW)
 		return -ENOSYS;
-	r = mount_on_fd(p, fd, MS_REMOUNT | MS_BIND | (current_flags(fd) & ~attr_to_ms(clr)) | attr_to_ms(set));
+	r = mount_on_fd(p, fd,
+			MS_REMOUNT | MS_BIND | (current_flags(fd) & ~attr_to_ms(clr)) |
+				attr_to_ms(set));
 	if (r == -EPERM && clr != 0)
 		r = mount_on_fd(p, fd, MS_REMOUNT | MS_BIND | current_flags(fd) | attr_to_ms(set));
 	return r;
@@ -176,8 +179,16 @@ int child_mount_prepare(struct child_plan *p)
 static bool proc_target_allowed(const char *destination)
 {
 	static const char *const allowed[] = {
-		"proc/cpuinfo", "proc/diskstats", "proc/meminfo",  "proc/stat",	   "proc/swaps",
-		"proc/uptime",	"proc/loadavg",	  "proc/slabinfo", "proc/net/dev", "proc/sys/kernel/ns_last_pid",
+		"proc/cpuinfo",
+		"proc/diskstats",
+		"proc/meminfo",
+		"proc/stat",
+		"proc/swaps",
+		"proc/uptime",
+		"proc/loadavg",
+		"proc/slabinfo",
+		"proc/net/dev",
+		"proc/sys/kernel/ns_last_pid",
 		"proc/sys/crypto/fips_enabled",
 	};
 
@@ -209,12 +220,14 @@ static void check_target(const struct plan_mount *m, size_t index, int target_fd
 		struct statfs src;
 
 		/* a piece of another procfs, such as /proc/sys of the host for a process that may see it */
-		if (m->kind != PLAN_MOUNT_BIND || fstatfs(m->fd, &src) < 0 || src.f_type != PROC_SUPER_MAGIC)
+		if (m->kind != PLAN_MOUNT_BIND || fstatfs(m->fd, &src) < 0 ||
+		    src.f_type != PROC_SUPER_MAGIC)
 			child_fail(STEP_TARGET_PROC, index, EPERM);
 	}
 }
 
-static void apply_attrs(const struct child_plan *p, const struct plan_mount *m, size_t index, bool attached)
+static void apply_attrs(const struct child_plan *p, const struct plan_mount *m, size_t index,
+			bool attached)
 {
 	uint64_t set = m->attr_set & ~(m->fs_readonly ? (uint64_t)MOUNT_ATTR_RDONLY : 0);
 	int r;
@@ -228,7 +241,8 @@ static void apply_attrs(const struct child_plan *p, const struct plan_mount *m, 
 
 static void idmap_mount(const struct plan_mount *m, size_t index)
 {
-	struct sys_mount_attr a = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)m->userns_fd };
+	struct sys_mount_attr a = { .attr_set = MOUNT_ATTR_IDMAP,
+				    .userns_fd = (uint64_t)m->userns_fd };
 
 	if (sys_mount_setattr(m->fd, m->idmap_recursive ? AT_RECURSIVE : 0, &a) < 0)
 		child_fail(STEP_MOUNT_IDMAP, index, errno);
@@ -248,7 +262,8 @@ static void remount(const struct child_plan *p, int root_fd, struct plan_mount *
 	(void)close(m->fd);
 }
 
-static void copy_up(const struct child_plan *p, const struct plan_mount *m, size_t index, int from_fd)
+static void copy_up(const struct child_plan *p, const struct plan_mount *m, size_t index,
+		    int from_fd)
 {
 	int r;
 
@@ -300,7 +315,8 @@ static void mount_one(struct child_plan *p, int root_fd, struct plan_mount *m, s
 	      (m->dst_nofollow ? CHILD_PATH_NOFOLLOW : 0u);
 	target_fd = child_path_target(root_fd, m->destination, how);
 	if (target_fd < 0)
-		child_fail(target_fd == -ELOOP && m->strict ? STEP_TARGET_NOT_DIR : STEP_TARGET, index, -target_fd);
+		child_fail(target_fd == -ELOOP && m->strict ? STEP_TARGET_NOT_DIR : STEP_TARGET,
+			   index, -target_fd);
 	check_target(m, index, target_fd);
 	if (m->idmap)
 		idmap_mount(m, index);
@@ -353,7 +369,8 @@ static int empty_dir(size_t index)
 	(void)sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "mode", "555", 0);
 	if (sys_fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		child_fail(STEP_MASK, index, errno);
-	fd = sys_fsmount(fs_fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	fd = sys_fsmount(fs_fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+					MOUNT_ATTR_NOEXEC);
 	if (fd < 0)
 		child_fail(STEP_MASK, index, errno);
 	(void)close(fs_fd);
@@ -378,11 +395,15 @@ static void mask_paths(struct child_plan *p, int root_fd)
 			/* the first use attaches the original, the others are copies of it */
 			if (first)
 				dir_fd = empty_dir(i);
-			cover_fd = first ? dir_fd : sys_open_tree(dir_fd, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+			cover_fd =
+				first ? dir_fd :
+					sys_open_tree(dir_fd, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
 		} else {
 			if (null_fd < 0)
 				null_fd = child_dev_null(root_fd);
-			cover_fd = null_fd < 0 ? -1 : sys_open_tree(null_fd, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+			cover_fd = null_fd < 0 ? -1 :
+						 sys_open_tree(null_fd, "",
+							       OPEN_TREE_CLONE | AT_EMPTY_PATH);
 			if (null_fd < 0)
 				errno = -null_fd;
 		}
@@ -415,7 +436,8 @@ static void readonly_paths(struct child_plan *p, int root_fd)
 			child_fail(STEP_READONLY_PATH, i, -r);
 		if (sys_attach(tree_fd, fd) < 0)
 			child_fail(STEP_READONLY_PATH, i, errno);
-		if (r == -EAGAIN && (r = child_mount_attr(p, tree_fd, true, true, MOUNT_ATTR_RDONLY, 0)) < 0)
+		if (r == -EAGAIN &&
+		    (r = child_mount_attr(p, tree_fd, true, true, MOUNT_ATTR_RDONLY, 0)) < 0)
 			child_fail(STEP_READONLY_PATH, i, -r);
 		(void)close(tree_fd);
 		(void)close(fd);
@@ -448,7 +470,8 @@ void child_mount_pivot(const struct child_plan *p, int root_fd)
 	if (sys_pivot_root(".", ".") < 0)
 		child_fail(STEP_PIVOT, 0, errno);
 	/* its unmounting must not travel to the host */
-	if ((p->root_propagation & MS_SHARED) && mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+	if ((p->root_propagation & MS_SHARED) &&
+	    mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		child_fail(STEP_PIVOT, 0, errno);
 	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		child_fail(STEP_PIVOT, 0, errno);

@@ -47,7 +47,8 @@ static const char *relative(const char *path)
 
 int child_path_open(int root_fd, const char *path, int flags, bool strict)
 {
-	return open_in(root_fd, relative(path), flags, strict ? SYS_RESOLVE_STRICT : SYS_RESOLVE_IN_ROOT);
+	return open_in(root_fd, relative(path), flags,
+		       strict ? SYS_RESOLVE_STRICT : SYS_RESOLVE_IN_ROOT);
 }
 
 /* Make the last component in parent_fd. 0 (also when it exists) or -errno. */
@@ -142,7 +143,8 @@ static int step_into(int root_fd, const struct walk *w, const char *name, bool d
 			return fd;
 		memcpy(parent.done, w->done, sizeof(parent.done));
 		strip_last(parent.done);
-		parent_fd = open_in(root_fd, relative(parent.done), O_PATH | O_DIRECTORY, SYS_RESOLVE_STRICT);
+		parent_fd = open_in(root_fd, relative(parent.done), O_PATH | O_DIRECTORY,
+				    SYS_RESOLVE_STRICT);
 		if (parent_fd < 0)
 			return parent_fd;
 		r = make_last(parent_fd, name, dir);
@@ -177,7 +179,8 @@ static int walk_and_make(int root_fd, const char *path, unsigned int flags)
 		if (strlen(w.done) + 1 + strlen(name) + 1 > sizeof(w.done))
 			return -ENAMETOOLONG;
 		if (w.done[0] != '\0')
-			(void)child_append(w.done + strlen(w.done), w.done + sizeof(w.done) - 1, "/");
+			(void)child_append(w.done + strlen(w.done), w.done + sizeof(w.done) - 1,
+					   "/");
 		(void)child_append(w.done + strlen(w.done), w.done + sizeof(w.done) - 1, name);
 		fd = step_into(root_fd, &w, name, !last || (flags & CHILD_PATH_DIR) != 0);
 		if (fd < 0)
@@ -203,7 +206,8 @@ int child_path_target(int root_fd, const char *path, unsigned int flags)
 	char parent[PATH_MAX];
 	int fd, parent_fd, r;
 
-	fd = open_in(root_fd, rel, O_PATH | nofollow, strict ? SYS_RESOLVE_STRICT : SYS_RESOLVE_IN_ROOT);
+	fd = open_in(root_fd, rel, O_PATH | nofollow,
+		     strict ? SYS_RESOLVE_STRICT : SYS_RESOLVE_IN_ROOT);
 	if (fd != -ENOENT)
 		return fd;
 	/* mostly only the last component is missing */
@@ -216,7 +220,9 @@ int child_path_target(int root_fd, const char *path, unsigned int flags)
 				    strict ? SYS_RESOLVE_STRICT : SYS_RESOLVE_IN_ROOT);
 		if (parent_fd >= 0) {
 			r = make_last(parent_fd, slash + 1, (flags & CHILD_PATH_DIR) != 0);
-			fd = r == 0 ? open_in(parent_fd, slash + 1, O_PATH | O_NOFOLLOW, SYS_RESOLVE_STRICT) : r;
+			fd = r == 0 ? open_in(parent_fd, slash + 1, O_PATH | O_NOFOLLOW,
+					      SYS_RESOLVE_STRICT) :
+				      r;
 			(void)close(parent_fd);
 			if (fd != -EEXIST)
 				return fd; /* EEXIST: a dangling link */

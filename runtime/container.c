@@ -49,13 +49,13 @@ struct runtime_container {
 	char *id;
 	int state_root_fd; /* borrowed, -1 */
 	bool made_dir;
-	bool ran_start;	   /* past the gate: poststop hooks are due */
+	bool ran_start; /* past the gate: poststop hooks are due */
 	bool reaped;
-	bool keep;	   /* the container outlives this structure */
+	bool keep; /* the container outlives this structure */
 };
 
-static int read_config(const struct runtime_create *c, struct spec *ret, char **ret_text, size_t *ret_len,
-		       struct error *e)
+static int read_config(const struct runtime_create *c, struct spec *ret, char **ret_text,
+		       size_t *ret_len, struct error *e)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
@@ -63,8 +63,8 @@ static int read_config(const struct runtime_create *c, struct spec *ret, char **
 
 	if (c->config != NULL)
 		return spec_parse(c->config, c->config_len, ret, e);
-	r = fd_read_file_at(c->bundle_fd, c->config_name != NULL ? c->config_name : "config.json", LIMIT_JSON_BYTES,
-			    &text, &len, e);
+	r = fd_read_file_at(c->bundle_fd, c->config_name != NULL ? c->config_name : "config.json",
+			    LIMIT_JSON_BYTES, &text, &len, e);
 	if (r < 0)
 		return r;
 	r = spec_parse(text, len, ret, e);
@@ -87,7 +87,8 @@ static int make_gate(struct runtime_container *k, struct error *e)
 	fd = prepared_own_fd(&k->pr, fd);
 	if (fd < 0)
 		return error_set(e, fd, "socket");
-	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/" STATE_GATE, k->state.dir_fd);
+	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/" STATE_GATE,
+		       k->state.dir_fd);
 	r = bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ? -errno : 0;
 	if (r == 0 && listen(fd, 4) < 0)
 		r = -errno;
@@ -98,16 +99,20 @@ static int make_gate(struct runtime_container *k, struct error *e)
 	return 0;
 }
 
-static int make_state_dir(struct runtime_container *k, const char *text, size_t len, struct error *e)
+static int make_state_dir(struct runtime_container *k, const char *text, size_t len,
+			  struct error *e)
 {
 	if (mkdirat(k->state_root_fd, k->id, 0700) < 0) {
 		if (errno == EEXIST)
-			return error_setf(e, -EEXIST, "container with id \"%s\" exists: container with given ID already exists",
-					  k->id);
+			return error_setf(
+				e, -EEXIST,
+				"container with id \"%s\" exists: container with given ID already exists",
+				k->id);
 		return error_set(e, -errno, "create the state directory of %s", k->id);
 	}
 	k->made_dir = true;
-	k->state.dir_fd = openat(k->state_root_fd, k->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	k->state.dir_fd =
+		openat(k->state_root_fd, k->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (k->state.dir_fd < 0)
 		return error_set(e, -errno, "open the state directory of %s", k->id);
 	return fd_write_file_at(k->state.dir_fd, STATE_CONFIG, text, len, 0600, false, e);
@@ -124,12 +129,14 @@ static int fill_state(struct runtime_container *k, const struct runtime_create *
 	s->created = state_now();
 	s->program = strdup(k->spec.process.args[0]);
 	s->annotations = json_incref(k->spec.annotations);
-	if (s->id == NULL || s->bundle == NULL || s->rootfs == NULL || s->created == NULL || s->program == NULL)
+	if (s->id == NULL || s->bundle == NULL || s->rootfs == NULL || s->created == NULL ||
+	    s->program == NULL)
 		return error_set(e, -ENOMEM, "container %s", k->id);
 	return 0;
 }
 
-static int prepare_listen(struct runtime_container *k, const struct runtime_create *c, struct error *e)
+static int prepare_listen(struct runtime_container *k, const struct runtime_create *c,
+			  struct error *e)
 {
 	struct child_plan *p = &k->pr.plan;
 
@@ -191,7 +198,8 @@ static int prepare_all(struct runtime_container *k, const struct runtime_create 
 	p->keyring_name = prepared_printf(&k->pr, "_ses.%s", k->id);
 	if (p->keyring_name == NULL)
 		return error_set(e, -ENOMEM, "container %s", k->id);
-	return cgroup_create(&k->pr, &k->spec, k->id, c->cgroup_manager, &host, &k->state.cgroup, e);
+	return cgroup_create(&k->pr, &k->spec, k->id, c->cgroup_manager, &host, &k->state.cgroup,
+			     e);
 }
 
 static int fill_memfd(int fd, const char *text)
@@ -214,7 +222,8 @@ static int run_create_hooks(void *data, pid_t pid, struct error *e)
 		return error_set(e, -ENOMEM, "hooks");
 	r = hooks_run(&k->spec.hooks[SPEC_HOOK_PRESTART], SPEC_HOOK_PRESTART, creating, e);
 	if (r == 0)
-		r = hooks_run(&k->spec.hooks[SPEC_HOOK_CREATE_RUNTIME], SPEC_HOOK_CREATE_RUNTIME, creating, e);
+		r = hooks_run(&k->spec.hooks[SPEC_HOOK_CREATE_RUNTIME], SPEC_HOOK_CREATE_RUNTIME,
+			      creating, e);
 	if (r < 0)
 		return r;
 	r = fill_memfd(k->pr.plan.hook_state_fd, creating);
@@ -225,8 +234,12 @@ static int run_create_hooks(void *data, pid_t pid, struct error *e)
 
 static int spawn(struct runtime_container *k, const struct runtime_create *c, struct error *e)
 {
-	struct parent_job job = { .plan = &k->pr.plan, .euid = geteuid(), .egid = getegid(),
-				  .ret_console_fd = c->ret_console_fd, .hooks = run_create_hooks, .data = k };
+	struct parent_job job = { .plan = &k->pr.plan,
+				  .euid = geteuid(),
+				  .egid = getegid(),
+				  .ret_console_fd = c->ret_console_fd,
+				  .hooks = run_create_hooks,
+				  .data = k };
 	int r;
 
 	if (k->pr.plan.wait_map)
@@ -253,11 +266,14 @@ static int create(struct runtime_container *k, const struct runtime_create *c, s
 	if (r < 0)
 		return r;
 	if (k->spec.process.terminal && c->console_sock_fd < 0 && c->ret_console_fd == NULL)
-		return error_setf(e, -EINVAL, "cannot allocate tty if runc will detach without setting console socket: use --console-socket");
+		return error_setf(
+			e, -EINVAL,
+			"cannot allocate tty if runc will detach without setting console socket: use --console-socket");
 	if ((r = fill_state(k, c, e)) < 0)
 		return r;
 	if (k->state_root_fd >= 0) {
-		r = make_state_dir(k, c->config != NULL ? c->config : text, c->config != NULL ? c->config_len : len, e);
+		r = make_state_dir(k, c->config != NULL ? c->config : text,
+				   c->config != NULL ? c->config_len : len, e);
 		if (r == 0)
 			r = make_gate(k, e);
 		if (r < 0)
@@ -268,19 +284,22 @@ static int create(struct runtime_container *k, const struct runtime_create *c, s
 	if (k->state_root_fd >= 0) {
 		r = procfs_start_time(k->pr.plan.proc_fd, k->child.pid, &k->state.start_time);
 		if (r < 0)
-			return error_set(e, r, "read the start time of process %d", (int)k->child.pid);
+			return error_set(e, r, "read the start time of process %d",
+					 (int)k->child.pid);
 		return state_save(&k->state, e);
 	}
 	return 0;
 }
 
-int runtime_container_create(const struct runtime_create *c, struct runtime_container **ret, struct error *e)
+int runtime_container_create(const struct runtime_create *c, struct runtime_container **ret,
+			     struct error *e)
 {
 	struct runtime_container *k;
 	int r;
 
 	if (c->id == NULL || !id_container_valid(c->id))
-		return error_setf(e, -EINVAL, "invalid container id format: \"%.64s\"", c->id != NULL ? c->id : "");
+		return error_setf(e, -EINVAL, "invalid container id format: \"%.64s\"",
+				  c->id != NULL ? c->id : "");
 	k = calloc(1, sizeof(*k));
 	if (k == NULL)
 		return error_set(e, -ENOMEM, "container %s", c->id);
@@ -451,11 +470,13 @@ void runtime_container_destroy(struct runtime_container *k)
 			_cleanup_free_ char *text = state_text(&k->state, STATE_STOPPED, true);
 
 			if (text != NULL && k->spec.hooks[SPEC_HOOK_POSTSTOP].n > 0 &&
-			    hooks_run(&k->spec.hooks[SPEC_HOOK_POSTSTOP], SPEC_HOOK_POSTSTOP, text, &e) < 0)
+			    hooks_run(&k->spec.hooks[SPEC_HOOK_POSTSTOP], SPEC_HOOK_POSTSTOP, text,
+				      &e) < 0)
 				log_warning("%s", e.msg);
 		}
 		if (k->made_dir)
-			(void)path_remove_tree(k->state_root_fd, k->id, NULL); /* nothing is left to undo */
+			(void)path_remove_tree(k->state_root_fd, k->id,
+					       NULL); /* nothing is left to undo */
 	}
 	state_fini(&k->state);
 	prepared_fini(&k->pr);

@@ -24,7 +24,8 @@
 
 extern char **environ;
 
-static int run_one(const struct spec_hook *h, const char *kind, size_t index, const char *state, struct error *e)
+static int run_one(const struct spec_hook *h, const char *kind, size_t index, const char *state,
+		   struct error *e)
 {
 	_cleanup_fd_ int in_fd = -1, pid_fd = -1;
 	const char *single[2] = { h->path, NULL };
@@ -36,10 +37,12 @@ static int run_one(const struct spec_hook *h, const char *kind, size_t index, co
 
 	in_fd = memfd_create("state", MFD_CLOEXEC);
 	if (in_fd < 0)
-		return error_set(e, -errno, "error running %s hook #%zu: memfd_create", kind, index);
+		return error_set(e, -errno, "error running %s hook #%zu: memfd_create", kind,
+				 index);
 	r = fd_write_all(in_fd, state, strlen(state));
 	if (r < 0 || lseek(in_fd, 0, SEEK_SET) < 0)
-		return error_set(e, r < 0 ? r : -errno, "error running %s hook #%zu: write the state", kind, index);
+		return error_set(e, r < 0 ? r : -errno,
+				 "error running %s hook #%zu: write the state", kind, index);
 	fds[0].fd = in_fd;
 	s.fds = fds;
 	s.fds_n = 3;
@@ -61,13 +64,16 @@ static int run_one(const struct spec_hook *h, const char *kind, size_t index, co
 	if (r < 0)
 		return error_set(e, r, "error running %s hook #%zu: wait", kind, index);
 	if (WIFSIGNALED(r))
-		return error_setf(e, -EIO, "error running %s hook #%zu: killed by signal %d", kind, index, WTERMSIG(r));
+		return error_setf(e, -EIO, "error running %s hook #%zu: killed by signal %d", kind,
+				  index, WTERMSIG(r));
 	if (WEXITSTATUS(r) != 0)
-		return error_setf(e, -EIO, "error running %s hook #%zu: exit status %d", kind, index, WEXITSTATUS(r));
+		return error_setf(e, -EIO, "error running %s hook #%zu: exit status %d", kind,
+				  index, WEXITSTATUS(r));
 	return 0;
 }
 
-int hooks_run(const struct spec_hooks *hooks, enum spec_hook_kind kind, const char *state, struct error *e)
+int hooks_run(const struct spec_hooks *hooks, enum spec_hook_kind kind, const char *state,
+	      struct error *e)
 {
 	for (size_t i = 0; i < hooks->n; i++) {
 		int r = run_one(&hooks->v[i], spec_hook_names[kind], i, state, e);

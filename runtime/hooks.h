@@ -13,6 +13,7 @@
  * the bundle as current directory. Stops at the first failure, with runc's
  * text "error running createRuntime hook #1: ...". 0 or -errno.
  */
-int hooks_run(const struct spec_hooks *hooks, enum spec_hook_kind kind, const char *state, struct error *e);
+int hooks_run(const struct spec_hooks *hooks, enum spec_hook_kind kind, const char *state,
+	      struct error *e);
 
 #endif

@@ -46,7 +46,8 @@ static int write_file(int proc_fd, pid_t pid, const char *file, const char *text
 	return 0;
 }
 
-static int write_direct(int proc_fd, pid_t pid, const struct id_map *map, bool deny, struct error *e)
+static int write_direct(int proc_fd, pid_t pid, const struct id_map *map, bool deny,
+			struct error *e)
 {
 	_cleanup_buf_ struct buf uid = BUF_INIT, gid = BUF_INIT;
 	int r;
@@ -61,7 +62,8 @@ static int write_direct(int proc_fd, pid_t pid, const struct id_map *map, bool d
 	return r;
 }
 
-static int spawn_helper(const char *name, pid_t pid, const struct id_range *r, size_t n, pid_t *ret, struct error *e)
+static int spawn_helper(const char *name, pid_t pid, const struct id_range *r, size_t n, pid_t *ret,
+			struct error *e)
 {
 	_cleanup_strv_ struct strv argv = { .v = NULL };
 	_cleanup_free_ char *path = NULL;
@@ -71,7 +73,10 @@ static int spawn_helper(const char *name, pid_t pid, const struct id_range *r, s
 
 	k = proc_find_program(name, &path);
 	if (k < 0)
-		return error_setf(e, k, "%s is not installed: install the package uidmap (shadow-utils), or map a single id", name);
+		return error_setf(
+			e, k,
+			"%s is not installed: install the package uidmap (shadow-utils), or map a single id",
+			name);
 	k = strv_add(&argv, name);
 	if (k == 0)
 		k = strv_addf(&argv, "%d", (int)pid);
@@ -104,7 +109,8 @@ static int write_by_helpers(pid_t pid, const struct id_map *map, struct error *e
 			continue;
 		status = proc_wait(helper[i]);
 		if (status != 0 && r >= 0)
-			r = error_setf(e, -EPERM, "%s refused the id map: check /etc/sub%s for this user",
+			r = error_setf(e, -EPERM,
+				       "%s refused the id map: check /etc/sub%s for this user",
 				       i == 0 ? "newuidmap" : "newgidmap", i == 0 ? "uid" : "gid");
 	}
 	return r < 0 ? r : 0;
@@ -112,11 +118,12 @@ static int write_by_helpers(pid_t pid, const struct id_map *map, struct error *e
 
 static bool is_single(const struct id_map *map, uid_t euid, gid_t egid)
 {
-	return map->uid_n == 1 && map->gid_n == 1 && map->uid[0].count == 1 && map->gid[0].count == 1 &&
-	       map->uid[0].outside == euid && map->gid[0].outside == egid;
+	return map->uid_n == 1 && map->gid_n == 1 && map->uid[0].count == 1 &&
+	       map->gid[0].count == 1 && map->uid[0].outside == euid && map->gid[0].outside == egid;
 }
 
-int idmap_write(int proc_fd, pid_t pid, const struct id_map *map, uid_t euid, gid_t egid, struct error *e)
+int idmap_write(int proc_fd, pid_t pid, const struct id_map *map, uid_t euid, gid_t egid,
+		struct error *e)
 {
 	static const struct id_range self_range = { .inside = 0, .count = 1 };
 	struct id_range uid = self_range, gid = self_range;

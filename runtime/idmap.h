@@ -14,7 +14,8 @@
  * for the caller's single id, they are written directly; else newuidmap and
  * newgidmap run side by side. 0 or -errno.
  */
-int idmap_write(int proc_fd, pid_t pid, const struct id_map *map, uid_t euid, gid_t egid, struct error *e);
+int idmap_write(int proc_fd, pid_t pid, const struct id_map *map, uid_t euid, gid_t egid,
+		struct error *e);
 /* A user namespace that only carries this map, for an id-mapped mount. fd or -errno. */
 int idmap_namespace(int proc_fd, const struct id_map *map, struct error *e);
 

@@ -38,14 +38,17 @@ static int add_option(struct prepared *pr, struct plan_mount *m, const char *tex
 	return 0;
 }
 
-static int apply_option(struct prepared *pr, struct plan_mount *m, const char *text, struct error *e)
+static int apply_option(struct prepared *pr, struct plan_mount *m, const char *text,
+			struct error *e)
 {
 	const struct mountopt *o = mountopt_find(text);
 
 	if (o == NULL) {
 		if (strncmp(text, "idmap=", 6) == 0 || strncmp(text, "ridmap=", 7) == 0)
-			return error_setf(e, -ENOTSUP, "mounts: %s: option \"%.40s\": give uidMappings and gidMappings instead",
-					  m->destination, text);
+			return error_setf(
+				e, -ENOTSUP,
+				"mounts: %s: option \"%.40s\": give uidMappings and gidMappings instead",
+				m->destination, text);
 		return add_option(pr, m, text, e);
 	}
 	switch (o->kind) {
@@ -60,7 +63,8 @@ static int apply_option(struct prepared *pr, struct plan_mount *m, const char *t
 		break;
 	case MOUNTOPT_PROPAGATION:
 		if (m->propagation_n == sizeof(m->propagation) / sizeof(m->propagation[0]))
-			return error_setf(e, -EINVAL, "mounts: %s: too many propagation options", m->destination);
+			return error_setf(e, -EINVAL, "mounts: %s: too many propagation options",
+					  m->destination);
 		m->propagation[m->propagation_n++] = (unsigned long)o->value;
 		break;
 	case MOUNTOPT_BIND:
@@ -103,8 +107,9 @@ static int apply_option(struct prepared *pr, struct plan_mount *m, const char *t
 
 static bool is_real_fs(const char *type)
 {
-	static const char *const virtual_fs[] = { "tmpfs", "proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2",
-						  "bpf",   "ramfs", "debugfs", "tracefs", "securityfs" };
+	static const char *const virtual_fs[] = { "tmpfs",  "proc",    "sysfs",	  "devpts",
+						  "mqueue", "cgroup",  "cgroup2", "bpf",
+						  "ramfs",  "debugfs", "tracefs", "securityfs" };
 
 	for (size_t i = 0; i < sizeof(virtual_fs) / sizeof(virtual_fs[0]); i++)
 		if (strcmp(type, virtual_fs[i]) == 0)
@@ -112,10 +117,12 @@ static bool is_real_fs(const char *type)
 	return true;
 }
 
-static int finish_bind(struct prepared *pr, struct plan_mount *m, const char *bundle, struct error *e)
+static int finish_bind(struct prepared *pr, struct plan_mount *m, const char *bundle,
+		       struct error *e)
 {
 	if (m->source == NULL || m->source[0] == '\0')
-		return error_setf(e, -EINVAL, "mounts: %s: a bind mount needs a source", m->destination);
+		return error_setf(e, -EINVAL, "mounts: %s: a bind mount needs a source",
+				  m->destination);
 	if (m->source[0] != '/') {
 		m->source = prepared_printf(pr, "%s/%s", bundle, m->source);
 		if (m->source == NULL)
@@ -125,7 +132,8 @@ static int finish_bind(struct prepared *pr, struct plan_mount *m, const char *bu
 	return 0;
 }
 
-static int finish_fs(struct prepared *pr, struct plan_mount *m, const struct spec *s, struct error *e)
+static int finish_fs(struct prepared *pr, struct plan_mount *m, const struct spec *s,
+		     struct error *e)
 {
 	if (strcmp(m->type, "cgroup") == 0 || strcmp(m->type, "cgroup2") == 0) {
 		/* engines say "cgroup" for whatever the host has, with options of version 1 that mean nothing here */
@@ -150,14 +158,18 @@ static int finish_fs(struct prepared *pr, struct plan_mount *m, const struct spe
 	return 0;
 }
 
-static int convert(struct prepared *pr, const struct spec_mount *from, const struct spec *s, const char *bundle,
-		   struct plan_mount *m, struct error *e)
+static int convert(struct prepared *pr, const struct spec_mount *from, const struct spec *s,
+		   const char *bundle, struct plan_mount *m, struct error *e)
 {
 	bool fs_word;
 	int r;
 
-	*m = (struct plan_mount){ .kind = PLAN_MOUNT_FS, .source = from->source, .destination = from->destination,
-				  .type = from->type, .userns_fd = -1, .fd = -1 };
+	*m = (struct plan_mount){ .kind = PLAN_MOUNT_FS,
+				  .source = from->source,
+				  .destination = from->destination,
+				  .type = from->type,
+				  .userns_fd = -1,
+				  .fd = -1 };
 	if (from->destination[0] != '/') {
 		m->destination = prepared_printf(pr, "/%s", from->destination);
 		if (m->destination == NULL)
@@ -181,7 +193,9 @@ static int convert(struct prepared *pr, const struct spec_mount *from, const str
 	}
 	if (from->idmap.uid_n > 0 || m->idmap) {
 		if (m->kind != PLAN_MOUNT_BIND)
-			return error_setf(e, -EINVAL, "mounts: %s: only bind mounts can be id-mapped", m->destination);
+			return error_setf(e, -EINVAL,
+					  "mounts: %s: only bind mounts can be id-mapped",
+					  m->destination);
 		m->idmap = true;
 	}
 	if (m->kind == PLAN_MOUNT_BIND)
@@ -189,25 +203,37 @@ static int convert(struct prepared *pr, const struct spec_mount *from, const str
 	if (m->kind == PLAN_MOUNT_REMOUNT)
 		return 0;
 	if (m->type == NULL || m->type[0] == '\0' || strcmp(m->type, "none") == 0)
-		return error_setf(e, -EINVAL, "mounts: %s: a type or the option \"bind\" is required", m->destination);
+		return error_setf(e, -EINVAL,
+				  "mounts: %s: a type or the option \"bind\" is required",
+				  m->destination);
 	return finish_fs(pr, m, s, e);
 }
 
 /* The /dev and devpts that every container has. */
 static int add_dev(struct prepared *pr, struct plan_mount *v, size_t *n, struct error *e)
 {
-	v[*n] = (struct plan_mount){ .kind = PLAN_MOUNT_FS, .source = "tmpfs", .destination = "/dev",
-				     .type = "tmpfs", .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME,
-				     .strict = true, .is_dev = true, .userns_fd = -1, .fd = -1 };
+	v[*n] = (struct plan_mount){ .kind = PLAN_MOUNT_FS,
+				     .source = "tmpfs",
+				     .destination = "/dev",
+				     .type = "tmpfs",
+				     .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME,
+				     .strict = true,
+				     .is_dev = true,
+				     .userns_fd = -1,
+				     .fd = -1 };
 	v[*n].options = prepared_alloc(pr, 3, sizeof(*v->options));
 	if (v[*n].options == NULL)
 		return error_set(e, -ENOMEM, "mounts");
 	(void)add_option(pr, &v[*n], "mode=755", e);
 	(void)add_option(pr, &v[*n], "size=65536k", e);
 	(*n)++;
-	v[*n] = (struct plan_mount){ .kind = PLAN_MOUNT_FS, .source = "devpts", .destination = "/dev/pts",
-				     .type = "devpts", .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
-				     .userns_fd = -1, .fd = -1 };
+	v[*n] = (struct plan_mount){ .kind = PLAN_MOUNT_FS,
+				     .source = "devpts",
+				     .destination = "/dev/pts",
+				     .type = "devpts",
+				     .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+				     .userns_fd = -1,
+				     .fd = -1 };
 	v[*n].options = prepared_alloc(pr, 3, sizeof(*v->options));
 	if (v[*n].options == NULL)
 		return error_set(e, -ENOMEM, "mounts");
@@ -240,7 +266,8 @@ int prepare_mounts(struct prepared *pr, const struct spec *s, const char *bundle
 		r = convert(pr, &s->mounts[i], s, bundle, &v[n], e);
 		if (r < 0)
 			return r;
-		if (!plan->own_dev && v[n].kind == PLAN_MOUNT_FS && child_path_is(v[n].destination, "dev")) {
+		if (!plan->own_dev && v[n].kind == PLAN_MOUNT_FS &&
+		    child_path_is(v[n].destination, "dev")) {
 			v[n].is_dev = true;
 			plan->own_dev = true;
 		}

@@ -15,10 +15,22 @@
 #include "runtime/mountopt.h"
 #include "runtime/sys.h"
 
-#define ATTR(n, set, clr)	{ n, MOUNTOPT_ATTR, set, clr }
-#define REC(n, set, clr)	{ n, MOUNTOPT_REC, set, clr }
-#define PROP(n, flags)		{ n, MOUNTOPT_PROPAGATION, flags, 0 }
-#define SIMPLE(n, kind)		{ n, kind, 0, 0 }
+#define ATTR(n, set, clr)                  \
+	{                                  \
+		n, MOUNTOPT_ATTR, set, clr \
+	}
+#define REC(n, set, clr)                  \
+	{                                 \
+		n, MOUNTOPT_REC, set, clr \
+	}
+#define PROP(n, flags)                            \
+	{                                         \
+		n, MOUNTOPT_PROPAGATION, flags, 0 \
+	}
+#define SIMPLE(n, kind)       \
+	{                     \
+		n, kind, 0, 0 \
+	}
 
 const struct mountopt mountopt_table[] = {
 	ATTR("async", 0, 0),

@@ -7,13 +7,13 @@
 #include <stdint.h>
 
 enum mountopt_kind {
-	MOUNTOPT_ATTR,	    /* value: MOUNT_ATTR_* to set, clear: to clear */
-	MOUNTOPT_REC,	    /* the same for the whole tree */
+	MOUNTOPT_ATTR,	      /* value: MOUNT_ATTR_* to set, clear: to clear */
+	MOUNTOPT_REC,	      /* the same for the whole tree */
 	MOUNTOPT_PROPAGATION, /* value: MS_* */
 	MOUNTOPT_BIND,
 	MOUNTOPT_RBIND,
 	MOUNTOPT_REMOUNT,
-	MOUNTOPT_SB,	    /* a flag of the file system: passed by name */
+	MOUNTOPT_SB, /* a flag of the file system: passed by name */
 	MOUNTOPT_IGNORE,
 	MOUNTOPT_COPYUP,
 	MOUNTOPT_IDMAP,

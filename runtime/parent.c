@@ -80,8 +80,10 @@ static int death_error(struct parent_child *c, struct error *e)
 
 	c->pid = -1;
 	if (status >= 0 && WIFSIGNALED(status))
-		return error_setf(e, -EIO, "the container's process was killed by signal %d before it was ready",
-				  WTERMSIG(status));
+		return error_setf(
+			e, -EIO,
+			"the container's process was killed by signal %d before it was ready",
+			WTERMSIG(status));
 	return error_setf(e, -EIO, "the container's process ended before it was ready");
 }
 
@@ -96,7 +98,8 @@ void parent_kill(struct parent_child *c)
 
 static int spawn_direct(struct child_plan *plan, struct parent_child *c, struct error *e)
 {
-	struct clone_args args = { .flags = plan->clone_flags | CLONE_PIDFD, .exit_signal = SIGCHLD };
+	struct clone_args args = { .flags = plan->clone_flags | CLONE_PIDFD,
+				   .exit_signal = SIGCHLD };
 	int pid_fd = -1;
 	pid_t pid;
 
@@ -141,7 +144,8 @@ static int spawn_intermediate(struct child_plan *plan, struct parent_child *c, s
 	return 0;
 }
 
-static int lead(const struct parent_job *job, struct parent_child *c, int *ret_start, struct error *e)
+static int lead(const struct parent_job *job, struct parent_child *c, int *ret_start,
+		struct error *e)
 {
 	struct child_plan *plan = job->plan;
 	struct child_report rep;
@@ -182,7 +186,8 @@ static int lead(const struct parent_job *job, struct parent_child *c, int *ret_s
 	}
 }
 
-int parent_spawn(const struct parent_job *job, struct parent_child *ret, int *ret_start, struct error *e)
+int parent_spawn(const struct parent_job *job, struct parent_child *ret, int *ret_start,
+		 struct error *e)
 {
 	struct parent_child c = { .pid = -1, .pid_fd = -1, .sync_fd = -1 };
 	struct child_plan *plan = job->plan;

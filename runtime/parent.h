@@ -33,7 +33,8 @@ struct parent_child {
  * 0 or -errno; *ret_start (may be NULL) tells an RUNTIME_START_* for failures
  * about the program itself.
  */
-int parent_spawn(const struct parent_job *job, struct parent_child *ret, int *ret_start, struct error *e);
+int parent_spawn(const struct parent_job *job, struct parent_child *ret, int *ret_start,
+		 struct error *e);
 /* Open the gate behind fd (the sync socket or a connection to the gate socket) and wait for exec: as above. */
 int parent_open_gate(const struct child_plan *plan, int fd, int *ret_start, struct error *e);
 /* SIGKILL, reap, close. */

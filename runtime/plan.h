@@ -20,7 +20,7 @@
 enum child_step {
 	STEP_NONE,
 	STEP_SYNC,
-	STEP_JOIN,	 /* object: index of plan.joins */
+	STEP_JOIN, /* object: index of plan.joins */
 	STEP_UNSHARE,
 	STEP_TIME_OFFSETS,
 	STEP_CLONE,
@@ -30,8 +30,8 @@ enum child_step {
 	STEP_PROPAGATION,
 	STEP_ROOTFS_OPEN,
 	STEP_ROOTFS_MOUNT,
-	STEP_SOURCE,	 /* object: index of plan.mounts */
-	STEP_MOUNT,	 /* index of plan.mounts, here and below */
+	STEP_SOURCE,	   /* object: index of plan.mounts */
+	STEP_MOUNT,	   /* index of plan.mounts, here and below */
 	STEP_MOUNT_OPTION, /* aux: index of the option */
 	STEP_MOUNT_ATTR,
 	STEP_MOUNT_IDMAP,
@@ -43,23 +43,23 @@ enum child_step {
 	STEP_DEVICE_SOURCE, /* object: index of plan.devices, here and below */
 	STEP_DEVICE_WRONG,
 	STEP_DEVICE,
-	STEP_SYMLINK,	 /* object: index of plan.links */
+	STEP_SYMLINK, /* object: index of plan.links */
 	STEP_CONSOLE_PTMX,
 	STEP_CONSOLE_PEER,
 	STEP_CONSOLE_SEND,
 	STEP_CONSOLE_BIND,
 	STEP_CONSOLE_CTTY,
 	STEP_STDIO,
-	STEP_MASK,	 /* object: index of plan.masked */
+	STEP_MASK,	    /* object: index of plan.masked */
 	STEP_READONLY_PATH, /* object: index of plan.readonly */
 	STEP_ROOT_READONLY,
 	STEP_PIVOT,
 	STEP_HOSTNAME,
 	STEP_DOMAINNAME,
-	STEP_SYSCTL,	 /* object: index of plan.sysctls */
+	STEP_SYSCTL, /* object: index of plan.sysctls */
 	STEP_PROC_FD,
 	STEP_OOM_SCORE,
-	STEP_RLIMIT,	 /* object: index of process.rlimits */
+	STEP_RLIMIT, /* object: index of process.rlimits */
 	STEP_SCHEDULER,
 	STEP_IOPRIO,
 	STEP_AFFINITY,
@@ -71,18 +71,18 @@ enum child_step {
 	STEP_SETGROUPS,
 	STEP_SETGID,
 	STEP_SETUID,
-	STEP_CAP_BOUND,	 /* object: capability */
+	STEP_CAP_BOUND, /* object: capability */
 	STEP_CAPS,
 	STEP_CAP_AMBIENT, /* object: capability */
 	STEP_NO_NEW_PRIVS,
 	STEP_SECCOMP,
 	STEP_NOTIFY_SOCKET,
 	STEP_GATE,
-	STEP_HOOK,	 /* object: index of the hook, aux: kind */
+	STEP_HOOK,	  /* object: index of the hook, aux: kind */
 	STEP_HOOK_STATUS, /* err: exit code or -signal */
 	STEP_HOOK_TIMEOUT,
 	STEP_LOOKUP_PATH, /* name without a slash: searched in PATH */
-	STEP_LOOKUP,	 /* name with a slash */
+	STEP_LOOKUP,	  /* name with a slash */
 	STEP_EXEC,
 	STEP_COUNT
 };
@@ -92,7 +92,7 @@ enum child_report_kind {
 	REPORT_WARNING, /* degraded, going on */
 	REPORT_PID,	/* err: pid of the process that the intermediate made */
 	REPORT_HOOKS,	/* ready for prestart and createRuntime hooks; waits for a byte */
-	REPORT_CONSOLE,	/* the pty master is attached */
+	REPORT_CONSOLE, /* the pty master is attached */
 	REPORT_READY,	/* waiting at the gate */
 };
 
@@ -105,7 +105,7 @@ struct child_report {
 };
 
 enum plan_mount_kind {
-	PLAN_MOUNT_FS,	    /* fsopen ... fsmount */
+	PLAN_MOUNT_FS, /* fsopen ... fsmount */
 	PLAN_MOUNT_BIND,
 	PLAN_MOUNT_CGROUP1, /* a tmpfs with one mount per hierarchy */
 	PLAN_MOUNT_REMOUNT, /* change what is there */
@@ -121,7 +121,7 @@ struct plan_mount {
 	const char *source;
 	const char *destination; /* absolute */
 	const char *type;
-	const char *data;	/* options for the file system, comma separated, or NULL */
+	const char *data; /* options for the file system, comma separated, or NULL */
 	struct plan_option *options;
 	size_t options_n;
 	uint64_t attr_set; /* MOUNT_ATTR_*, this mount */
@@ -130,19 +130,19 @@ struct plan_mount {
 	uint64_t rec_clr;
 	unsigned long propagation[4]; /* MS_* of each propagation option, in order */
 	size_t propagation_n;
-	bool recursive;	 /* rbind */
+	bool recursive; /* rbind */
 	bool src_nofollow;
 	bool dst_nofollow;
 	bool copy_symlink;
-	bool copyup;	 /* tmpcopyup */
+	bool copyup;	  /* tmpcopyup */
 	bool fs_readonly; /* read-only once filled (tmpfs with copy-up) */
-	bool strict;	 /* the destination must be a real directory: /proc, /sys, /dev */
-	bool is_dev;	 /* this is /dev and we fill it */
+	bool strict;	  /* the destination must be a real directory: /proc, /sys, /dev */
+	bool is_dev;	  /* this is /dev and we fill it */
 	bool idmap;
 	bool idmap_recursive;
-	int userns_fd;	 /* for idmap; -1 */
-	int fd;		 /* child: the detached mount, -1 */
-	bool is_dir;	 /* child */
+	int userns_fd; /* for idmap; -1 */
+	int fd;	       /* child: the detached mount, -1 */
+	bool is_dir;   /* child */
 };
 
 struct plan_device {
@@ -151,8 +151,8 @@ struct plan_device {
 	dev_t dev;
 	uid_t uid;
 	gid_t gid;
-	bool optional;	  /* skipped when the host has none */
-	int fd;		  /* child: detached bind of the host's node, -1 */
+	bool optional; /* skipped when the host has none */
+	int fd;	       /* child: detached bind of the host's node, -1 */
 };
 
 struct plan_link {
@@ -174,7 +174,7 @@ struct plan_cgroup1 {
 	const char *name;    /* directory below the mount: "cpu,cpuacct" */
 	const char *options; /* as a mount wants them: "cpu,cpuacct" or "name=systemd" */
 	const char *host;    /* the host's mount point */
-	const char *path;    /* our own group in it, for the bind when there is no cgroup namespace */
+	const char *path; /* our own group in it, for the bind when there is no cgroup namespace */
 };
 
 struct plan_hook {
@@ -187,28 +187,29 @@ struct plan_hook {
 struct child_plan {
 	/* talk with the parent */
 	int sync_fd;
-	int parent_fd;	     /* the parent's end: closed at once, so that its death is seen */
-	int listen_fd;	     /* gate on disk: a listening socket; -1: the gate is sync_fd */
-	bool lookup_early;   /* look for the program before the gate */
+	int parent_fd;	   /* the parent's end: closed at once, so that its death is seen */
+	int listen_fd;	   /* gate on disk: a listening socket; -1: the gate is sync_fd */
+	bool lookup_early; /* look for the program before the gate */
 	bool die_with_parent;
 
 	/* namespaces */
-	bool enter;	     /* exec: no root file system work at all */
-	bool wait_map;	     /* the parent writes our id maps */
-	bool become_root;    /* take ids root_uid and root_gid once mapped */
+	bool enter;	   /* exec: no root file system work at all */
+	bool wait_map;	   /* the parent writes our id maps */
+	bool maps_by_root; /* ... and needs no access to our procfs files for it */
+	bool become_root;  /* take ids root_uid and root_gid once mapped */
 	uid_t root_uid;
 	gid_t root_gid;
 	struct plan_join joins[SPEC_NS_COUNT];
 	size_t joins_n;
-	bool intermediate;   /* the joins are made by an intermediate process */
+	bool intermediate; /* the joins are made by an intermediate process */
 	uint64_t clone_flags;
-	uint64_t unshare_flags; /* done after the clone: cgroup, time */
+	uint64_t unshare_flags;	  /* done after the clone: cgroup, time */
 	const char *time_offsets; /* text for timens_offsets, or NULL */
-	bool in_userns;	     /* the process lives in a user namespace: no mknod */
+	bool in_userns;		  /* the process lives in a user namespace: no mknod */
 	bool new_net;
-	int cgroup_fds[16];  /* cgroup.procs or tasks files to enter; written "0" */
+	int cgroup_fds[16]; /* cgroup.procs or tasks files to enter; written "0" */
 	size_t cgroup_fds_n;
-	int proc_fd;	     /* verified procfs of the host */
+	int proc_fd; /* verified procfs of the host */
 
 	/* root file system */
 	const char *rootfs;
@@ -228,7 +229,7 @@ struct child_plan {
 	size_t readonly_n;
 	struct plan_cgroup1 *cgroup1;
 	size_t cgroup1_n;
-	bool cgroup2;	     /* the host's main hierarchy is version 2 */
+	bool cgroup2; /* the host's main hierarchy is version 2 */
 	bool cgroup_ns;
 
 	/* console and stdio */
@@ -242,7 +243,7 @@ struct child_plan {
 	size_t hooks_create_n;
 	const struct plan_hook *hooks_start; /* startContainer */
 	size_t hooks_start_n;
-	int hook_state_fd;   /* state JSON; read from the start by each hook */
+	int hook_state_fd; /* state JSON; read from the start by each hook */
 	int hook_start_state_fd;
 
 	/* the process */
@@ -253,7 +254,7 @@ struct child_plan {
 	size_t sysctls_n;
 	bool new_keyring;
 	const char *keyring_name;
-	char **envp;	     /* with two free slots at envp_free for HOME and NOTIFY */
+	char **envp; /* with two free slots at envp_free for HOME and NOTIFY */
 	size_t envp_free;
 	bool set_home;
 	const char *const *path_dirs; /* PATH split at ':' */
@@ -265,7 +266,7 @@ struct child_plan {
 	const char *apparmor_attr; /* "exec PROFILE" */
 	const struct sock_fprog *seccomp;
 	unsigned int seccomp_flags;
-	int notify_fd;	     /* connected socket for the seccomp listener, -1 */
+	int notify_fd; /* connected socket for the seccomp listener, -1 */
 	const char *notify_state;
 	size_t notify_state_len;
 	bool has_personality;

@@ -236,17 +236,22 @@ static int prepare_label(struct prepared *pr, const struct spec_process *p, stru
 			return 0;
 		}
 		if (strcmp(p->apparmor, "unconfined") != 0)
-			return error_setf(e, -ENOTSUP, "process.apparmorProfile: apparmor is not enabled on this host");
+			return error_setf(
+				e, -ENOTSUP,
+				"process.apparmorProfile: apparmor is not enabled on this host");
 	}
 	if (p->selinux != NULL && p->selinux[0] != '\0') {
 		if (access("/sys/fs/selinux/enforce", F_OK) != 0)
-			return error_setf(e, -ENOTSUP, "process.selinuxLabel: selinux is not enabled on this host");
+			return error_setf(
+				e, -ENOTSUP,
+				"process.selinuxLabel: selinux is not enabled on this host");
 		pr->plan.apparmor_attr = p->selinux;
 	}
 	return 0;
 }
 
-int prepare_process(struct prepared *pr, const struct spec_process *p, const json_t *seccomp, struct error *e)
+int prepare_process(struct prepared *pr, const struct spec_process *p, const json_t *seccomp,
+		    struct error *e)
 {
 	struct child_plan *plan = &pr->plan;
 	int r;
@@ -272,8 +277,8 @@ static int open_joins(struct prepared *pr, const struct spec *s, struct error *e
 			continue;
 		fd = open(s->ns[k].path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
-			return error_set(e, -errno, "open the %s namespace %s", spec_ns_name((enum spec_ns)k),
-					 s->ns[k].path);
+			return error_set(e, -errno, "open the %s namespace %s",
+					 spec_ns_name((enum spec_ns)k), s->ns[k].path);
 		fd = prepared_own_fd(pr, fd);
 		if (fd < 0)
 			return error_set(e, fd, "linux.namespaces");
@@ -293,7 +298,8 @@ static uint32_t root_of(const struct id_range *r, size_t n)
 	return n > 0 ? r[0].inside : 0;
 }
 
-int prepare_namespaces(struct prepared *pr, const struct spec *s, const struct prepare_host *h, struct error *e)
+int prepare_namespaces(struct prepared *pr, const struct spec *s, const struct prepare_host *h,
+		       struct error *e)
 {
 	struct child_plan *plan = &pr->plan;
 	bool user_new = s->ns[SPEC_NS_USER].present && s->ns[SPEC_NS_USER].path == NULL;
@@ -308,10 +314,13 @@ int prepare_namespaces(struct prepared *pr, const struct spec *s, const struct p
 	if ((r = open_joins(pr, s, e)) < 0)
 		return r;
 	if (user_new && s->idmap.uid_n == 0 && s->idmap.gid_n == 0 && h->euid == 0)
-		return error_setf(e, -EINVAL, "user namespaces enabled, but no mappings found: uidMappings and gidMappings are required");
+		return error_setf(
+			e, -EINVAL,
+			"user namespaces enabled, but no mappings found: uidMappings and gidMappings are required");
 	plan->in_userns = h->in_userns || s->ns[SPEC_NS_USER].present;
 	plan->setgroups_denied = plan->in_userns;
 	plan->wait_map = user_new;
+	plan->maps_by_root = h->euid == 0 && !h->in_userns;
 	if (s->ns[SPEC_NS_USER].present) {
 		plan->become_root = true;
 		plan->root_uid = root_of(s->idmap.uid, s->idmap.uid_n);
@@ -323,16 +332,17 @@ int prepare_namespaces(struct prepared *pr, const struct spec *s, const struct p
 	if (time_new && (s->monotonic.present || s->boottime.present)) {
 		plan->clone_flags &= ~(uint64_t)CLONE_NEWTIME;
 		plan->intermediate = true;
-		plan->time_offsets = prepared_printf(pr, "monotonic %lld %u\nboottime %lld %u\n",
-						     (long long)s->monotonic.secs, s->monotonic.nanosecs,
-						     (long long)s->boottime.secs, s->boottime.nanosecs);
+		plan->time_offsets = prepared_printf(
+			pr, "monotonic %lld %u\nboottime %lld %u\n", (long long)s->monotonic.secs,
+			s->monotonic.nanosecs, (long long)s->boottime.secs, s->boottime.nanosecs);
 		if (plan->time_offsets == NULL)
 			return error_set(e, -ENOMEM, "linux.timeOffsets");
 	}
 	for (size_t i = 0; i < plan->joins_n; i++) {
 		enum spec_ns ns = plan->joins[i].ns;
 
-		if (user_new || ns == SPEC_NS_USER || ns == SPEC_NS_PID || ns == SPEC_NS_MOUNT || ns == SPEC_NS_TIME)
+		if (user_new || ns == SPEC_NS_USER || ns == SPEC_NS_PID || ns == SPEC_NS_MOUNT ||
+		    ns == SPEC_NS_TIME)
 			plan->intermediate = true;
 	}
 	return 0;
@@ -385,16 +395,18 @@ int prepare_settings(struct prepared *pr, const struct spec *s, struct error *e)
 		plan->mempolicy_mode = s->mempolicy_mode;
 		if (s->mempolicy_nodes != NULL) {
 			r = prepare_parse_list(s->mempolicy_nodes, plan->mempolicy_nodes,
-					       sizeof(plan->mempolicy_nodes) / sizeof(plan->mempolicy_nodes[0]));
+					       sizeof(plan->mempolicy_nodes) /
+						       sizeof(plan->mempolicy_nodes[0]));
 			if (r < 0)
-				return error_set(e, r, "linux.memoryPolicy.nodes: \"%s\"", s->mempolicy_nodes);
+				return error_set(e, r, "linux.memoryPolicy.nodes: \"%s\"",
+						 s->mempolicy_nodes);
 		}
 	}
 	return prepare_sysctls(pr, s, e);
 }
 
-static int convert_hooks(struct prepared *pr, const struct spec_hooks *from, const struct plan_hook **ret,
-			 size_t *ret_n, struct error *e)
+static int convert_hooks(struct prepared *pr, const struct spec_hooks *from,
+			 const struct plan_hook **ret, size_t *ret_n, struct error *e)
 {
 	struct plan_hook *v;
 
@@ -428,11 +440,13 @@ int prepare_hooks(struct prepared *pr, const struct spec *s, struct error *e)
 	struct child_plan *plan = &pr->plan;
 	int r;
 
-	r = convert_hooks(pr, &s->hooks[SPEC_HOOK_CREATE_CONTAINER], &plan->hooks_create, &plan->hooks_create_n, e);
+	r = convert_hooks(pr, &s->hooks[SPEC_HOOK_CREATE_CONTAINER], &plan->hooks_create,
+			  &plan->hooks_create_n, e);
 	if (r == 0)
 		r = convert_hooks(pr, &s->hooks[SPEC_HOOK_START_CONTAINER], &plan->hooks_start,
 				  &plan->hooks_start_n, e);
 	plan->wait_hooks = plan->hooks_create_n > 0 || plan->hooks_start_n > 0 ||
-			   s->hooks[SPEC_HOOK_PRESTART].n > 0 || s->hooks[SPEC_HOOK_CREATE_RUNTIME].n > 0;
+			   s->hooks[SPEC_HOOK_PRESTART].n > 0 ||
+			   s->hooks[SPEC_HOOK_CREATE_RUNTIME].n > 0;
 	return r;
 }

@@ -27,28 +27,31 @@ void prepared_init(struct prepared *pr);
 void prepared_fini(struct prepared *pr);
 /* Zeroed memory that lives as long as pr; NULL when short. */
 void *prepared_alloc(struct prepared *pr, size_t n, size_t size);
-char *prepared_printf(struct prepared *pr, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+char *prepared_printf(struct prepared *pr, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Hand an fd over: closed by prepared_fini(). Returns fd, or -EMFILE (closed). */
 int prepared_own_fd(struct prepared *pr, int fd);
 
 /* What is the same for every container of this call. */
 struct prepare_host {
-	bool in_userns;	 /* this process lives in a user namespace already */
-	bool cgroup2;	 /* /sys/fs/cgroup is cgroup version 2 */
+	bool in_userns; /* this process lives in a user namespace already */
+	bool cgroup2;	/* /sys/fs/cgroup is cgroup version 2 */
 	uid_t euid;
 	gid_t egid;
 };
 int prepare_host_probe(int proc_fd, struct prepare_host *ret, struct error *e);
 
 /* process: ids, environment, capabilities, limits, seccomp (may be NULL), labels. */
-int prepare_process(struct prepared *pr, const struct spec_process *p, const json_t *seccomp, struct error *e);
+int prepare_process(struct prepared *pr, const struct spec_process *p, const json_t *seccomp,
+		    struct error *e);
 /* namespaces: clone flags, joins, id maps to be written. */
-int prepare_namespaces(struct prepared *pr, const struct spec *s, const struct prepare_host *h, struct error *e);
+int prepare_namespaces(struct prepared *pr, const struct spec *s, const struct prepare_host *h,
+		       struct error *e);
 /* hostname, sysctls, memory policy, personality. */
 int prepare_settings(struct prepared *pr, const struct spec *s, struct error *e);
 /* root, mounts, /dev, masked paths. bundle: absolute path for relative names. */
-int prepare_rootfs(struct prepared *pr, const struct spec *s, const char *bundle, const struct prepare_host *h,
-		   struct error *e);
+int prepare_rootfs(struct prepared *pr, const struct spec *s, const char *bundle,
+		   const struct prepare_host *h, struct error *e);
 int prepare_mounts(struct prepared *pr, const struct spec *s, const char *bundle, struct error *e);
 int prepare_devices(struct prepared *pr, const struct spec *s, struct error *e);
 /* cgroup v1 hierarchies of this host for a cgroup mount. */

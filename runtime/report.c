@@ -64,41 +64,52 @@ static int mount_error(const struct child_plan *p, const struct child_report *re
 	m = &p->mounts[rep->index];
 	what = m->source != NULL ? m->source : m->type != NULL ? m->type : "none";
 	if (rep->step == STEP_SOURCE)
-		return error_set(e, -rep->err, "error mounting \"%s\" to rootfs at \"%s\": open %s", what,
-				 m->destination, what);
+		return error_set(e, -rep->err, "error mounting \"%s\" to rootfs at \"%s\": open %s",
+				 what, m->destination, what);
 	if (rep->step == STEP_MOUNT_OPTION)
-		return error_set(e, -rep->err, "error mounting \"%s\" to rootfs at \"%s\": option \"%s\"", what,
+		return error_set(e, -rep->err,
+				 "error mounting \"%s\" to rootfs at \"%s\": option \"%s\"", what,
 				 m->destination,
 				 rep->aux < m->options_n ? m->options[rep->aux].key : "?");
 	if (rep->step == STEP_MOUNT_ATTR)
-		return error_set(e, -rep->err, "error mounting \"%s\" to rootfs at \"%s\": set mount flags", what,
+		return error_set(e, -rep->err,
+				 "error mounting \"%s\" to rootfs at \"%s\": set mount flags", what,
 				 m->destination);
 	if (rep->step == STEP_MOUNT_IDMAP)
-		return error_set(e, -rep->err, "error mounting \"%s\" to rootfs at \"%s\": id-map the mount", what,
-				 m->destination);
-	if (rep->step == STEP_TARGET)
-		return error_set(e, -rep->err, "error mounting \"%s\" to rootfs at \"%s\": create mount point", what,
-				 m->destination);
-	if (rep->step == STEP_TARGET_NOT_DIR)
-		return error_setf(e, -ENOTDIR,
-				  "error mounting \"%s\" to rootfs at \"%s\": the mount point is not a real directory",
-				  what, m->destination);
-	if (rep->step == STEP_TARGET_PROC)
-		return error_setf(e, -EPERM,
-				  "error mounting \"%s\" to rootfs at \"%s\": cannot be mounted because it is inside /proc",
-				  what, m->destination);
-	if (rep->step == STEP_COPYUP)
-		return error_set(e, -rep->err, "error mounting \"%s\" to rootfs at \"%s\": copy the directory's content",
+		return error_set(e, -rep->err,
+				 "error mounting \"%s\" to rootfs at \"%s\": id-map the mount",
 				 what, m->destination);
-	return error_set(e, -rep->err, "error mounting \"%s\" to rootfs at \"%s\"", what, m->destination);
+	if (rep->step == STEP_TARGET)
+		return error_set(e, -rep->err,
+				 "error mounting \"%s\" to rootfs at \"%s\": create mount point",
+				 what, m->destination);
+	if (rep->step == STEP_TARGET_NOT_DIR)
+		return error_setf(
+			e, -ENOTDIR,
+			"error mounting \"%s\" to rootfs at \"%s\": the mount point is not a real directory",
+			what, m->destination);
+	if (rep->step == STEP_TARGET_PROC)
+		return error_setf(
+			e, -EPERM,
+			"error mounting \"%s\" to rootfs at \"%s\": cannot be mounted because it is inside /proc",
+			what, m->destination);
+	if (rep->step == STEP_COPYUP)
+		return error_set(
+			e, -rep->err,
+			"error mounting \"%s\" to rootfs at \"%s\": copy the directory's content",
+			what, m->destination);
+	return error_set(e, -rep->err, "error mounting \"%s\" to rootfs at \"%s\"", what,
+			 m->destination);
 }
 
-static int program_error(const struct child_plan *p, const struct child_report *rep, struct error *e)
+static int program_error(const struct child_plan *p, const struct child_report *rep,
+			 struct error *e)
 {
 	const char *name = p->process != NULL && p->process->args_n > 0 ? p->process->args[0] : "";
 
 	if (rep->step == STEP_LOOKUP_PATH)
-		return error_setf(e, -ENOENT, "exec: \"%s\": executable file not found in $PATH", name);
+		return error_setf(e, -ENOENT, "exec: \"%s\": executable file not found in $PATH",
+				  name);
 	if (rep->step == STEP_EXEC)
 		return error_set(e, -rep->err, "exec %s", name);
 	if (rep->err == EACCES || rep->err == EISDIR)
@@ -111,11 +122,14 @@ static int hook_error(const struct child_report *rep, struct error *e)
 	const char *kind = rep->aux < SPEC_HOOK_COUNT ? spec_hook_names[rep->aux] : "?";
 
 	if (rep->step == STEP_HOOK_TIMEOUT)
-		return error_setf(e, -ETIMEDOUT, "error running %s hook #%u: timed out", kind, rep->index);
+		return error_setf(e, -ETIMEDOUT, "error running %s hook #%u: timed out", kind,
+				  rep->index);
 	if (rep->step == STEP_HOOK_STATUS && rep->err < 0)
-		return error_setf(e, -EIO, "error running %s hook #%u: killed by signal %d", kind, rep->index, -rep->err);
+		return error_setf(e, -EIO, "error running %s hook #%u: killed by signal %d", kind,
+				  rep->index, -rep->err);
 	if (rep->step == STEP_HOOK_STATUS)
-		return error_setf(e, -EIO, "error running %s hook #%u: exit status %d", kind, rep->index, rep->err);
+		return error_setf(e, -EIO, "error running %s hook #%u: exit status %d", kind,
+				  rep->index, rep->err);
 	return error_set(e, -rep->err, "error running %s hook #%u", kind, rep->index);
 }
 
@@ -124,7 +138,8 @@ static int device_error(const struct child_plan *p, const struct child_report *r
 	const char *path = rep->index < p->devices_n ? p->devices[rep->index].path : "/dev";
 
 	if (rep->step == STEP_DEVICE_WRONG)
-		return error_setf(e, -EINVAL, "device %s: the host's node is of another type or number", path);
+		return error_setf(e, -EINVAL,
+				  "device %s: the host's node is of another type or number", path);
 	if (rep->step == STEP_DEVICE_SOURCE)
 		return error_set(e, -rep->err, "device %s: open the host's node", path);
 	return error_set(e, -rep->err, "creating device node %s", path);
@@ -149,15 +164,18 @@ int report_format(const struct child_plan *p, const struct child_report *rep, st
 	if (step >= STEP_LOOKUP_PATH && step <= STEP_EXEC)
 		return program_error(p, rep, e);
 	if (step == STEP_ROOTFS_OPEN || step == STEP_ROOTFS_MOUNT)
-		return error_set(e, -err, "%s the root file system %s", step == STEP_ROOTFS_OPEN ? "open" : "mount",
-				 p->rootfs);
+		return error_set(e, -err, "%s the root file system %s",
+				 step == STEP_ROOTFS_OPEN ? "open" : "mount", p->rootfs);
 	if (step == STEP_JOIN)
 		return error_set(e, -err, "join the %s namespace",
-				 rep->index < p->joins_n ? spec_ns_name(p->joins[rep->index].ns) : "?");
+				 rep->index < p->joins_n ? spec_ns_name(p->joins[rep->index].ns) :
+							   "?");
 	if (step == STEP_SYMLINK)
-		return error_set(e, -err, "create link %s", rep->index < p->links_n ? p->links[rep->index].path : "?");
+		return error_set(e, -err, "create link %s",
+				 rep->index < p->links_n ? p->links[rep->index].path : "?");
 	if (step == STEP_MASK)
-		return error_set(e, -err, "can't mask path \"%s\"", nth(p->masked, p->masked_n, rep->index));
+		return error_set(e, -err, "can't mask path \"%s\"",
+				 nth(p->masked, p->masked_n, rep->index));
 	if (step == STEP_READONLY_PATH)
 		return error_set(e, -err, "can't make path \"%s\" read-only",
 				 nth(p->readonly, p->readonly_n, rep->index));
@@ -165,14 +183,22 @@ int report_format(const struct child_plan *p, const struct child_report *rep, st
 		return error_set(e, -err, "write sysctl /proc/%s",
 				 rep->index < p->sysctls_n ? p->sysctls[rep->index].path : "?");
 	if (step == STEP_RLIMIT && p->process != NULL && rep->index < p->process->rlimits_n)
-		return error_set(e, -err, "error setting rlimit %s", p->process->rlimits[rep->index].name);
+		return error_set(e, -err, "error setting rlimit %s",
+				 p->process->rlimits[rep->index].name);
 	if (step == STEP_CWD)
 		return error_set(e, -err, "chdir to cwd (\"%s\") set in config.json failed",
-				 p->process != NULL && p->process->cwd != NULL ? p->process->cwd : "");
+				 p->process != NULL && p->process->cwd != NULL ? p->process->cwd :
+										 "");
 	if (step == STEP_CWD_OUTSIDE)
-		return error_setf(e, -EPERM, "current working directory is outside of container mount namespace root");
+		return error_setf(
+			e, -EPERM,
+			"current working directory is outside of container mount namespace root");
 	if (step == STEP_CAP_BOUND || step == STEP_CAP_AMBIENT)
-		return error_set(e, -err, "%s capability %s", step == STEP_CAP_BOUND ? "drop" : "raise ambient",
-				 runtime_cap_name((int)rep->index) != NULL ? runtime_cap_name((int)rep->index) : "?");
-	return error_set(e, -err, "%s", step_texts[step] != NULL ? step_texts[step] : "child process");
+		return error_set(e, -err, "%s capability %s",
+				 step == STEP_CAP_BOUND ? "drop" : "raise ambient",
+				 runtime_cap_name((int)rep->index) != NULL ?
+					 runtime_cap_name((int)rep->index) :
+					 "?");
+	return error_set(e, -err, "%s",
+			 step_texts[step] != NULL ? step_texts[step] : "child process");
 }

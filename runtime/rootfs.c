@@ -31,9 +31,9 @@ static const struct {
 };
 
 static const struct plan_link default_links[] = {
-	{ "/proc/self/fd", "/dev/fd" },	     { "/proc/self/fd/0", "/dev/stdin" },
+	{ "/proc/self/fd", "/dev/fd" },	      { "/proc/self/fd/0", "/dev/stdin" },
 	{ "/proc/self/fd/1", "/dev/stdout" }, { "/proc/self/fd/2", "/dev/stderr" },
-	{ "/proc/kcore", "/dev/core" },	     { "pts/ptmx", "/dev/ptmx" },
+	{ "/proc/kcore", "/dev/core" },	      { "pts/ptmx", "/dev/ptmx" },
 };
 
 static void set_device(struct child_plan *plan, const struct plan_device *d)
@@ -58,7 +58,8 @@ int prepare_devices(struct prepared *pr, const struct spec *s, struct error *e)
 	if (plan->devices == NULL)
 		return error_set(e, -ENOMEM, "linux.devices");
 	for (size_t i = 0; i < defaults; i++)
-		set_device(plan, &(struct plan_device){ .path = default_devices[i].path, .mode = S_IFCHR | 0666,
+		set_device(plan, &(struct plan_device){ .path = default_devices[i].path,
+							.mode = S_IFCHR | 0666,
 							.dev = makedev(default_devices[i].major,
 								       default_devices[i].minor),
 							.fd = -1 });
@@ -67,9 +68,12 @@ int prepare_devices(struct prepared *pr, const struct spec *s, struct error *e)
 
 		if (child_path_is(d->path, "dev/ptmx") || child_path_is(d->path, "dev/console"))
 			continue; /* these are ours: a link, and the terminal */
-		set_device(plan, &(struct plan_device){ .path = d->path, .mode = d->type | d->mode,
-							.dev = makedev(d->major, d->minor), .uid = d->uid,
-							.gid = d->gid, .fd = -1 });
+		set_device(plan, &(struct plan_device){ .path = d->path,
+							.mode = d->type | d->mode,
+							.dev = makedev(d->major, d->minor),
+							.uid = d->uid,
+							.gid = d->gid,
+							.fd = -1 });
 	}
 	plan->links = default_links;
 	plan->links_n = sizeof(default_links) / sizeof(default_links[0]);
@@ -85,11 +89,13 @@ static const char *own_group(struct prepared *pr, const char *self_cgroup, const
 		const char *end = strchr(line, '\n'), *name = strchr(line, ':'), *path;
 		size_t n;
 
-		if (name != NULL && (path = strchr(name + 1, ':')) != NULL && (end == NULL || path < end)) {
+		if (name != NULL && (path = strchr(name + 1, ':')) != NULL &&
+		    (end == NULL || path < end)) {
 			n = (size_t)(path - name - 1);
 			if (n == strlen(options) && strncmp(name + 1, options, n) == 0)
 				return prepared_printf(pr, "%.*s",
-						       (int)(end != NULL ? end - path - 1 : (long)strlen(path + 1)),
+						       (int)(end != NULL ? end - path - 1 :
+									   (long)strlen(path + 1)),
 						       path + 1);
 		}
 		line = end != NULL ? end + 1 : NULL;
@@ -178,14 +184,15 @@ static unsigned long propagation_flag(const char *p)
 	return 0;
 }
 
-int prepare_rootfs(struct prepared *pr, const struct spec *s, const char *bundle, const struct prepare_host *h,
-		   struct error *e)
+int prepare_rootfs(struct prepared *pr, const struct spec *s, const char *bundle,
+		   const struct prepare_host *h, struct error *e)
 {
 	struct child_plan *plan = &pr->plan;
 	int r;
 
 	(void)h;
-	plan->rootfs = s->root_path[0] == '/' ? s->root_path : prepared_printf(pr, "%s/%s", bundle, s->root_path);
+	plan->rootfs = s->root_path[0] == '/' ? s->root_path :
+						prepared_printf(pr, "%s/%s", bundle, s->root_path);
 	if (plan->rootfs == NULL)
 		return error_set(e, -ENOMEM, "root.path");
 	plan->root_readonly = s->root_readonly;

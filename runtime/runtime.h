@@ -24,28 +24,31 @@ struct runtime_container; /* a container this process created */
 /* What to create. Zero-initialise with RUNTIME_CREATE_INIT, all pointers and fds are borrowed. */
 struct runtime_create {
 	const char *id;
-	const char *bundle;	/* absolute path, for state and hooks */
-	int bundle_fd;		/* O_DIRECTORY fd of it; config.json is read from here ... */
-	const char *config;	/* ... unless its text is given here (it must equal the file) */
+	const char *bundle; /* absolute path, for state and hooks */
+	int bundle_fd;	    /* O_DIRECTORY fd of it; config.json is read from here ... */
+	const char *config; /* ... unless its text is given here (it must equal the file) */
 	size_t config_len;
 	const char *config_name; /* another name than "config.json", or NULL */
-	int state_root_fd;	/* -1: keep no state on disk, the start gate is in this process */
+	int state_root_fd;	 /* -1: keep no state on disk, the start gate is in this process */
 	const char *state_root;
-	int stdio[3];		/* become 0,1,2 of the container; -1 = inherit ours. Ignored with a terminal */
-	int console_sock_fd;	/* connected AF_UNIX socket that gets the pty master; -1 with terminal=true: see ret_console_fd */
-	int *ret_console_fd;	/* if not NULL and terminal=true: the pty master, owned by the caller */
+	int stdio[3]; /* become 0,1,2 of the container; -1 = inherit ours. Ignored with a terminal */
+	int console_sock_fd; /* connected AF_UNIX socket that gets the pty master; -1 with terminal=true: see ret_console_fd */
+	int *ret_console_fd; /* if not NULL and terminal=true: the pty master, owned by the caller */
 	unsigned int preserve_fds; /* 3 .. 3+n-1 stay open in the container */
 	unsigned int listen_fds;   /* LISTEN_FDS: as preserve_fds, in front of them */
 	bool no_pivot;
 	bool no_new_keyring;
-	bool detach;		   /* the creator will exit before the container */
-	bool die_with_parent;	   /* the container gets SIGKILL when this process ends */
-	bool exe_is_held;	   /* a process of ours outside the container runs our executable as long as the
+	bool detach;	      /* the creator will exit before the container */
+	bool die_with_parent; /* the container gets SIGKILL when this process ends */
+	bool exe_is_held; /* a process of ours outside the container runs our executable as long as the
 				      container lives, so that it cannot be written (ETXTBSY) */
-	const char *cgroup_manager; /* "cgroupfs", "systemd", "disabled"; NULL = cgroupfs where permitted */
+	const char *
+		cgroup_manager; /* "cgroupfs", "systemd", "disabled"; NULL = cgroupfs where permitted */
 };
-#define RUNTIME_CREATE_INIT                                                                              \
-	((struct runtime_create){ .bundle_fd = -1, .state_root_fd = -1, .stdio = { -1, -1, -1 },         \
+#define RUNTIME_CREATE_INIT                                \
+	((struct runtime_create){ .bundle_fd = -1,         \
+				  .state_root_fd = -1,     \
+				  .stdio = { -1, -1, -1 }, \
 				  .console_sock_fd = -1 })
 
 /*
@@ -56,7 +59,8 @@ struct runtime_create {
  * 'exec: "nope": executable file not found in $PATH', 'exec: "/x": stat /x: no
  * such file or directory', 'exec: "/etc/passwd": permission denied'.
  */
-int runtime_container_create(const struct runtime_create *c, struct runtime_container **ret, struct error *e);
+int runtime_container_create(const struct runtime_create *c, struct runtime_container **ret,
+			     struct error *e);
 
 /* How runtime_container_start() ended when it failed, so that the CLI can choose 126 or 127. */
 enum runtime_start_result {
@@ -102,7 +106,8 @@ int runtime_pids(int state_root_fd, const char *id, pid_t **ret, size_t *ret_n, 
 /* Freeze or thaw. */
 int runtime_pause(int state_root_fd, const char *id, bool paused, struct error *e);
 /* Apply a linux.resources object given as JSON text. */
-int runtime_update(int state_root_fd, const char *id, const char *resources, size_t len, struct error *e);
+int runtime_update(int state_root_fd, const char *id, const char *resources, size_t len,
+		   struct error *e);
 /* Resource figures as one line of JSON (caller frees). */
 int runtime_stats(int state_root_fd, const char *id, char **ret, struct error *e);
 
@@ -110,7 +115,8 @@ int runtime_stats(int state_root_fd, const char *id, char **ret, struct error *e
 struct runtime_exec {
 	const char *id;
 	int state_root_fd;
-	const char *process;	 /* a process object as JSON text; NULL = the container's, changed by the rest */
+	const char *
+		process; /* a process object as JSON text; NULL = the container's, changed by the rest */
 	size_t process_len;
 	char *const *args;	 /* NULL-terminated; NULL = from process */
 	char *const *env;	 /* added entries NAME=VALUE; may be NULL */
@@ -120,9 +126,9 @@ struct runtime_exec {
 	const char *const *caps; /* capabilities to add; may be NULL */
 	const char *apparmor;
 	const char *selinux;
-	const char *cgroup;	 /* sub-group; NULL = the container's */
-	bool terminal;		 /* with args: allocate one */
-	bool no_new_privs;	 /* set it in addition to what the container says */
+	const char *cgroup; /* sub-group; NULL = the container's */
+	bool terminal;	    /* with args: allocate one */
+	bool no_new_privs;  /* set it in addition to what the container says */
 	bool ignore_paused;
 	bool detach;
 	int stdio[3];
@@ -131,8 +137,9 @@ struct runtime_exec {
 	unsigned int preserve_fds;
 	unsigned int listen_fds;
 };
-#define RUNTIME_EXEC_INIT                                                                                \
-	((struct runtime_exec){ .state_root_fd = -1, .stdio = { -1, -1, -1 }, .console_sock_fd = -1 })
+#define RUNTIME_EXEC_INIT       \
+	((struct runtime_exec){ \
+		.state_root_fd = -1, .stdio = { -1, -1, -1 }, .console_sock_fd = -1 })
 /*
  * Start it; it is a child of the caller. RUNTIME_START_OK, a positive
  * RUNTIME_START_* with e filled, or -errno. The caller reaps *ret_pid.

@@ -67,8 +67,8 @@ const char *spec_ns_file(enum spec_ns ns)
 	return ns_table[ns].file;
 }
 
-int spec_get_strings(const json_t *obj, const char *where, const char *key, const char ***ret, size_t *ret_n,
-		     struct error *e)
+int spec_get_strings(const json_t *obj, const char *where, const char *key, const char ***ret,
+		     size_t *ret_n, struct error *e)
 {
 	_cleanup_free_ const char **v = NULL;
 	json_t *arr = NULL;
@@ -103,8 +103,8 @@ int spec_get_strings(const json_t *obj, const char *where, const char *key, cons
 /* An array of objects: its size checked against max, its items handed to fn one by one. */
 typedef int (*item_fn)(const json_t *item, const char *where, void *out, struct error *e);
 
-static int get_objects(const json_t *obj, const char *where, const char *key, size_t max, size_t item_size,
-		       item_fn fn, void **ret, size_t *ret_n, struct error *e)
+static int get_objects(const json_t *obj, const char *where, const char *key, size_t max,
+		       size_t item_size, item_fn fn, void **ret, size_t *ret_n, struct error *e)
 {
 	json_t *arr = NULL;
 	char path[128];
@@ -117,7 +117,8 @@ static int get_objects(const json_t *obj, const char *where, const char *key, si
 		return r;
 	n = json_array_size(arr);
 	if (n > max)
-		return error_setf(e, -E2BIG, "%s.%s: %zu entries, at most %zu are allowed", where, key, n, max);
+		return error_setf(e, -E2BIG, "%s.%s: %zu entries, at most %zu are allowed", where,
+				  key, n, max);
 	if (n == 0)
 		return 0;
 	v = calloc(n, item_size);
@@ -129,7 +130,8 @@ static int get_objects(const json_t *obj, const char *where, const char *key, si
 	for (i = 0; i < n; i++) {
 		const json_t *item = json_array_get(arr, i);
 
-		(void)snprintf(path, sizeof(path), "%s%s%s[%zu]", where, where[0] != '\0' ? "." : "", key, i);
+		(void)snprintf(path, sizeof(path), "%s%s%s[%zu]", where,
+			       where[0] != '\0' ? "." : "", key, i);
 		if (!json_is_object(item))
 			return error_setf(e, -EINVAL, "%s: expected an object", path);
 		r = fn(item, path, v + i * item_size, e);
@@ -152,21 +154,24 @@ static int parse_range(const json_t *item, const char *where, void *out, struct 
 	return r < 0 ? r : 0;
 }
 
-static int parse_ranges(const json_t *obj, const char *where, const char *key, struct id_range **ret,
-			size_t *ret_n, struct error *e)
+static int parse_ranges(const json_t *obj, const char *where, const char *key,
+			struct id_range **ret, size_t *ret_n, struct error *e)
 {
 	void *raw_v = NULL;
 	struct id_range *raw;
 	size_t n = 0;
 	int r;
 
-	r = get_objects(obj, where, key, LIMIT_ID_RANGES, sizeof(struct id_range), parse_range, &raw_v, &n, e);
+	r = get_objects(obj, where, key, LIMIT_ID_RANGES, sizeof(struct id_range), parse_range,
+			&raw_v, &n, e);
 	raw = raw_v;
 	for (size_t i = 0; r >= 0 && i < n; i++) {
 		r = id_map_add(ret, ret_n, raw[i]);
 		if (r < 0)
-			error_setf(e, r, "%s.%s[%zu]: the range is empty, too large or overlaps another one",
-				   where, key, i);
+			error_setf(
+				e, r,
+				"%s.%s[%zu]: the range is empty, too large or overlaps another one",
+				where, key, i);
 	}
 	free(raw_v);
 	return r < 0 ? r : 0;
@@ -229,8 +234,8 @@ static int parse_hooks(struct spec *s, struct error *e)
 	for (int kind = 0; kind < SPEC_HOOK_COUNT; kind++) {
 		void *v = NULL;
 
-		r = get_objects(hooks, "hooks", spec_hook_names[kind], 4096, sizeof(struct spec_hook),
-				parse_hook, &v, &s->hooks[kind].n, e);
+		r = get_objects(hooks, "hooks", spec_hook_names[kind], 4096,
+				sizeof(struct spec_hook), parse_hook, &v, &s->hooks[kind].n, e);
 		s->hooks[kind].v = v;
 		if (r < 0)
 			return r;
@@ -265,7 +270,8 @@ static int parse_namespaces(struct spec *s, const json_t *lin, struct error *e)
 			return error_setf(e, -EINVAL, "%s.type: unknown namespace \"%s\"", path,
 					  type != NULL ? type : "");
 		if (s->ns[k].present)
-			return error_setf(e, -EINVAL, "%s: namespace \"%s\" is given twice", path, type);
+			return error_setf(e, -EINVAL, "%s: namespace \"%s\" is given twice", path,
+					  type);
 		s->ns[k].present = true;
 		if (ns_path != NULL && ns_path[0] != '\0')
 			s->ns[k].path = ns_path;
@@ -289,7 +295,8 @@ static int parse_device(const json_t *item, const char *where, void *out, struct
 	if (d->path == NULL || d->path[0] != '/')
 		return error_setf(e, -EINVAL, "%s.path: an absolute path is required", where);
 	if (type == NULL || type[0] == '\0' || type[1] != '\0' || strchr("cubp", type[0]) == NULL)
-		return error_setf(e, -EINVAL, "%s.type: one of \"c\", \"u\", \"b\", \"p\" is required", where);
+		return error_setf(e, -EINVAL,
+				  "%s.type: one of \"c\", \"u\", \"b\", \"p\" is required", where);
 	d->type = type[0] == 'b' ? S_IFBLK : type[0] == 'p' ? S_IFIFO : S_IFCHR;
 	d->major = (uint32_t)(major < 0 ? 0 : major);
 	d->minor = (uint32_t)(minor < 0 ? 0 : minor);
@@ -325,9 +332,11 @@ static int parse_time_offsets(struct spec *s, const json_t *lin, struct error *e
 			return r;
 		if (r > 0) {
 			offs[i]->present = true;
-			k = json_get_int(o, "linux.timeOffsets", "secs", INT64_MIN, INT64_MAX, &offs[i]->secs, e);
+			k = json_get_int(o, "linux.timeOffsets", "secs", INT64_MIN, INT64_MAX,
+					 &offs[i]->secs, e);
 			if (k >= 0)
-				k = json_get_u32(o, "linux.timeOffsets", "nanosecs", &offs[i]->nanosecs, e);
+				k = json_get_u32(o, "linux.timeOffsets", "nanosecs",
+						 &offs[i]->nanosecs, e);
 			if (k < 0)
 				return k;
 		}
@@ -337,7 +346,8 @@ static int parse_time_offsets(struct spec *s, const json_t *lin, struct error *e
 }
 
 /* An object whose values must all be strings (sysctl, annotations). */
-static int get_string_map(const json_t *obj, const char *where, const char *key, json_t **ret, struct error *e)
+static int get_string_map(const json_t *obj, const char *where, const char *key, json_t **ret,
+			  struct error *e)
 {
 	const char *k;
 	json_t *v;
@@ -353,10 +363,14 @@ static int get_string_map(const json_t *obj, const char *where, const char *key,
 	return 1;
 }
 
-static const char *const mempolicy_modes[] = { "MPOL_DEFAULT",	  "MPOL_PREFERRED",
-					       "MPOL_BIND",	  "MPOL_INTERLEAVE",
-					       "MPOL_LOCAL",	  "MPOL_PREFERRED_MANY",
-					       "MPOL_WEIGHTED_INTERLEAVE", NULL };
+static const char *const mempolicy_modes[] = { "MPOL_DEFAULT",
+					       "MPOL_PREFERRED",
+					       "MPOL_BIND",
+					       "MPOL_INTERLEAVE",
+					       "MPOL_LOCAL",
+					       "MPOL_PREFERRED_MANY",
+					       "MPOL_WEIGHTED_INTERLEAVE",
+					       NULL };
 static const char *const mempolicy_flags[] = { "MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES",
 					       "MPOL_F_STATIC_NODES", NULL };
 static const int mempolicy_flag_bits[] = { 1 << 13, 1 << 14, 1 << 15 };
@@ -390,7 +404,8 @@ static int parse_mempolicy(struct spec *s, const json_t *lin, struct error *e)
 		if (mode != NULL && strcmp(mode, mempolicy_modes[i]) == 0)
 			break;
 	if (mempolicy_modes[i] == NULL)
-		return error_setf(e, -EINVAL, "linux.memoryPolicy.mode: unknown mode \"%s\"", mode != NULL ? mode : "");
+		return error_setf(e, -EINVAL, "linux.memoryPolicy.mode: unknown mode \"%s\"",
+				  mode != NULL ? mode : "");
 	s->has_mempolicy = true;
 	s->mempolicy_mode = i;
 	for (size_t k = 0; k < n; k++) {
@@ -398,7 +413,9 @@ static int parse_mempolicy(struct spec *s, const json_t *lin, struct error *e)
 			if (strcmp(flags[k], mempolicy_flags[i]) == 0)
 				break;
 		if (mempolicy_flags[i] == NULL)
-			return error_setf(e, -EINVAL, "linux.memoryPolicy.flags[%zu]: unknown flag \"%s\"", k, flags[k]);
+			return error_setf(e, -EINVAL,
+					  "linux.memoryPolicy.flags[%zu]: unknown flag \"%s\"", k,
+					  flags[k]);
 		s->mempolicy_mode |= mempolicy_flag_bits[i];
 	}
 	return 0;
@@ -417,7 +434,8 @@ static int parse_personality(struct spec *s, const json_t *lin, struct error *e)
 	if (r < 0)
 		return r;
 	if (domain == NULL || (strcmp(domain, "LINUX") != 0 && strcmp(domain, "LINUX32") != 0))
-		return error_setf(e, -EINVAL, "linux.personality.domain: \"LINUX\" or \"LINUX32\" is required");
+		return error_setf(e, -EINVAL,
+				  "linux.personality.domain: \"LINUX\" or \"LINUX32\" is required");
 	s->has_personality = true;
 	s->personality = strcmp(domain, "LINUX32") == 0 ? 0x0008 : 0; /* PER_LINUX32, PER_LINUX */
 	return 0;
@@ -432,11 +450,12 @@ static int parse_linux(struct spec *s, struct error *e)
 	r = json_get_object(s->tree, "", "linux", &lin, e);
 	if (r <= 0)
 		return r;
-	if ((r = parse_namespaces(s, lin, e)) < 0 || (r = parse_idmap(lin, "linux", &s->idmap, e)) < 0 ||
+	if ((r = parse_namespaces(s, lin, e)) < 0 ||
+	    (r = parse_idmap(lin, "linux", &s->idmap, e)) < 0 ||
 	    (r = parse_time_offsets(s, lin, e)) < 0)
 		return r;
-	r = get_objects(lin, "linux", "devices", 65536, sizeof(struct spec_device), parse_device, &v,
-			&s->devices_n, e);
+	r = get_objects(lin, "linux", "devices", 65536, sizeof(struct spec_device), parse_device,
+			&v, &s->devices_n, e);
 	s->devices = v;
 	if (r < 0)
 		return r;
@@ -446,9 +465,11 @@ static int parse_linux(struct spec *s, struct error *e)
 	    (r = json_get_object(lin, "linux", "seccomp", &s->seccomp, e)) < 0 ||
 	    (r = json_get_object(lin, "linux", "intelRdt", &s->intel_rdt, e)) < 0 ||
 	    (r = json_get_object(lin, "linux", "netDevices", &s->net_devices, e)) < 0 ||
-	    (r = json_get_string(lin, "linux", "rootfsPropagation", &s->rootfs_propagation, e)) < 0 ||
+	    (r = json_get_string(lin, "linux", "rootfsPropagation", &s->rootfs_propagation, e)) <
+		    0 ||
 	    (r = spec_get_strings(lin, "linux", "maskedPaths", &s->masked, &s->masked_n, e)) < 0 ||
-	    (r = spec_get_strings(lin, "linux", "readonlyPaths", &s->readonly, &s->readonly_n, e)) < 0 ||
+	    (r = spec_get_strings(lin, "linux", "readonlyPaths", &s->readonly, &s->readonly_n, e)) <
+		    0 ||
 	    (r = json_get_string(lin, "linux", "mountLabel", &s->mount_label, e)) < 0 ||
 	    (r = parse_personality(s, lin, e)) < 0)
 		return r;
@@ -481,12 +502,13 @@ static int parse_tree(struct spec *s, struct error *e)
 	if ((r = json_get_string(s->tree, "", "hostname", &s->hostname, e)) < 0 ||
 	    (r = json_get_string(s->tree, "", "domainname", &s->domainname, e)) < 0)
 		return r;
-	r = get_objects(s->tree, "", "mounts", LIMIT_MOUNTS, sizeof(struct spec_mount), parse_mount, &v,
-			&s->mounts_n, e);
+	r = get_objects(s->tree, "", "mounts", LIMIT_MOUNTS, sizeof(struct spec_mount), parse_mount,
+			&v, &s->mounts_n, e);
 	s->mounts = v;
 	if (r < 0)
 		return r;
-	if ((r = parse_hooks(s, e)) < 0 || (r = get_string_map(s->tree, "", "annotations", &s->annotations, e)) < 0)
+	if ((r = parse_hooks(s, e)) < 0 ||
+	    (r = get_string_map(s->tree, "", "annotations", &s->annotations, e)) < 0)
 		return r;
 	return parse_linux(s, e);
 }

@@ -96,8 +96,8 @@ struct spec_process {
 
 struct spec_mount {
 	const char *destination;
-	const char *type;   /* NULL = none given */
-	const char *source; /* NULL = none given */
+	const char *type;     /* NULL = none given */
+	const char *source;   /* NULL = none given */
 	const char **options; /* NULL-terminated; may be NULL */
 	size_t options_n;
 	struct id_map idmap; /* uidMappings, gidMappings */
@@ -165,10 +165,10 @@ struct spec {
 	struct spec_device *devices;
 	size_t devices_n;
 	const char *cgroups_path;
-	json_t *resources; /* object or NULL */
-	json_t *sysctl;	   /* object of strings or NULL */
-	json_t *seccomp;   /* object or NULL */
-	json_t *intel_rdt; /* object or NULL */
+	json_t *resources;   /* object or NULL */
+	json_t *sysctl;	     /* object of strings or NULL */
+	json_t *seccomp;     /* object or NULL */
+	json_t *intel_rdt;   /* object or NULL */
 	json_t *net_devices; /* object or NULL */
 	const char *rootfs_propagation;
 	const char **masked;
@@ -187,7 +187,8 @@ struct spec {
 int spec_parse(const char *text, size_t len, struct spec *ret, struct error *e);
 void spec_fini(struct spec *s);
 /* A process object alone (exec --process). Strings are borrowed from obj. where is its JSON path. */
-int spec_process_parse(const json_t *obj, const char *where, struct spec_process *ret, struct error *e);
+int spec_process_parse(const json_t *obj, const char *where, struct spec_process *ret,
+		       struct error *e);
 void spec_process_fini(struct spec_process *p);
 
 /* The refusal rules: what is well-formed but cannot be done. */
@@ -209,7 +210,7 @@ const char *const *spec_mempolicy_flags(void);
  * Array of strings as a NULL-terminated vector of borrowed pointers; the
  * vector is the caller's to free. A missing key gives NULL, 0.
  */
-int spec_get_strings(const json_t *obj, const char *where, const char *key, const char ***ret, size_t *ret_n,
-		     struct error *e);
+int spec_get_strings(const json_t *obj, const char *where, const char *key, const char ***ret,
+		     size_t *ret_n, struct error *e);
 
 #endif

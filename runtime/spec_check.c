@@ -23,14 +23,17 @@ static int check_version(const struct spec *s, struct error *e)
 
 	/* any 1.x is taken: minor versions only add optional fields */
 	if (v[0] != '1' || v[1] != '.' || !isdigit((unsigned char)v[2]))
-		return error_setf(e, -EINVAL, "config.json: ociVersion: \"%.32s\" is not supported (1.x is)", v);
+		return error_setf(e, -EINVAL,
+				  "config.json: ociVersion: \"%.32s\" is not supported (1.x is)",
+				  v);
 	return 0;
 }
 
 static int check_sysctl(const struct spec *s, struct error *e)
 {
-	static const char *const ipc_keys[] = { "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni",
-						"kernel.sem",	 "kernel.shmall", "kernel.shmmax",
+	static const char *const ipc_keys[] = { "kernel.msgmax", "kernel.msgmnb",
+						"kernel.msgmni", "kernel.sem",
+						"kernel.shmall", "kernel.shmmax",
 						"kernel.shmmni", "kernel.shm_rmid_forced" };
 	const char *key;
 	json_t *val;
@@ -40,31 +43,45 @@ static int check_sysctl(const struct spec *s, struct error *e)
 
 		(void)val;
 		if (key[0] == '\0' || strstr(key, "..") != NULL || key[0] == '/' || key[0] == '.')
-			return error_setf(e, -EINVAL, "linux.sysctl: \"%s\" is not a sysctl name", key);
+			return error_setf(e, -EINVAL, "linux.sysctl: \"%s\" is not a sysctl name",
+					  key);
 		for (size_t i = 0; i < sizeof(ipc_keys) / sizeof(ipc_keys[0]); i++)
 			ipc = ipc || strcmp(key, ipc_keys[i]) == 0;
 		if (ipc) {
 			if (!s->ns[SPEC_NS_IPC].present)
-				return error_setf(e, -EINVAL, "sysctl \"%s\" is not allowed in the hosts ipc namespace", key);
+				return error_setf(
+					e, -EINVAL,
+					"sysctl \"%s\" is not allowed in the hosts ipc namespace",
+					key);
 			continue;
 		}
 		if (str_starts(key, "net.") || str_starts(key, "net/")) {
 			if (!s->ns[SPEC_NS_NETWORK].present)
-				return error_setf(e, -EINVAL, "sysctl \"%s\" not allowed in host network namespace", key);
+				return error_setf(
+					e, -EINVAL,
+					"sysctl \"%s\" not allowed in host network namespace", key);
 			continue;
 		}
 		if (str_starts(key, "user.") && s->ns[SPEC_NS_USER].present)
 			continue;
 		if (strcmp(key, "kernel.domainname") == 0 || strcmp(key, "kernel.hostname") == 0) {
 			if (!s->ns[SPEC_NS_UTS].present)
-				return error_setf(e, -EINVAL, "sysctl \"%s\" is not allowed in the hosts uts namespace", key);
+				return error_setf(
+					e, -EINVAL,
+					"sysctl \"%s\" is not allowed in the hosts uts namespace",
+					key);
 			if (s->domainname != NULL && strcmp(key, "kernel.domainname") == 0)
-				return error_setf(e, -EINVAL, "sysctl \"%s\" conflicts with the field domainname", key);
+				return error_setf(
+					e, -EINVAL,
+					"sysctl \"%s\" conflicts with the field domainname", key);
 			if (s->hostname != NULL && strcmp(key, "kernel.hostname") == 0)
-				return error_setf(e, -EINVAL, "sysctl \"%s\" conflicts with the field hostname", key);
+				return error_setf(e, -EINVAL,
+						  "sysctl \"%s\" conflicts with the field hostname",
+						  key);
 			continue;
 		}
-		return error_setf(e, -EINVAL, "sysctl \"%s\" is not in a separate kernel namespace", key);
+		return error_setf(e, -EINVAL, "sysctl \"%s\" is not in a separate kernel namespace",
+				  key);
 	}
 	return 0;
 }
@@ -77,20 +94,30 @@ static int check_namespaces(const struct spec *s, struct error *e)
 		return error_setf(e, -EINVAL, "linux.namespaces: a mount namespace is required");
 	for (int k = 0; k < SPEC_NS_COUNT; k++)
 		if (s->ns[k].path != NULL && s->ns[k].path[0] != '/')
-			return error_setf(e, -EINVAL, "linux.namespaces: the path \"%s\" of %s is not absolute",
+			return error_setf(e, -EINVAL,
+					  "linux.namespaces: the path \"%s\" of %s is not absolute",
 					  s->ns[k].path, spec_ns_name((enum spec_ns)k));
 	if (s->hostname != NULL && s->hostname[0] != '\0' && !s->ns[SPEC_NS_UTS].present)
-		return error_setf(e, -EINVAL, "unable to set hostname without a private UTS namespace");
+		return error_setf(e, -EINVAL,
+				  "unable to set hostname without a private UTS namespace");
 	if (s->domainname != NULL && s->domainname[0] != '\0' && !s->ns[SPEC_NS_UTS].present)
-		return error_setf(e, -EINVAL, "unable to set domainname without a private UTS namespace");
+		return error_setf(e, -EINVAL,
+				  "unable to set domainname without a private UTS namespace");
 	if (user_new && (s->idmap.uid_n == 0) != (s->idmap.gid_n == 0))
-		return error_setf(e, -EINVAL, "linux: uidMappings and gidMappings must be given together");
+		return error_setf(e, -EINVAL,
+				  "linux: uidMappings and gidMappings must be given together");
 	if (!s->ns[SPEC_NS_USER].present && (s->idmap.uid_n > 0 || s->idmap.gid_n > 0))
-		return error_setf(e, -EINVAL, "user namespace mappings specified, but user namespace isn't enabled in the config");
+		return error_setf(
+			e, -EINVAL,
+			"user namespace mappings specified, but user namespace isn't enabled in the config");
 	if ((s->monotonic.present || s->boottime.present) && !s->ns[SPEC_NS_TIME].present)
-		return error_setf(e, -EINVAL, "time namespace offsets specified, but time namespace isn't enabled in the config");
+		return error_setf(
+			e, -EINVAL,
+			"time namespace offsets specified, but time namespace isn't enabled in the config");
 	if ((s->monotonic.present || s->boottime.present) && s->ns[SPEC_NS_TIME].path != NULL)
-		return error_setf(e, -EINVAL, "time namespace offsets cannot be given together with a time namespace path");
+		return error_setf(
+			e, -EINVAL,
+			"time namespace offsets cannot be given together with a time namespace path");
 	return 0;
 }
 
@@ -110,14 +137,16 @@ int spec_process_check(const struct spec_process *p, struct error *e)
 	}
 	for (size_t i = 0; i < p->rlimits_n; i++)
 		if (p->rlimits[i].soft > p->rlimits[i].hard)
-			return error_setf(e, -EINVAL, "process.rlimits: %s: the soft limit is above the hard limit",
-					  p->rlimits[i].name);
+			return error_setf(
+				e, -EINVAL,
+				"process.rlimits: %s: the soft limit is above the hard limit",
+				p->rlimits[i].name);
 	return 0;
 }
 
 static int check_propagation(const char *p, struct error *e)
 {
-	static const char *const known[] = { "shared",	"rshared",  "slave",	 "rslave",
+	static const char *const known[] = { "shared",	"rshared",  "slave",	  "rslave",
 					     "private", "rprivate", "unbindable", "runbindable" };
 
 	if (p == NULL || p[0] == '\0')
@@ -143,15 +172,23 @@ int spec_check(const struct spec *s, struct error *e)
 		return r;
 	for (size_t i = 0; i < s->masked_n; i++)
 		if (s->masked[i][0] != '/')
-			return error_setf(e, -EINVAL, "linux.maskedPaths[%zu]: an absolute path is required", i);
+			return error_setf(e, -EINVAL,
+					  "linux.maskedPaths[%zu]: an absolute path is required",
+					  i);
 	for (size_t i = 0; i < s->readonly_n; i++)
 		if (s->readonly[i][0] != '/')
-			return error_setf(e, -EINVAL, "linux.readonlyPaths[%zu]: an absolute path is required", i);
-	if (s->mount_label != NULL && s->mount_label[0] != '\0' && strchr(s->mount_label, '"') != NULL)
+			return error_setf(e, -EINVAL,
+					  "linux.readonlyPaths[%zu]: an absolute path is required",
+					  i);
+	if (s->mount_label != NULL && s->mount_label[0] != '\0' &&
+	    strchr(s->mount_label, '"') != NULL)
 		return error_setf(e, -EINVAL, "linux.mountLabel: must not contain a quote");
 	if (s->net_devices != NULL && json_object_size(s->net_devices) > 0)
-		return error_setf(e, -ENOTSUP, "linux.netDevices: moving network devices is not supported by this runtime");
+		return error_setf(
+			e, -ENOTSUP,
+			"linux.netDevices: moving network devices is not supported by this runtime");
 	if (s->intel_rdt != NULL && json_object_size(s->intel_rdt) > 0)
-		return error_setf(e, -ENOTSUP, "linux.intelRdt: resctrl is not supported by this runtime");
+		return error_setf(e, -ENOTSUP,
+				  "linux.intelRdt: resctrl is not supported by this runtime");
 	return 0;
 }

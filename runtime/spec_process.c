@@ -25,14 +25,22 @@ static const struct {
 	const char *name;
 	int resource;
 } rlimit_names[] = {
-	{ "RLIMIT_AS", RLIMIT_AS },	      { "RLIMIT_CORE", RLIMIT_CORE },
-	{ "RLIMIT_CPU", RLIMIT_CPU },	      { "RLIMIT_DATA", RLIMIT_DATA },
-	{ "RLIMIT_FSIZE", RLIMIT_FSIZE },     { "RLIMIT_LOCKS", RLIMIT_LOCKS },
-	{ "RLIMIT_MEMLOCK", RLIMIT_MEMLOCK }, { "RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE },
-	{ "RLIMIT_NICE", RLIMIT_NICE },	      { "RLIMIT_NOFILE", RLIMIT_NOFILE },
-	{ "RLIMIT_NPROC", RLIMIT_NPROC },     { "RLIMIT_RSS", RLIMIT_RSS },
-	{ "RLIMIT_RTPRIO", RLIMIT_RTPRIO },   { "RLIMIT_RTTIME", RLIMIT_RTTIME },
-	{ "RLIMIT_SIGPENDING", RLIMIT_SIGPENDING }, { "RLIMIT_STACK", RLIMIT_STACK },
+	{ "RLIMIT_AS", RLIMIT_AS },
+	{ "RLIMIT_CORE", RLIMIT_CORE },
+	{ "RLIMIT_CPU", RLIMIT_CPU },
+	{ "RLIMIT_DATA", RLIMIT_DATA },
+	{ "RLIMIT_FSIZE", RLIMIT_FSIZE },
+	{ "RLIMIT_LOCKS", RLIMIT_LOCKS },
+	{ "RLIMIT_MEMLOCK", RLIMIT_MEMLOCK },
+	{ "RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE },
+	{ "RLIMIT_NICE", RLIMIT_NICE },
+	{ "RLIMIT_NOFILE", RLIMIT_NOFILE },
+	{ "RLIMIT_NPROC", RLIMIT_NPROC },
+	{ "RLIMIT_RSS", RLIMIT_RSS },
+	{ "RLIMIT_RTPRIO", RLIMIT_RTPRIO },
+	{ "RLIMIT_RTTIME", RLIMIT_RTTIME },
+	{ "RLIMIT_SIGPENDING", RLIMIT_SIGPENDING },
+	{ "RLIMIT_STACK", RLIMIT_STACK },
 };
 
 int spec_rlimit_parse(const char *name)
@@ -79,7 +87,8 @@ static int parse_user(const json_t *obj, const char *where, struct spec_process 
 		json_int_t v = json_integer_value(item);
 
 		if (!json_is_integer(item) || v < 0 || v > 0xfffffffeLL)
-			return error_setf(e, -EINVAL, "%s.additionalGids[%zu]: expected a group id", path, i);
+			return error_setf(e, -EINVAL, "%s.additionalGids[%zu]: expected a group id",
+					  path, i);
 		p->gids[i] = (gid_t)v;
 	}
 	return 0;
@@ -87,8 +96,8 @@ static int parse_user(const json_t *obj, const char *where, struct spec_process 
 
 static int parse_caps(const json_t *obj, const char *where, struct spec_process *p, struct error *e)
 {
-	static const char *const keys[SPEC_CAP_COUNT] = { "bounding", "effective", "inheritable", "permitted",
-							  "ambient" };
+	static const char *const keys[SPEC_CAP_COUNT] = { "bounding", "effective", "inheritable",
+							  "permitted", "ambient" };
 	char path[96];
 	json_t *caps = NULL;
 	int r;
@@ -109,7 +118,8 @@ static int parse_caps(const json_t *obj, const char *where, struct spec_process 
 			int cap;
 
 			if (name == NULL)
-				return error_setf(e, -EINVAL, "%s.%s[%zu]: expected a string", path, keys[set], i);
+				return error_setf(e, -EINVAL, "%s.%s[%zu]: expected a string", path,
+						  keys[set], i);
 			cap = runtime_cap_parse(name);
 			if (cap >= 0 && cap < 64)
 				p->caps[set] |= 1ull << cap;
@@ -121,7 +131,8 @@ static int parse_caps(const json_t *obj, const char *where, struct spec_process 
 }
 
 /* Limits reach 2^64-1; jansson keeps integers signed, base/json.h turns larger ones into reals or refuses them. */
-static int get_limit(const json_t *item, const char *where, const char *key, uint64_t *ret, struct error *e)
+static int get_limit(const json_t *item, const char *where, const char *key, uint64_t *ret,
+		     struct error *e)
 {
 	const json_t *v = json_object_get(item, key);
 
@@ -139,7 +150,8 @@ static int get_limit(const json_t *item, const char *where, const char *key, uin
 	return error_setf(e, -EINVAL, "%s.%s: expected a number", where, key);
 }
 
-static int parse_rlimits(const json_t *obj, const char *where, struct spec_process *p, struct error *e)
+static int parse_rlimits(const json_t *obj, const char *where, struct spec_process *p,
+			 struct error *e)
 {
 	json_t *arr = NULL;
 	char path[96];
@@ -151,7 +163,8 @@ static int parse_rlimits(const json_t *obj, const char *where, struct spec_proce
 		return r;
 	n = json_array_size(arr);
 	if (n > RLIM_NLIMITS)
-		return error_setf(e, -EINVAL, "%s.rlimits: more than %d entries", where, RLIM_NLIMITS);
+		return error_setf(e, -EINVAL, "%s.rlimits: more than %d entries", where,
+				  RLIM_NLIMITS);
 	p->rlimits = calloc(n + 1, sizeof(*p->rlimits));
 	if (p->rlimits == NULL)
 		return error_set(e, -ENOMEM, "%s.rlimits", where);
@@ -173,20 +186,24 @@ static int parse_rlimits(const json_t *obj, const char *where, struct spec_proce
 			return r;
 		for (size_t k = 0; k < i; k++)
 			if (p->rlimits[k].resource == l->resource)
-				return error_setf(e, -EINVAL, "%s.type: %s is given twice", path, l->name);
+				return error_setf(e, -EINVAL, "%s.type: %s is given twice", path,
+						  l->name);
 		p->rlimits_n = i + 1;
 	}
 	return 0;
 }
 
-static int parse_scheduler(const json_t *obj, const char *where, struct spec_process *p, struct error *e)
+static int parse_scheduler(const json_t *obj, const char *where, struct spec_process *p,
+			   struct error *e)
 {
-	static const char *const policies[] = { "SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH",
-						"SCHED_ISO",   "SCHED_IDLE", "SCHED_DEADLINE" };
-	static const char *const flags[] = { "SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_RECLAIM",
-					     "SCHED_FLAG_DL_OVERRUN",	 "SCHED_FLAG_KEEP_POLICY",
-					     "SCHED_FLAG_KEEP_PARAMS",	 "SCHED_FLAG_UTIL_CLAMP_MIN",
-					     "SCHED_FLAG_UTIL_CLAMP_MAX" };
+	static const char *const policies[] = { "SCHED_OTHER",	 "SCHED_FIFO", "SCHED_RR",
+						"SCHED_BATCH",	 "SCHED_ISO",  "SCHED_IDLE",
+						"SCHED_DEADLINE" };
+	static const char *const flags[] = {
+		"SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_RECLAIM",     "SCHED_FLAG_DL_OVERRUN",
+		"SCHED_FLAG_KEEP_POLICY",   "SCHED_FLAG_KEEP_PARAMS", "SCHED_FLAG_UTIL_CLAMP_MIN",
+		"SCHED_FLAG_UTIL_CLAMP_MAX"
+	};
 	_cleanup_free_ const char **names = NULL;
 	struct spec_scheduler *s = &p->sched;
 	const char *policy = NULL;
@@ -212,24 +229,32 @@ static int parse_scheduler(const json_t *obj, const char *where, struct spec_pro
 		if (policy != NULL && strcmp(policy, policies[k]) == 0)
 			break;
 	if (k == sizeof(policies) / sizeof(policies[0]))
-		return error_setf(e, -EINVAL, "%s.policy: unknown policy \"%s\"", path, policy != NULL ? policy : "");
-	*s = (struct spec_scheduler){ .present = true, .policy = (uint32_t)k, .nice = (int32_t)nice,
-				      .priority = (uint32_t)prio, .runtime = (uint64_t)runtime,
-				      .deadline = (uint64_t)deadline, .period = (uint64_t)period };
+		return error_setf(e, -EINVAL, "%s.policy: unknown policy \"%s\"", path,
+				  policy != NULL ? policy : "");
+	*s = (struct spec_scheduler){ .present = true,
+				      .policy = (uint32_t)k,
+				      .nice = (int32_t)nice,
+				      .priority = (uint32_t)prio,
+				      .runtime = (uint64_t)runtime,
+				      .deadline = (uint64_t)deadline,
+				      .period = (uint64_t)period };
 	for (size_t i = 0; i < n; i++) {
 		for (k = 0; k < sizeof(flags) / sizeof(flags[0]); k++)
 			if (strcmp(names[i], flags[k]) == 0)
 				break;
 		if (k == sizeof(flags) / sizeof(flags[0]))
-			return error_setf(e, -EINVAL, "%s.flags[%zu]: unknown flag \"%s\"", path, i, names[i]);
+			return error_setf(e, -EINVAL, "%s.flags[%zu]: unknown flag \"%s\"", path, i,
+					  names[i]);
 		s->flags |= 1ull << k;
 	}
 	return 0;
 }
 
-static int parse_ioprio(const json_t *obj, const char *where, struct spec_process *p, struct error *e)
+static int parse_ioprio(const json_t *obj, const char *where, struct spec_process *p,
+			struct error *e)
 {
-	static const char *const classes[] = { "", "IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE" };
+	static const char *const classes[] = { "", "IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE",
+					       "IOPRIO_CLASS_IDLE" };
 	const char *cls = NULL;
 	json_t *o = NULL;
 	char path[96];
@@ -250,10 +275,12 @@ static int parse_ioprio(const json_t *obj, const char *where, struct spec_proces
 			return 0;
 		}
 	}
-	return error_setf(e, -EINVAL, "%s.class: unknown class \"%s\"", path, cls != NULL ? cls : "");
+	return error_setf(e, -EINVAL, "%s.class: unknown class \"%s\"", path,
+			  cls != NULL ? cls : "");
 }
 
-static int parse_console_size(const json_t *obj, const char *where, struct spec_process *p, struct error *e)
+static int parse_console_size(const json_t *obj, const char *where, struct spec_process *p,
+			      struct error *e)
 {
 	char path[96];
 	json_t *o = NULL;
@@ -272,18 +299,20 @@ static int parse_console_size(const json_t *obj, const char *where, struct spec_
 	return 0;
 }
 
-static int parse_process(const json_t *obj, const char *where, struct spec_process *p, struct error *e)
+static int parse_process(const json_t *obj, const char *where, struct spec_process *p,
+			 struct error *e)
 {
 	json_t *aff = NULL;
 	int64_t oom = 0;
 	int r;
 
 	if ((r = json_get_bool(obj, where, "terminal", &p->terminal, e)) < 0 ||
-	    (r = parse_console_size(obj, where, p, e)) < 0 || (r = parse_user(obj, where, p, e)) < 0 ||
+	    (r = parse_console_size(obj, where, p, e)) < 0 ||
+	    (r = parse_user(obj, where, p, e)) < 0 ||
 	    (r = spec_get_strings(obj, where, "args", &p->args, &p->args_n, e)) < 0 ||
 	    (r = spec_get_strings(obj, where, "env", &p->env, &p->env_n, e)) < 0 ||
-	    (r = json_get_string(obj, where, "cwd", &p->cwd, e)) < 0 || (r = parse_caps(obj, where, p, e)) < 0 ||
-	    (r = parse_rlimits(obj, where, p, e)) < 0 ||
+	    (r = json_get_string(obj, where, "cwd", &p->cwd, e)) < 0 ||
+	    (r = parse_caps(obj, where, p, e)) < 0 || (r = parse_rlimits(obj, where, p, e)) < 0 ||
 	    (r = json_get_bool(obj, where, "noNewPrivileges", &p->no_new_privs, e)) < 0)
 		return r;
 	r = json_get_int(obj, where, "oomScoreAdj", -1000, 1000, &oom, e);
@@ -293,17 +322,21 @@ static int parse_process(const json_t *obj, const char *where, struct spec_proce
 	p->oom_score_adj = (int32_t)oom;
 	if ((r = json_get_string(obj, where, "apparmorProfile", &p->apparmor, e)) < 0 ||
 	    (r = json_get_string(obj, where, "selinuxLabel", &p->selinux, e)) < 0 ||
-	    (r = parse_scheduler(obj, where, p, e)) < 0 || (r = parse_ioprio(obj, where, p, e)) < 0 ||
+	    (r = parse_scheduler(obj, where, p, e)) < 0 ||
+	    (r = parse_ioprio(obj, where, p, e)) < 0 ||
 	    (r = json_get_object(obj, where, "execCPUAffinity", &aff, e)) < 0 ||
-	    (r = json_get_string(aff, "process.execCPUAffinity", "initial", &p->cpu_affinity_initial, e)) < 0 ||
-	    (r = json_get_string(aff, "process.execCPUAffinity", "final", &p->cpu_affinity_final, e)) < 0)
+	    (r = json_get_string(aff, "process.execCPUAffinity", "initial",
+				 &p->cpu_affinity_initial, e)) < 0 ||
+	    (r = json_get_string(aff, "process.execCPUAffinity", "final", &p->cpu_affinity_final,
+				 e)) < 0)
 		return r;
 	if (p->env_n > LIMIT_ENV)
 		return error_setf(e, -E2BIG, "%s.env: more than %d entries", where, LIMIT_ENV);
 	return 0;
 }
 
-int spec_process_parse(const json_t *obj, const char *where, struct spec_process *ret, struct error *e)
+int spec_process_parse(const json_t *obj, const char *where, struct spec_process *ret,
+		       struct error *e)
 {
 	struct spec_process p = { .umask = -1 };
 	int r;

@@ -33,7 +33,8 @@
 #include "runtime/state.h"
 
 static const char *const status_names[] = { "creating", "created", "running", "paused", "stopped" };
-static_assert(sizeof(status_names) / sizeof(status_names[0]) == STATE_COUNT, "one name for each status");
+static_assert(sizeof(status_names) / sizeof(status_names[0]) == STATE_COUNT,
+	      "one name for each status");
 
 const char *state_status_name(enum state_status st)
 {
@@ -47,7 +48,8 @@ char *state_now(void)
 	char text[64];
 
 	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	if (gmtime_r(&ts.tv_sec, &tm) == NULL || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+	if (gmtime_r(&ts.tv_sec, &tm) == NULL ||
+	    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
 		return NULL;
 	return str_printf("%s.%09ldZ", text, ts.tv_nsec);
 }
@@ -71,9 +73,11 @@ int state_save(const struct state *s, struct error *e)
 	_cleanup_free_ char *text = NULL;
 	int r;
 
-	j = json_pack("{s:s,s:I,s:s,s:s,s:s,s:s,s:s*}", "id", s->id, "pid", (json_int_t)s->pid, "bundle", s->bundle,
-		      "rootfs", s->rootfs, "created", s->created, "startTime", "", "program", s->program);
-	if (j == NULL || json_object_set_new(j, "startTime", json_sprintf("%llu", s->start_time)) < 0 ||
+	j = json_pack("{s:s,s:I,s:s,s:s,s:s,s:s,s:s*}", "id", s->id, "pid", (json_int_t)s->pid,
+		      "bundle", s->bundle, "rootfs", s->rootfs, "created", s->created, "startTime",
+		      "", "program", s->program);
+	if (j == NULL ||
+	    json_object_set_new(j, "startTime", json_sprintf("%llu", s->start_time)) < 0 ||
 	    (s->annotations != NULL && json_object_set(j, "annotations", s->annotations) < 0) ||
 	    (s->cgroup != NULL && json_object_set(j, "cgroup", s->cgroup) < 0))
 		return error_set(e, -ENOMEM, "state of container %s", s->id);
@@ -102,8 +106,10 @@ static int parse_state(struct state *s, const json_t *j, struct error *e)
 	int64_t pid = 0;
 	int r;
 
-	if ((r = dup_string(j, "id", &s->id, e)) < 0 || (r = dup_string(j, "bundle", &s->bundle, e)) < 0 ||
-	    (r = dup_string(j, "rootfs", &s->rootfs, e)) < 0 || (r = dup_string(j, "created", &s->created, e)) < 0 ||
+	if ((r = dup_string(j, "id", &s->id, e)) < 0 ||
+	    (r = dup_string(j, "bundle", &s->bundle, e)) < 0 ||
+	    (r = dup_string(j, "rootfs", &s->rootfs, e)) < 0 ||
+	    (r = dup_string(j, "created", &s->created, e)) < 0 ||
 	    (r = dup_string(j, "program", &s->program, e)) < 0 ||
 	    (r = json_get_int(j, STATE_FILE, "pid", 0, INT32_MAX, &pid, e)) < 0 ||
 	    (r = json_get_string(j, STATE_FILE, "startTime", &start, e)) < 0)
@@ -133,12 +139,15 @@ int state_load(int root_fd, const char *id, struct state *ret, struct error *e)
 
 	if (!id_container_valid(id))
 		return error_setf(e, -EINVAL, "invalid container id format: \"%.64s\"", id);
-	s.dir_fd = root_fd < 0 ? -1 : openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	s.dir_fd = root_fd < 0 ?
+			   -1 :
+			   openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s.dir_fd < 0 && root_fd >= 0 && errno != ENOENT)
 		return error_set(e, -errno, "open the state of container %s", id);
 	if (s.dir_fd < 0 || faccessat(s.dir_fd, STATE_FILE, F_OK, 0) < 0) {
 		close_fd(&s.dir_fd);
-		return error_setf(e, -ENOENT, "container \"%s\" does not exist: container does not exist", id);
+		return error_setf(e, -ENOENT,
+				  "container \"%s\" does not exist: container does not exist", id);
 	}
 	r = fd_read_file_at(s.dir_fd, STATE_FILE, LIMIT_JSON_BYTES, &text, &len, e);
 	if (r == 0) {
@@ -193,9 +202,10 @@ char *state_text(const struct state *s, enum state_status st, bool compact)
 {
 	_cleanup_json_ json_t *j = NULL;
 
-	j = json_pack("{s:s,s:s,s:I,s:s,s:s,s:s,s:s,s:s}", "ociVersion", "1.0.2", "id", s->id, "pid",
-		      (json_int_t)(st == STATE_STOPPED ? 0 : s->pid), "status", status_names[st], "bundle", s->bundle,
-		      "rootfs", s->rootfs, "created", s->created, "owner", "");
+	j = json_pack("{s:s,s:s,s:I,s:s,s:s,s:s,s:s,s:s}", "ociVersion", "1.0.2", "id", s->id,
+		      "pid", (json_int_t)(st == STATE_STOPPED ? 0 : s->pid), "status",
+		      status_names[st], "bundle", s->bundle, "rootfs", s->rootfs, "created",
+		      s->created, "owner", "");
 	if (j == NULL)
 		return NULL;
 	if (s->annotations != NULL && json_object_set(j, "annotations", s->annotations) < 0)

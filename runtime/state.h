@@ -29,11 +29,11 @@ struct state {
 	char *program; /* process.args[0], for texts of failures at start */
 	pid_t pid;
 	unsigned long long start_time; /* of pid: a reused pid is not ours */
-	json_t *annotations; /* or NULL */
-	json_t *cgroup;	     /* what cgroup.c must undo, or NULL */
-	char *path_env;	     /* unused entries stay NULL */
+	json_t *annotations;	       /* or NULL */
+	json_t *cgroup;		       /* what cgroup.c must undo, or NULL */
+	char *path_env;		       /* unused entries stay NULL */
 };
-#define STATE_INIT ((struct state){ .dir_fd = -1 })
+#define STATE_INIT   ((struct state){ .dir_fd = -1 })
 
 #define STATE_FILE   "state.json"
 #define STATE_CONFIG "config.json"

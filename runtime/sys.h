@@ -32,7 +32,8 @@
 #define SYS_RESOLVE_IN_ROOT (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
 #define SYS_RESOLVE_STRICT  (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
 
-static inline int sys_openat2(int dir_fd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve)
+static inline int sys_openat2(int dir_fd, const char *path, uint64_t flags, uint64_t mode,
+			      uint64_t resolve)
 {
 	struct open_how how = { .flags = flags | O_CLOEXEC, .mode = mode, .resolve = resolve };
 
@@ -56,7 +57,8 @@ static inline int sys_fsopen(const char *type)
 	return (int)syscall(SYS_fsopen, type, 1 /* FSOPEN_CLOEXEC */);
 }
 
-static inline int sys_fsconfig(int fd, unsigned int cmd, const char *key, const void *value, int aux)
+static inline int sys_fsconfig(int fd, unsigned int cmd, const char *key, const void *value,
+			       int aux)
 {
 	return (int)syscall(SYS_fsconfig, fd, cmd, key, value, aux);
 }
