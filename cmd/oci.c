@@ -103,17 +103,15 @@ int oci_options(int argc, char **argv, const struct oci_option *opts, size_t n, 
 /* Inside somebody's user namespace (rootless podman) we are uid 0 but not the machine's root. */
 static bool acts_as_user(void)
 {
-	const char *user = getenv("USER");
 	_cleanup_free_ char *map = NULL;
-	unsigned int a = 1, b = 1, c = 0;
+	unsigned int inside = 1, outside = 0, count = 0;
 
 	if (geteuid() != 0)
 		return true;
-	if (user == NULL || strcmp(user, "root") == 0)
-		return false;
 	if (fd_read_file_at(AT_FDCWD, "/proc/self/uid_map", 4096, &map, NULL, NULL) < 0)
 		return false;
-	return sscanf(map, "%u %u %u", &a, &b, &c) == 3 && !(a == 0 && b == 0 && c == 4294967295U);
+	return sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && !(inside == 0 && outside == 0) &&
+	       access("/run", W_OK) < 0;
 }
 
 static int default_root(struct oci_global *g, struct error *e)
