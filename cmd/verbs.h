@@ -6,9 +6,21 @@
 #include "cmd/opt.h"
 
 extern const struct cmd_verb cmd_verb_completion;
+extern const struct cmd_verb cmd_verb_images;
+extern const struct cmd_verb cmd_verb_inspect;
+extern const struct cmd_verb cmd_verb_ps;
+extern const struct cmd_verb cmd_verb_pull;
+extern const struct cmd_verb cmd_verb_rm;
+extern const struct cmd_verb cmd_verb_rmi;
 extern const struct cmd_verb cmd_verb_run;
 extern const struct cmd_verb cmd_verb_version;
 
+int cmd_images(int argc, char **argv, const struct cmd_global *g);
+int cmd_inspect(int argc, char **argv, const struct cmd_global *g);
+int cmd_ps(int argc, char **argv, const struct cmd_global *g);
+int cmd_pull(int argc, char **argv, const struct cmd_global *g);
+int cmd_rm(int argc, char **argv, const struct cmd_global *g);
+int cmd_rmi(int argc, char **argv, const struct cmd_global *g);
 int cmd_run(int argc, char **argv, const struct cmd_global *g);
 int cmd_completion(int argc, char **argv, const struct cmd_global *g);
 int cmd_version(int argc, char **argv, const struct cmd_global *g);

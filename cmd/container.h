@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A container as ps, inspect and rm see it: its record joined with whether it lives. */
+#ifndef CMD_CONTAINER_H
+#define CMD_CONTAINER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "storage/storage.h"
+
+/* Strings are borrowed from record and never NULL. Release with container_fini(). */
+struct container {
+	char *id;
+	json_t *record;
+	const char *name, *image, *image_id;
+	const char *state; /* "created", "running", "exited" */
+	pid_t pid;	   /* 0 = none */
+	time_t created;
+	time_t finished;  /* 0 = not, or nobody saw it */
+	int exit_code;	  /* -1 = not, or nobody saw it */
+	bool live;
+};
+
+/* Load one by its full id. 0, -ENOENT when it went away in the meantime, or -errno. */
+int container_load(struct storage *s, const char *id, struct container *ret, struct error *e);
+void container_fini(struct container *c);
+/* All, newest first; what cannot be read is left out with a warning. Release with containers_free(). */
+int container_list(struct storage *s, struct container **ret, size_t *ret_n, struct error *e);
+void containers_free(struct container *c, size_t n);
+/* "Up 5 minutes", "Exited (0) 2 hours ago", "Created". Caller frees; NULL on -ENOMEM. */
+char *container_status(const struct container *c, time_t now);
+/* "0.0.0.0:8080->80/tcp, ..." Caller frees; NULL on -ENOMEM. */
+char *container_ports(const struct container *c);
+/* The command as one line. Caller frees; NULL on -ENOMEM. */
+char *container_command(const struct container *c);
+/*
+ * End a living container: the stop signal and up to grace seconds (0: none), then
+ * SIGKILL; waits until its keeper has cleaned up. 0 or -errno.
+ */
+int container_stop(struct storage *s, struct container *c, unsigned int grace, struct error *e);
+
+#endif

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crt inspect: everything that is known of containers and images, as JSON.
+ *
+ * Theory of operation: a name is looked up among containers first, then among
+ * images, as podman does. The objects have podman's keys, as far as there is
+ * something to say; the parts of an image configuration are copied as they are.
+ * JSON escapes control characters, so foreign text cannot reach the terminal.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "cmd/container.h"
+#include "cmd/opt.h"
+#include "cmd/out.h"
+#include "cmd/verbs.h"
+#include "storage/storage.h"
+
+struct options {
+	const char *format, *type;
+};
+
+static const struct option_spec options[] = {
+	{ "format", 'f', OPT_STRING, offsetof(struct options, format), .arg = "TEMPLATE",
+	  .help = "Print json or by a Go template", .complete = "json" },
+	{ "type", 't', OPT_STRING, offsetof(struct options, type), .arg = "TYPE",
+	  .help = "What the names mean: container, image or all (default)", .complete = "container|image|all" },
+	OPTION_END
+};
+
+const struct cmd_verb cmd_verb_inspect = {
+	.name = "inspect",
+	.run = cmd_inspect,
+	.options = options,
+	.usage = "[OPTIONS] CONTAINER|IMAGE...",
+	.summary = "Show what is known of containers and images",
+	.operands = OPERANDS_BOTH,
+};
+
+static const struct out_column no_columns[] = { { NULL, NULL } };
+
+/* A new reference to obj[key], null when it is not there. */
+static json_t *copy(const json_t *obj, const char *key)
+{
+	json_t *v = json_object_get(obj, key);
+
+	return v != NULL ? json_incref(v) : json_null();
+}
+
+/* ---- containers ----------------------------------------------------------------------- */
+
+/* {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]} */
+static json_t *port_map(const json_t *ports)
+{
+	json_t *map = json_object();
+	json_t *port;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)ports, i, port) {
+		const char *protocol = json_string_value(json_object_get(port, "protocol"));
+		_cleanup_free_ char *key =
+			str_printf("%lld/%s", (long long)json_integer_value(json_object_get(port, "containerPort")),
+				   protocol != NULL ? protocol : "tcp");
+		_cleanup_free_ char *host =
+			str_printf("%lld", (long long)json_integer_value(json_object_get(port, "hostPort")));
+		json_t *list;
+
+		if (key == NULL || host == NULL) {
+			json_decref(map);
+			return NULL;
+		}
+		list = json_object_get(map, key);
+		if (list == NULL) {
+			list = json_array();
+			(void)json_object_set_new(map, key, list); /* the pack below fails on a NULL list */
+		}
+		(void)json_array_append_new(list, json_pack("{s:o, s:s}", "HostIp", copy(port, "hostIp"), "HostPort", host));
+	}
+	return map;
+}
+
+static json_t *container_state(const struct container *c)
+{
+	const char *finished = json_string_value(json_object_get(c->record, "finished"));
+
+	return json_pack("{s:s, s:b, s:b, s:b, s:i, s:o, s:s?, s:s?}", "Status", c->state, "Running",
+			 (int)(strcmp(c->state, "running") == 0), "Paused", 0, "Dead", 0, "Pid", (int)c->pid, "ExitCode",
+			 c->exit_code >= 0 ? json_integer(c->exit_code) : c->live ? json_integer(0) : json_null(),
+			 "StartedAt", json_string_value(json_object_get(c->record, "created")), "FinishedAt",
+			 finished);
+}
+
+static json_t *container_config(const struct container *c)
+{
+	const json_t *config = json_object_get(c->record, "config");
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "Hostname", copy(config, "hostname"), "User",
+			 copy(config, "user"), "Tty", copy(config, "tty"), "OpenStdin", copy(config, "openStdin"),
+			 "Cmd", copy(c->record, "command"), "WorkingDir", copy(config, "cwd"), "StopSignal",
+			 copy(config, "stopSignal"), "StopTimeout", copy(config, "stopTimeout"), "Labels",
+			 copy(c->record, "labels"), "Image", c->image);
+}
+
+/* "Path" and "Args": the command without and with its first word. */
+static json_t *rest_of(const json_t *command)
+{
+	json_t *rest = json_array();
+	json_t *word;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)command, i, word)
+		if (i > 0)
+			(void)json_array_append(rest, word); /* a NULL list makes the pack fail */
+	return rest;
+}
+
+/* The volumes, with podman's keys. What crt itself mounts (/proc, /etc/hosts ...) is not listed. */
+static json_t *volumes_of(const struct container *c)
+{
+	static const char *const propagations[] = { "private", "rprivate", "slave", "rslave", "shared", "rshared" };
+	const char *rundir = json_string_value(json_object_get(c->record, "rundir"));
+	const json_t *mounts = json_object_get(json_object_get(c->record, "config"), "mounts");
+	json_t *list = json_array();
+	json_t *m, *option;
+	size_t i, k;
+
+	json_array_foreach((json_t *)(uintptr_t)mounts, i, m) {
+		const char *type = json_string_value(json_object_get(m, "type"));
+		const char *source = json_string_value(json_object_get(m, "source"));
+		const char *propagation = "";
+		bool writable = true;
+
+		if (type == NULL || strcmp(type, "bind") != 0 || source == NULL ||
+		    (rundir != NULL && str_starts(source, rundir)))
+			continue;
+		json_array_foreach(json_object_get(m, "options"), k, option) {
+			const char *text = json_string_value(option);
+
+			if (text != NULL && strcmp(text, "ro") == 0)
+				writable = false;
+			for (size_t p = 0; text != NULL && p < sizeof(propagations) / sizeof(propagations[0]); p++)
+				if (strcmp(text, propagations[p]) == 0)
+					propagation = propagations[p];
+		}
+		/* A NULL list makes the caller's pack fail. */
+		(void)json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o, s:b, s:s}", "Type", "bind", "Source", source,
+							    "Destination", copy(m, "destination"), "Options",
+							    copy(m, "options"), "RW", (int)writable, "Propagation",
+							    propagation));
+	}
+	return list;
+}
+
+static json_t *container_object(const struct container *c)
+{
+	const json_t *command = json_object_get(c->record, "command");
+	const json_t *config = json_object_get(c->record, "config");
+	json_t *path = json_array_get(command, 0);
+	json_t *ports = port_map(json_object_get(c->record, "ports"));
+
+	return json_pack("{s:s, s:o, s:O?, s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:{s:o, s:O}, s:{s:b, s:o, s:o}}", "Id",
+			 c->id, "Created", copy(c->record, "created"), "Path", path, "Args", rest_of(command), "State",
+			 container_state(c), "Image", c->image_id, "ImageName", c->image, "Name", c->name, "Rootfs",
+			 copy(c->record, "rootfs"), "Mounts", volumes_of(c), "Config", container_config(c),
+			 "NetworkSettings", "Networks", json_object(), "Ports", ports, "HostConfig", "AutoRemove",
+			 (int)json_is_true(json_object_get(c->record, "rm")), "NetworkMode", copy(config, "networkMode"),
+			 "PortBindings", ports);
+}
+
+static int inspect_container(struct storage *s, const char *text, json_t **ret, struct error *e)
+{
+	struct container c = { .id = NULL };
+	_cleanup_free_ char *id = NULL;
+	int r = storage_container_find(s, text, &id, e);
+
+	if (r == STORAGE_FOUND)
+		r = container_load(s, id, &c, e);
+	if (r != 0)
+		return r;
+	*ret = container_object(&c);
+	container_fini(&c);
+	return *ret != NULL ? 0 : error_set(e, -ENOMEM, "inspecting %s", text);
+}
+
+/* ---- images ---------------------------------------------------------------------------- */
+
+static json_t *repo_digests(const struct storage_image *image)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < image->names.n && image->digest != NULL; i++) {
+		const char *name = image->names.v[i];
+		const char *slash = strrchr(name, '/');
+		size_t len = strcspn(name, "@");
+		const char *colon = memrchr(name, ':', len);
+		_cleanup_free_ char *text = NULL;
+
+		if (colon != NULL && (slash == NULL || colon > slash))
+			len = (size_t)(colon - name);
+		text = str_printf("%.*s@%s", (int)len, name, image->digest);
+		if (text != NULL)
+			(void)json_array_append_new(list, json_string(text)); /* a shorter list is better than none */
+	}
+	return list;
+}
+
+static json_t *image_object(const struct storage_image *image, struct error *e)
+{
+	_cleanup_json_ json_t *config = json_parse(image->config, image->config_len, "image configuration", e);
+	const json_t *inner = json_object_get(config, "config");
+	json_t *names = json_array();
+
+	if (config == NULL) {
+		json_decref(names);
+		return NULL;
+	}
+	for (size_t i = 0; i < image->names.n; i++)
+		(void)json_array_append_new(names, json_string(image->names.v[i])); /* as above */
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:{s:s, s:o}, s:o}", "Id",
+			 image->id, "Digest", image->digest != NULL ? image->digest : "", "RepoTags", names, "RepoDigests",
+			 repo_digests(image), "Created", copy(config, "created"), "Author", copy(config, "author"),
+			 "Config", copy(config, "config"), "Architecture", copy(config, "architecture"), "Os",
+			 copy(config, "os"), "Variant", copy(config, "variant"), "Size", (json_int_t)image->size, "Labels",
+			 copy(inner, "Labels"), "User", copy(inner, "User"), "RootFS", "Type", "layers", "Layers",
+			 copy(json_object_get(config, "rootfs"), "diff_ids"), "History", copy(config, "history"));
+}
+
+static int inspect_image(struct storage *s, const char *text, json_t **ret, struct error *e)
+{
+	struct storage_image image = { 0 };
+	int r = storage_image_resolve(s, text, &image, e);
+
+	if (r != STORAGE_FOUND)
+		return r;
+	*ret = image_object(&image, e);
+	storage_image_fini(&image);
+	if (*ret != NULL)
+		return 0;
+	return e->code < 0 ? e->code : error_set(e, -ENOMEM, "inspecting %s", text);
+}
+
+/* ---- the verb ---------------------------------------------------------------------------- */
+
+static int inspect_one(struct storage *s, const char *text, const char *type, json_t **ret, struct error *e)
+{
+	bool containers = type == NULL || strcmp(type, "all") == 0 || strcmp(type, "container") == 0;
+	bool images = type == NULL || strcmp(type, "all") == 0 || strcmp(type, "image") == 0;
+	int r = STORAGE_MISSING;
+
+	if (containers)
+		r = inspect_container(s, text, ret, e);
+	if (images && (r == STORAGE_MISSING || r == -ENOENT)) {
+		*e = ERROR_INIT;
+		r = inspect_image(s, text, ret, e);
+	}
+	if (r != STORAGE_MISSING && r != -ENOENT)
+		return r;
+	if (containers && images)
+		return error_setf(e, -ENOENT, "no such container or image: %s", text);
+	return error_setf(e, -ENOENT, "no such %s: %s", containers ? "container" : "image", text);
+}
+
+static int inspect(const struct options *o, const struct cmd_global *g, char **names, int n)
+{
+	struct out_rows rows = { NULL, NULL };
+	struct storage *s = NULL;
+	struct error e = ERROR_INIT;
+	int code = 0;
+
+	if (storage_open(g->root, false, &s, &e) < 0 || out_rows_init(&rows) < 0) {
+		log_error(&e);
+		storage_free(s);
+		return EXIT_CRT;
+	}
+	for (int i = 0; i < n; i++) {
+		json_t *object = NULL;
+
+		e = ERROR_INIT;
+		if (inspect_one(s, names[i], o->type, &object, &e) == 0 &&
+		    out_rows_add(&rows, json_incref(object), object) < 0)
+			(void)error_set(&e, -ENOMEM, "inspecting %s", names[i]);
+		if (e.code < 0) {
+			log_error(&e);
+			code = EXIT_CRT;
+		}
+	}
+	e = ERROR_INIT;
+	/* What was found is shown, also when something else was not; podman prints "[]" for nothing. */
+	if (out_print(&rows, no_columns, o->format != NULL ? o->format : "json", true, &e) < 0) {
+		log_error(&e);
+		code = EXIT_CRT;
+	}
+	out_rows_fini(&rows);
+	storage_free(s);
+	return code;
+}
+
+int cmd_inspect(int argc, char **argv, const struct cmd_global *g)
+{
+	struct options o = { .format = NULL };
+	int code;
+	int first = opt_parse(&cmd_verb_inspect, argc, argv, &o, &code);
+
+	if (first < 0)
+		return code;
+	if (first == argc)
+		return opt_usage_error(&cmd_verb_inspect, "crt inspect needs the name of a container or an image");
+	if (o.type != NULL && strcmp(o.type, "all") != 0 && strcmp(o.type, "container") != 0 &&
+	    strcmp(o.type, "image") != 0)
+		return opt_usage_error(&cmd_verb_inspect, "--type is container, image or all, not \"%s\"", o.type);
+	return inspect(&o, g, argv + first, argc - first);
+}
