@@ -68,11 +68,16 @@ account_ensure() {
 
 # as USER CMD...
 as() {
+	(as_exec "$@")
+}
+
+# as_exec USER CMD...: the same in place of the calling shell: "as_exec alice crt ... &" makes $! the pid of crt
+as_exec() {
 	local who=$1 account runtime=()
 	shift
 	account=$(user "$who") || {
 		echo "only root can run as $who: begin the test with need_root" >&2
-		return 1
+		exit 1
 	}
 	case ${AS_RUNTIME_DIR-} in
 	none) ;;
@@ -82,15 +87,13 @@ as() {
 	set -- env -i HOME="$(home "$who")" USER="$account" LOGNAME="$account" LANG=C.UTF-8 TERM=xterm \
 		PATH="$CRT_BIN:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin" \
 		"${runtime[@]}" ${SANITIZER_ENV:+$SANITIZER_ENV} "$@"
+	cd "${AS_DIR-$T/home/$who}" || exit 1
 	# bats has fds of its own open: none of them may reach the program
-	(
-		cd "${AS_DIR-$T/home/$who}" || exit 1
-		close_fds
-		if [ "$(id -u)" = 0 ]; then
-			exec setpriv --reuid="$account" --regid="$account" --init-groups "$@"
-		fi
-		exec "$@"
-	)
+	close_fds
+	if [ "$(id -u)" = 0 ]; then
+		exec setpriv --reuid="$account" --regid="$account" --init-groups "$@"
+	fi
+	exec "$@"
 }
 
 # close_fds: all but 0, 1, 2, those in $AS_FDS ("5 6") and bash's own
@@ -124,8 +127,8 @@ world_setup() {
 
 world_teardown() {
 	local failed=0
-	clean_check || failed=1
 	jobs_stop
+	clean_check || failed=1
 	if [ "$(id -u)" = 0 ]; then
 		rm -rf --one-file-system "$T"
 	else
@@ -239,9 +242,13 @@ clean_check() {
 
 # ---- background helpers of a test ------------------------------------------------------------------
 
-# job_start CMD...: run in the background until the test ends; pid in $JOB
+# job_start CMD...: run in the background until the test ends; pid in $JOB, what it says in $JOB_LOG
 job_start() {
-	"$@" </dev/null >"$T/job.$RANDOM.log" 2>&1 3>&- 4>&- &
+	JOB_LOG=$(mktemp "$T/job.XXXXXX")
+	(
+		close_fds
+		exec "$@"
+	) </dev/null >"$JOB_LOG" 2>&1 &
 	JOB=$!
 	echo "$JOB" >>"$T/jobs"
 }
@@ -253,6 +260,21 @@ jobs_stop() {
 		kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
 	done <"$T/jobs"
 	return 0
+}
+
+# crt_start USER ARG...: crt in the background; pid in $JOB, its stdout and stderr in $JOB_LOG
+crt_start() {
+	JOB_LOG=$(mktemp "$T/job.XXXXXX")
+	as_exec "$1" crt "${@:2}" </dev/null >"$JOB_LOG" 2>&1 &
+	JOB=$!
+	echo "$JOB" >>"$T/jobs"
+}
+
+# job_wait: its exit code in $status
+job_wait() {
+	status=0
+	wait "$JOB" || status=$?
+	output=$(cat "$JOB_LOG")
 }
 
 # free_port: a TCP port of 127.0.0.1 that nobody uses now

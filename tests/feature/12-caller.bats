@@ -1,0 +1,128 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# What the caller's side may look like: homes, runtime directories, environments; and who may read what.
+load helpers
+
+@test "T5: read-only verbs on an account that never ran crt create nothing" {
+	local verb
+	for verb in --help version "run --help" images "ps -a" "completion bash"; do
+		# shellcheck disable=SC2086
+		run as alice crt $verb
+		assert_status 0
+	done
+	[ -z "$(find "$(home alice)" "$(runtime_dir alice)" -mindepth 1)" ] || flunk "$(find "$(home alice)")"
+}
+
+@test "T5: HOME unset, HOME missing, HOME read-only, current directory deleted" {
+	need_root
+	run --separate-stderr as alice env -u HOME XDG_DATA_HOME="$(home alice)/data" crt run --rm builtin:busybox echo ok
+	assert_output ok
+	run --separate-stderr as alice env HOME=/no/such/home crt run --rm builtin:busybox echo ok
+	assert_error 125 /no/such/home
+	mkdir "$T/readonly"
+	chmod 0755 "$T/readonly"
+	run --separate-stderr as alice env HOME="$T/readonly" crt run --rm builtin:busybox echo ok
+	assert_error 125 "$T/readonly"
+	run --separate-stderr as alice env HOME="$T/readonly" crt images
+	assert_status 0
+	run as alice sh -c 'mkdir gone; cd gone; rmdir ../gone; crt run --rm builtin:busybox echo ok'
+	assert_status 0
+	assert_output ok
+}
+
+@test "T16: with umask 000 nothing is open to others" {
+	run as alice sh -c 'umask 000; exec crt run --rm --name x builtin:busybox true'
+	assert_status 0
+	run as alice sh -c 'umask 000; exec crt run --name y builtin:busybox true'
+	assert_status 0
+	# the directories at the top keep everybody out; below, image files have the modes of the image
+	[ "$(stat -c %a "$(store alice)")" = 700 ] || flunk
+	if [ "$(id -u)" = 0 ]; then
+		run as bob ls "$(store alice)"
+		[ "$status" != 0 ] || flunk
+	fi
+	run find "$(store alice)" "$(runtime_dir alice)" -path '*/layers/*/fs' -prune -o -path '*/upper' -prune -o \
+		-perm /022 ! -type l -print
+	assert_output ""
+}
+
+@test "T16: a store or runtime directory prepared by somebody else is refused with the reason" {
+	need_root
+	mkdir -m 1777 "$T/sticky"
+	chmod 1777 "$T/sticky"
+	# a runtime directory that belongs to bob
+	AS_RUNTIME_DIR=$(runtime_dir bob) run --separate-stderr as alice crt run --rm builtin:busybox echo ok
+	[ "$output" = ok ] || assert_error 125 "$(runtime_dir bob)"
+	# a store root that bob made, everybody may write to
+	as bob mkdir -m 0777 "$T/sticky/store"
+	as bob chmod 0777 "$T/sticky/store"
+	run --separate-stderr as alice crt --root "$T/sticky/store" run --rm builtin:busybox echo ok
+	assert_error 125 "$T/sticky/store"
+	# one that is a link to alice's own files
+	mkdir -p "$(home alice)/private"
+	chown "$(user alice)" "$(home alice)/private"
+	as bob ln -s "$(home alice)/private" "$T/sticky/link"
+	run --separate-stderr as alice crt --root "$T/sticky/link" run --rm builtin:busybox echo ok
+	assert_error 125 "$T/sticky/link"
+	[ -z "$(ls -A "$(home alice)/private")" ] || flunk "followed a link of somebody else"
+	# alice's own directory, but open to everybody
+	as alice mkdir -m 0777 "$T/sticky/open"
+	as alice chmod 0777 "$T/sticky/open"
+	run --separate-stderr as alice crt --root "$T/sticky/open" run --rm builtin:busybox echo ok
+	assert_error 125 "$T/sticky/open"
+}
+
+@test "T16: without a runtime directory nothing is put under a name in /tmp that can be guessed" {
+	find /tmp -maxdepth 1 -user "$(user alice)" | sort >"$T/tmp.before"
+	AS_RUNTIME_DIR=none run as alice crt run --rm builtin:busybox sh -c 'echo ok'
+	assert_output ok
+	find /tmp -maxdepth 1 -user "$(user alice)" | sort | diff "$T/tmp.before" -
+}
+
+@test "T17: nothing of the caller's environment enters the container or steers a helper" {
+	local v
+	mkdir "$T/evil"
+	for v in newuidmap newgidmap fuse-overlayfs crt-net crt-fetch crt-init sh; do
+		printf '#!/bin/sh\ntouch %s/touched\nexit 1\n' "$T/tripwire" >"$T/evil/$v"
+	done
+	chmod -R a+rx "$T/evil"
+	chmod 0777 "$T/tripwire"
+	AS_DIR="$T/evil" run as alice env SECRET=1 PATH=".:$T/evil:$CRT_BIN:/usr/bin:/bin" IFS=/ \
+		LD_LIBRARY_PATH="$T/evil" GCONV_PATH="$T/evil" LOCPATH="$T/evil" TMPDIR="$T/evil" \
+		crt run --rm builtin:busybox env
+	assert_status 0
+	for v in SECRET LD_ GCONV LOCPATH TMPDIR IFS USER LOGNAME XDG_; do
+		refute_contains "$v"
+	done
+	refute_contains "$T"
+	image env --config.env LD_PRELOAD=/lib/evil.so --config.env LD_LIBRARY_PATH=/evil --config.env GCONV_PATH=/evil
+	run as alice crt run --rm "oci:$T/img/env:latest" sh -c 'echo $LD_PRELOAD'
+	assert_status 0
+	assert_contains /lib/evil.so
+}
+
+@test "T18: a secret of -e NAME and of the password for a registry is in no command line" {
+	need_root
+	registry_start auth
+	image hello
+	registry_push "$T/img/hello:latest" test/hello:1 --dest-creds tester:sesame
+	mkdir -p "$(home alice)/.docker"
+	printf '{"auths":{"%s":{"auth":"%s"}}}' "$REGISTRY" "$(printf tester:sesame | base64)" >"$(home alice)/.docker/config.json"
+	chown -R "$(user alice)" "$(home alice)/.docker"
+	chmod 0600 "$(home alice)/.docker/config.json"
+	# bob looks at everything that he can see while alice works
+	job_start setpriv --reuid="$(user bob)" --regid="$(user bob)" --clear-groups bash -c \
+		'for ((i = 0; i < 400; i++)); do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr "\0" "\n"; sleep 0.01; done | sort -u'
+	as alice env TOKEN=swordfish crt run --rm -e TOKEN --tls-verify=false "$REGISTRY/test/hello:1" sleep 1
+	wait "$JOB" || true
+	output=$(cat "$JOB_LOG")
+	assert_contains crt
+	refute_contains swordfish
+	refute_contains sesame
+	refute_contains "$(printf tester:sesame | base64)"
+	# and what alice's store and log keep of it
+	run grep -rl -e sesame -e swordfish "$(store alice)"
+	assert_output ""
+	run as alice crt run --rm --pull always --log-level=debug --tls-verify=false "$REGISTRY/test/hello:1" true
+	refute_contains sesame
+}
