@@ -3,9 +3,10 @@
  * Drawing the progress of a pull.
  *
  * Theory of operation: on a terminal each layer has a line that is redrawn in
- * place (cursor up, erase, print); elsewhere a line is printed when something
- * begins and when a layer is complete, as podman does. All texts come from the
- * fetcher, which read them from a registry, and were escaped by storage.
+ * place (cursor up, erase, print). Elsewhere nothing is printed but notes (what
+ * had to be left out or changed), so that scripts see only what the container
+ * prints. All texts come from the fetcher, which read them from a registry, and
+ * were escaped by storage.
  */
 #include "cmd/progress.h"
 
@@ -122,13 +123,13 @@ void progress_event(void *data, const struct storage_fetch_event *event)
 {
 	struct progress *p = data;
 	struct progress_layer *l;
-	int before;
 
 	if (p->quiet)
 		return;
 	switch (event->kind) {
 	case STORAGE_FETCH_RESOLVED:
-		say(p, "Trying to pull ", event->text);
+		if (p->bars)
+			say(p, "Trying to pull ", event->text);
 		return;
 	case STORAGE_FETCH_NOTE:
 		say(p, "Note: ", event->text);
@@ -137,15 +138,13 @@ void progress_event(void *data, const struct storage_fetch_event *event)
 	default:
 		break;
 	}
+	if (!p->bars)
+		return;
 	l = find_layer(p, event->digest);
 	if (l == NULL)
 		return;
-	before = l->done == 0 && l->total == 0 ? -1 : l->state;
 	l->done = event->done;
 	l->total = event->total;
 	l->state = (int)event->state;
-	if (p->bars)
-		redraw(p);
-	else if (before != l->state && (l->state == STORAGE_LAYER_DONE || l->state == STORAGE_LAYER_EXISTS))
-		say(p, l->state == STORAGE_LAYER_DONE ? "Copied layer " : "Layer exists already: ", l->digest);
+	redraw(p);
 }

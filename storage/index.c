@@ -58,6 +58,8 @@ int index_load(struct storage *s, json_t **ret, struct error *e)
 		    -ENOENT :
 		    fd_read_file_at(s->root_fd, "oci/index.json", LIMIT_JSON_BYTES, &text, &len, e);
 	if (r == -ENOENT) {
+		if (e != NULL)
+			*e = ERROR_INIT; /* a store without an image is none */
 		j = index_new();
 		if (j == NULL)
 			return error_set(e, -ENOMEM, "list of images");

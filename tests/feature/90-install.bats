@@ -14,7 +14,7 @@ installed() {
 	[ -x "$PREFIX/libexec/crt/crt-fetch" ] || flunk
 	[ -x "$PREFIX/libexec/crt/crt-init" ] || flunk
 	[ -s "$PREFIX/share/crt/busybox.oci.tar" ] || flunk
-	[ -s "$PREFIX/share/bash-completion/completions/crt" ] || flunk
+	[ -s "$PREFIX/share/bash-completion/completions/crt.bash" ] || flunk
 	run find "$PREFIX/bin" -type f -printf '%f %m\n'
 	[ "$(sort <<<"$output" | tr '\n' ' ')" = "crt 755 crt-oci 755 " ] || flunk
 	# nothing has more rights than others
