@@ -36,8 +36,8 @@
 
 #include "base/cleanup.h"
 
-#define FDS_MAX 32   /* what fd_send() takes */
-#define SCM_MAX 253  /* what the kernel lets a peer attach to one message */
+#define FDS_MAX 32  /* what fd_send() takes */
+#define SCM_MAX 253 /* what the kernel lets a peer attach to one message */
 
 int fd_write_all(int fd, const void *data, size_t len)
 {
@@ -116,7 +116,8 @@ int fd_read_to_end(int fd, struct buf *b, size_t max)
 	}
 }
 
-int fd_read_file_at(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_len, struct error *e)
+int fd_read_file_at(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_len,
+		    struct error *e)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
 	_cleanup_fd_ int fd = -1;
@@ -165,7 +166,8 @@ static int temp_file_at(int dir_fd, const char *name, mode_t mode, char **ret_na
 		tmp = str_printf(".%.64s.%016llx", name, rnd);
 		if (tmp == NULL)
 			return -ENOMEM;
-		fd = openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0700);
+		fd = openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			    mode & 0700);
 		if (fd >= 0) {
 			*ret_name = steal_ptr(&tmp);
 			return fd;
@@ -176,8 +178,8 @@ static int temp_file_at(int dir_fd, const char *name, mode_t mode, char **ret_na
 	return -EEXIST;
 }
 
-int fd_write_file_at(int dir_fd, const char *name, const void *data, size_t len, mode_t mode, bool durable,
-		     struct error *e)
+int fd_write_file_at(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
+		     bool durable, struct error *e)
 {
 	_cleanup_free_ char *tmp = NULL;
 	_cleanup_fd_ int parent_fd = -1;
@@ -283,7 +285,8 @@ int fd_sanitize_stdio(void)
 		if (fd < 0)
 			return -errno;
 		if (fd != want) {
-			(void)close(fd); /* another thread took the number: nothing of ours does that */
+			(void)close(
+				fd); /* another thread took the number: nothing of ours does that */
 			return -EBADF;
 		}
 	}
@@ -358,7 +361,8 @@ int fd_send(int sock, const void *data, size_t len, const int *fds, size_t n)
 		return -errno;
 	/* A stream socket may take a part; the descriptors went with its first byte. */
 	while ((size_t)sent < len) {
-		ssize_t more = send(sock, (const char *)data + sent, len - (size_t)sent, MSG_NOSIGNAL);
+		ssize_t more =
+			send(sock, (const char *)data + sent, len - (size_t)sent, MSG_NOSIGNAL);
 
 		if (more < 0) {
 			if (errno == EINTR)
@@ -394,7 +398,9 @@ ssize_t fd_recv(int sock, void *data, size_t len, int *fds, size_t *n)
 		char space[CMSG_SPACE(sizeof(int) * SCM_MAX)];
 	} control;
 	struct iovec iov = { .iov_base = data, .iov_len = len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
 	size_t room = n != NULL ? *n : 0;
 	size_t have = 0;

@@ -50,12 +50,14 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 
-#define LINKS_MAX   40	/* as the kernel's MAXSYMLINKS */
-#define RETRIES_MAX 128 /* EAGAIN of openat2 while somebody renames, or a name that comes and goes */
-#define OPEN_FRAMES 64	/* directories that path_remove_tree() keeps open */
-#define RESCANS_MAX 8	/* how often a directory that should be empty is read again */
+#define LINKS_MAX 40 /* as the kernel's MAXSYMLINKS */
+#define RETRIES_MAX \
+	128	       /* EAGAIN of openat2 while somebody renames, or a name that comes and goes */
+#define OPEN_FRAMES 64 /* directories that path_remove_tree() keeps open */
+#define RESCANS_MAX 8  /* how often a directory that should be empty is read again */
 
-static int open_how(int dir_fd, const char *path, int flags, mode_t mode, unsigned long long resolve)
+static int open_how(int dir_fd, const char *path, int flags, mode_t mode,
+		    unsigned long long resolve)
 {
 	struct open_how how = { .flags = (unsigned int)(flags | O_CLOEXEC), .resolve = resolve };
 
@@ -87,9 +89,9 @@ int path_open_beneath(int root_fd, const char *path, int flags, mode_t mode)
 /* ---- walking and creating --------------------------------------------------- */
 
 enum walk_want {
-	WALK_DIR,	/* the last component must be (or become) a directory */
-	WALK_ANY_DIR,	/* ... a directory when it is missing, any object when it exists */
-	WALK_ANY_FILE	/* ... an empty regular file when it is missing, any object when it exists */
+	WALK_DIR,     /* the last component must be (or become) a directory */
+	WALK_ANY_DIR, /* ... a directory when it is missing, any object when it exists */
+	WALK_ANY_FILE /* ... an empty regular file when it is missing, any object when it exists */
 };
 
 struct walk {
@@ -140,7 +142,9 @@ static int walk_up(struct walk *w)
 static int walk_create(struct walk *w, const char *name, bool last, enum walk_want want)
 {
 	if (last && want == WALK_ANY_FILE) {
-		int fd = openat(w->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0644);
+		int fd = openat(w->fd, name,
+				O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK,
+				0644);
 
 		if (fd < 0)
 			return errno == EEXIST ? 0 : -errno;
@@ -154,7 +158,8 @@ static int walk_create(struct walk *w, const char *name, bool last, enum walk_wa
 	struct stat st;
 
 	if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & 0777) != (w->mode & 0777))
-		(void)fchmod(fd, w->mode | (st.st_mode & S_ISGID)); /* the directory exists all the same */
+		(void)fchmod(fd, w->mode | (st.st_mode &
+					    S_ISGID)); /* the directory exists all the same */
 	return 0;
 }
 
@@ -268,9 +273,12 @@ static int walk_step(struct walk *w, const char *name, bool last, enum walk_want
 	return -EAGAIN;
 }
 
-static int walk_run(int root_fd, const char *path, mode_t mode, enum walk_want want, struct error *e)
+static int walk_run(int root_fd, const char *path, mode_t mode, enum walk_want want,
+		    struct error *e)
 {
-	_cleanup_(walk_fini) struct walk w = { .root_fd = root_fd, .fd = -1, .done = BUF_INIT, .mode = mode };
+	_cleanup_(walk_fini) struct walk w = {
+		.root_fd = root_fd, .fd = -1, .done = BUF_INIT, .mode = mode
+	};
 	int r;
 
 	w.todo = strdup(path);
@@ -303,7 +311,8 @@ int path_mkmountpoint_in(int root_fd, const char *path, bool dir, struct error *
 
 /* ---- files ------------------------------------------------------------------ */
 
-int path_write_file_in(int root_fd, const char *path, const void *data, size_t len, mode_t mode, struct error *e)
+int path_write_file_in(int root_fd, const char *path, const void *data, size_t len, mode_t mode,
+		       struct error *e)
 {
 	const char *slash = strrchr(path, '/');
 	const char *base = slash != NULL ? slash + 1 : path;
@@ -319,7 +328,8 @@ int path_write_file_in(int root_fd, const char *path, const void *data, size_t l
 	return fd_write_file_at(dir_fd, base, data, len, mode, false, e);
 }
 
-int path_read_file_in(int root_fd, const char *path, size_t max, char **ret, size_t *ret_len, struct error *e)
+int path_read_file_in(int root_fd, const char *path, size_t max, char **ret, size_t *ret_len,
+		      struct error *e)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
 	_cleanup_fd_ int fd = -1;
@@ -411,7 +421,8 @@ static int open_victim(int dir_fd, const char *name)
 	fd = open_how(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, resolve);
 	if (fd == -EACCES) {
 		char link[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
-		_cleanup_fd_ int path_fd = open_how(dir_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, resolve);
+		_cleanup_fd_ int path_fd =
+			open_how(dir_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, resolve);
 
 		if (path_fd < 0)
 			return path_fd;
@@ -474,7 +485,8 @@ static int pop_frame(struct remover *r, int dir_fd)
 	struct frame *parent = r->n > 1 ? &r->frames[r->n - 2] : NULL;
 
 	if (parent != NULL && parent->dir == NULL) {
-		_cleanup_fd_ int fd = openat(dirfd(top->dir), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		_cleanup_fd_ int fd =
+			openat(dirfd(top->dir), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		struct stat st;
 
 		if (fd < 0 || fstat(fd, &st) < 0)
@@ -486,7 +498,8 @@ static int pop_frame(struct remover *r, int dir_fd)
 			return -errno;
 		(void)steal_fd(&fd); /* belongs to parent->dir now */
 	}
-	if (unlinkat(parent != NULL ? dirfd(parent->dir) : dir_fd, top->name, AT_REMOVEDIR) < 0 && errno != ENOENT) {
+	if (unlinkat(parent != NULL ? dirfd(parent->dir) : dir_fd, top->name, AT_REMOVEDIR) < 0 &&
+	    errno != ENOENT) {
 		/* Some file systems skip entries while others are removed: read it again. */
 		if ((errno != ENOTEMPTY && errno != EEXIST) || top->rescans++ >= RESCANS_MAX)
 			return -errno;
@@ -537,8 +550,10 @@ int path_remove_tree(int dir_fd, const char *name, struct error *e)
 	_cleanup_(remover_fini) struct remover rm = { .frames = NULL };
 	int r;
 
-	if (name[0] == '\0' || strchr(name, '/') != NULL || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return error_setf(e, -EINVAL, "removing \"%s\": not the name of a directory entry", name);
+	if (name[0] == '\0' || strchr(name, '/') != NULL || strcmp(name, ".") == 0 ||
+	    strcmp(name, "..") == 0)
+		return error_setf(e, -EINVAL, "removing \"%s\": not the name of a directory entry",
+				  name);
 	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR)
@@ -566,11 +581,14 @@ static int check_private(int fd, const char *path, struct error *e)
 	if (fstat(fd, &st) < 0)
 		return error_set(e, -errno, "opening %s", path);
 	if (st.st_uid != geteuid())
-		return error_setf(e, -EPERM, "directory %s belongs to uid %lu, not to you (uid %lu)", path,
+		return error_setf(e, -EPERM,
+				  "directory %s belongs to uid %lu, not to you (uid %lu)", path,
 				  (unsigned long)st.st_uid, (unsigned long)geteuid());
 	if (st.st_mode & 022)
-		return error_setf(e, -EPERM, "directory %s is writable by others (mode %04o): run chmod go-w on it", path,
-				  (unsigned int)(st.st_mode & 07777));
+		return error_setf(
+			e, -EPERM,
+			"directory %s is writable by others (mode %04o): run chmod go-w on it",
+			path, (unsigned int)(st.st_mode & 07777));
 	return 0;
 }
 

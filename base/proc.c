@@ -83,7 +83,7 @@ static void reset_signals(void)
 
 	for (int sig = 1; sig <= SIGNAL_MAX; sig++)
 		(void)sigaction(sig, &sa, NULL); /* KILL, STOP and two of the C library refuse */
-	(void)sigemptyset(&none); /* cannot fail */
+	(void)sigemptyset(&none);		 /* cannot fail */
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
@@ -202,7 +202,9 @@ static int spawn_failed(const struct spawn_state *st, struct error *e)
 int proc_spawn(const struct proc_spawn *s, pid_t *ret_pid, int *ret_pid_fd, struct error *e)
 {
 	static char *const no_env[] = { NULL };
-	struct spawn_state st = { .s = s, .envp = s->envp != NULL ? s->envp : no_env, .max_target = 2,
+	struct spawn_state st = { .s = s,
+				  .envp = s->envp != NULL ? s->envp : no_env,
+				  .max_target = 2,
 				  .parent = getpid() };
 	_cleanup_fd_ int pid_fd = -1;
 	sigset_t all, old;
@@ -211,21 +213,23 @@ int proc_spawn(const struct proc_spawn *s, pid_t *ret_pid, int *ret_pid_fd, stru
 	int saved;
 
 	if (s->fds_n > FD_MAPS_MAX)
-		return error_setf(e, -E2BIG, "starting %s: too many file descriptors", spawn_name(s));
+		return error_setf(e, -E2BIG, "starting %s: too many file descriptors",
+				  spawn_name(s));
 	for (size_t i = 0; i < s->fds_n; i++) {
 		if (s->fds[i].target < 0 || s->fds[i].target > TARGET_MAX)
 			return error_set(e, -EBADF, "starting %s", spawn_name(s));
 		if (s->fds[i].target > st.max_target)
 			st.max_target = s->fds[i].target;
 	}
-	stack = mmap(NULL, CHILD_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	stack = mmap(NULL, CHILD_STACK, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (stack == MAP_FAILED)
 		return error_set(e, -errno, "starting %s", spawn_name(s));
 	(void)sigfillset(&all); /* cannot fail */
 	(void)sigprocmask(SIG_SETMASK, &all, &old);
 	/* Stacks grow downwards on every machine that we build for. */
-	pid = clone(child_main, (char *)stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &st,
-		    &pid_fd);
+	pid = clone(child_main, (char *)stack + CHILD_STACK,
+		    CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &st, &pid_fd);
 	saved = errno;
 	(void)sigprocmask(SIG_SETMASK, &old, NULL);
 	(void)munmap(stack, CHILD_STACK); /* ours: cannot fail */
@@ -389,7 +393,8 @@ int proc_find_helper(const char *name, char **ret_path, struct error *e)
 
 int proc_find_program(const char *name, char **ret_path)
 {
-	static const char *const dirs[] = { "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin" };
+	static const char *const dirs[] = { "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin",
+					    "/sbin" };
 
 	if (name[0] == '\0' || strchr(name, '/') != NULL)
 		return -EINVAL;
@@ -411,21 +416,26 @@ int proc_find_program(const char *name, char **ret_path)
 /* ---- signals by name ------------------------------------------------------------------ */
 
 static const char *const signal_names[SIGNAL_MAX + 1] = {
-	[SIGHUP] = "SIGHUP",	   [SIGINT] = "SIGINT",	      [SIGQUIT] = "SIGQUIT",	 [SIGILL] = "SIGILL",
-	[SIGTRAP] = "SIGTRAP",	   [SIGABRT] = "SIGABRT",     [SIGBUS] = "SIGBUS",	 [SIGFPE] = "SIGFPE",
-	[SIGKILL] = "SIGKILL",	   [SIGUSR1] = "SIGUSR1",     [SIGSEGV] = "SIGSEGV",	 [SIGUSR2] = "SIGUSR2",
-	[SIGPIPE] = "SIGPIPE",	   [SIGALRM] = "SIGALRM",     [SIGTERM] = "SIGTERM",	 [SIGSTKFLT] = "SIGSTKFLT",
-	[SIGCHLD] = "SIGCHLD",	   [SIGCONT] = "SIGCONT",     [SIGSTOP] = "SIGSTOP",	 [SIGTSTP] = "SIGTSTP",
-	[SIGTTIN] = "SIGTTIN",	   [SIGTTOU] = "SIGTTOU",     [SIGURG] = "SIGURG",	 [SIGXCPU] = "SIGXCPU",
-	[SIGXFSZ] = "SIGXFSZ",	   [SIGVTALRM] = "SIGVTALRM", [SIGPROF] = "SIGPROF",	 [SIGWINCH] = "SIGWINCH",
-	[SIGIO] = "SIGIO",	   [SIGPWR] = "SIGPWR",	      [SIGSYS] = "SIGSYS",	 [RTMIN] = "SIGRTMIN",
-	[35] = "SIGRTMIN+1",	   [36] = "SIGRTMIN+2",	      [37] = "SIGRTMIN+3",	 [38] = "SIGRTMIN+4",
-	[39] = "SIGRTMIN+5",	   [40] = "SIGRTMIN+6",	      [41] = "SIGRTMIN+7",	 [42] = "SIGRTMIN+8",
-	[43] = "SIGRTMIN+9",	   [44] = "SIGRTMIN+10",      [45] = "SIGRTMIN+11",	 [46] = "SIGRTMIN+12",
-	[47] = "SIGRTMIN+13",	   [48] = "SIGRTMIN+14",      [49] = "SIGRTMIN+15",	 [50] = "SIGRTMAX-14",
-	[51] = "SIGRTMAX-13",	   [52] = "SIGRTMAX-12",      [53] = "SIGRTMAX-11",	 [54] = "SIGRTMAX-10",
-	[55] = "SIGRTMAX-9",	   [56] = "SIGRTMAX-8",	      [57] = "SIGRTMAX-7",	 [58] = "SIGRTMAX-6",
-	[59] = "SIGRTMAX-5",	   [60] = "SIGRTMAX-4",	      [61] = "SIGRTMAX-3",	 [62] = "SIGRTMAX-2",
+	[SIGHUP] = "SIGHUP",	   [SIGINT] = "SIGINT",	      [SIGQUIT] = "SIGQUIT",
+	[SIGILL] = "SIGILL",	   [SIGTRAP] = "SIGTRAP",     [SIGABRT] = "SIGABRT",
+	[SIGBUS] = "SIGBUS",	   [SIGFPE] = "SIGFPE",	      [SIGKILL] = "SIGKILL",
+	[SIGUSR1] = "SIGUSR1",	   [SIGSEGV] = "SIGSEGV",     [SIGUSR2] = "SIGUSR2",
+	[SIGPIPE] = "SIGPIPE",	   [SIGALRM] = "SIGALRM",     [SIGTERM] = "SIGTERM",
+	[SIGSTKFLT] = "SIGSTKFLT", [SIGCHLD] = "SIGCHLD",     [SIGCONT] = "SIGCONT",
+	[SIGSTOP] = "SIGSTOP",	   [SIGTSTP] = "SIGTSTP",     [SIGTTIN] = "SIGTTIN",
+	[SIGTTOU] = "SIGTTOU",	   [SIGURG] = "SIGURG",	      [SIGXCPU] = "SIGXCPU",
+	[SIGXFSZ] = "SIGXFSZ",	   [SIGVTALRM] = "SIGVTALRM", [SIGPROF] = "SIGPROF",
+	[SIGWINCH] = "SIGWINCH",   [SIGIO] = "SIGIO",	      [SIGPWR] = "SIGPWR",
+	[SIGSYS] = "SIGSYS",	   [RTMIN] = "SIGRTMIN",      [35] = "SIGRTMIN+1",
+	[36] = "SIGRTMIN+2",	   [37] = "SIGRTMIN+3",	      [38] = "SIGRTMIN+4",
+	[39] = "SIGRTMIN+5",	   [40] = "SIGRTMIN+6",	      [41] = "SIGRTMIN+7",
+	[42] = "SIGRTMIN+8",	   [43] = "SIGRTMIN+9",	      [44] = "SIGRTMIN+10",
+	[45] = "SIGRTMIN+11",	   [46] = "SIGRTMIN+12",      [47] = "SIGRTMIN+13",
+	[48] = "SIGRTMIN+14",	   [49] = "SIGRTMIN+15",      [50] = "SIGRTMAX-14",
+	[51] = "SIGRTMAX-13",	   [52] = "SIGRTMAX-12",      [53] = "SIGRTMAX-11",
+	[54] = "SIGRTMAX-10",	   [55] = "SIGRTMAX-9",	      [56] = "SIGRTMAX-8",
+	[57] = "SIGRTMAX-7",	   [58] = "SIGRTMAX-6",	      [59] = "SIGRTMAX-5",
+	[60] = "SIGRTMAX-4",	   [61] = "SIGRTMAX-3",	      [62] = "SIGRTMAX-2",
 	[63] = "SIGRTMAX-1",	   [64] = "SIGRTMAX",
 };
 

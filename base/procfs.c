@@ -87,7 +87,8 @@ int procfs_open_at(int proc_fd, const char *path, int flags)
 {
 	_cleanup_free_ char *real = NULL;
 	struct open_how how = { .flags = (unsigned int)(flags | O_CLOEXEC),
-				.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH };
+				.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS |
+					   RESOLVE_BENEATH };
 	int r;
 
 	r = resolve_self(proc_fd, path, &real);
@@ -127,7 +128,8 @@ int procfs_read(int proc_fd, const char *path, size_t max, char **ret)
 	r = fd_read_to_end(fd, &b, max);
 	if (r < 0)
 		return r;
-	(void)buf_puts(&b, ""); /* an empty file gives "" and not NULL; buf_steal() reports a failure */
+	(void)buf_puts(&b,
+		       ""); /* an empty file gives "" and not NULL; buf_steal() reports a failure */
 	s = buf_steal(&b);
 	if (s == NULL)
 		return -ENOMEM;

@@ -108,44 +108,46 @@ static void put_operands(struct buf *b, const struct cmd_verb *v)
 	}
 }
 
-void opt_bash_completion(const struct cmd_verb *global, const struct cmd_verb *const *verbs, struct buf *b)
+void opt_bash_completion(const struct cmd_verb *global, const struct cmd_verb *const *verbs,
+			 struct buf *b)
 {
-	(void)buf_puts(b,
-		       "# bash completion for crt, made by \"crt completion bash\"\n"
-		       "_crt_words() {\n"
-		       "\tlocal word\n"
-		       "\tfor word in $1; do\n"
-		       "\t\t[[ $word == \"$cur\"* ]] && COMPREPLY+=(\"$word\")\n"
-		       "\tdone\n"
-		       "}\n"
-		       "_crt_files() {\n"
-		       "\tcompopt -o filenames 2>/dev/null\n"
-		       "\tlocal line\n"
-		       "\twhile IFS= read -r line; do COMPREPLY+=(\"$line\"); done < <(compgen \"$1\" -- \"$cur\")\n"
-		       "}\n"
-		       "_crt_lines() {\n"
-		       "\tlocal line\n"
-		       "\twhile IFS= read -r line; do\n"
-		       "\t\t[[ $line == \"$cur\"* && $line != *[!a-zA-Z0-9_.:/@-]* ]] && COMPREPLY+=(\"$line\")\n"
-		       "\tdone\n"
-		       "\tdeclare -F __ltrimcolonacceptable >/dev/null && __ltrim_colon_completions \"$cur\"\n"
-		       "}\n"
-		       "_crt_images() {\n"
-		       "\t_crt_lines < <(\"${COMP_WORDS[0]}\" \"${globals[@]}\" images --format '{{.Repository}}:{{.Tag}}' "
-		       "2>/dev/null)\n"
-		       "}\n"
-		       "_crt_containers() {\n"
-		       "\t_crt_lines < <(\"${COMP_WORDS[0]}\" \"${globals[@]}\" ps -a --format '{{.Names}}' 2>/dev/null)\n"
-		       "}\n"
-		       "_crt() {\n"
-		       "\tlocal cur prev verb='' i word\n"
-		       "\tlocal -a globals=()\n"
-		       "\tCOMPREPLY=()\n"
-		       "\tcur=${COMP_WORDS[COMP_CWORD]}\n"
-		       "\tprev=${COMP_WORDS[COMP_CWORD - 1]}\n"
-		       "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-		       "\t\tword=${COMP_WORDS[i]}\n"
-		       "\t\tcase $word in\n\t\t");
+	(void)buf_puts(
+		b,
+		"# bash completion for crt, made by \"crt completion bash\"\n"
+		"_crt_words() {\n"
+		"\tlocal word\n"
+		"\tfor word in $1; do\n"
+		"\t\t[[ $word == \"$cur\"* ]] && COMPREPLY+=(\"$word\")\n"
+		"\tdone\n"
+		"}\n"
+		"_crt_files() {\n"
+		"\tcompopt -o filenames 2>/dev/null\n"
+		"\tlocal line\n"
+		"\twhile IFS= read -r line; do COMPREPLY+=(\"$line\"); done < <(compgen \"$1\" -- \"$cur\")\n"
+		"}\n"
+		"_crt_lines() {\n"
+		"\tlocal line\n"
+		"\twhile IFS= read -r line; do\n"
+		"\t\t[[ $line == \"$cur\"* && $line != *[!a-zA-Z0-9_.:/@-]* ]] && COMPREPLY+=(\"$line\")\n"
+		"\tdone\n"
+		"\tdeclare -F __ltrimcolonacceptable >/dev/null && __ltrim_colon_completions \"$cur\"\n"
+		"}\n"
+		"_crt_images() {\n"
+		"\t_crt_lines < <(\"${COMP_WORDS[0]}\" \"${globals[@]}\" images --format '{{.Repository}}:{{.Tag}}' "
+		"2>/dev/null)\n"
+		"}\n"
+		"_crt_containers() {\n"
+		"\t_crt_lines < <(\"${COMP_WORDS[0]}\" \"${globals[@]}\" ps -a --format '{{.Names}}' 2>/dev/null)\n"
+		"}\n"
+		"_crt() {\n"
+		"\tlocal cur prev verb='' i word\n"
+		"\tlocal -a globals=()\n"
+		"\tCOMPREPLY=()\n"
+		"\tcur=${COMP_WORDS[COMP_CWORD]}\n"
+		"\tprev=${COMP_WORDS[COMP_CWORD - 1]}\n"
+		"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+		"\t\tword=${COMP_WORDS[i]}\n"
+		"\t\tcase $word in\n\t\t");
 	for (const struct option_spec *o = global->options; o->name != NULL; o++)
 		if (has_value(o))
 			(void)buf_printf(b, "--%s | ", o->name);
@@ -183,7 +185,8 @@ int cmd_completion(int argc, char **argv, const struct cmd_global *g)
 	if (first < 0)
 		return code;
 	if (argc - first != 1 || strcmp(argv[first], "bash") != 0)
-		return opt_usage_error(&cmd_verb_completion, "crt completion knows one shell: bash");
+		return opt_usage_error(&cmd_verb_completion,
+				       "crt completion knows one shell: bash");
 	opt_bash_completion(&cmd_verb_crt, cmd_verbs, &b);
 	if (b.err != 0 || fd_write_all(STDOUT_FILENO, buf_str(&b), b.len) < 0)
 		return EXIT_CRT;

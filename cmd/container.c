@@ -35,7 +35,7 @@
 #include "cmd/out.h"
 
 #define END_TIMEOUT_MS 10000 /* the keeper unmounts and deletes; a large tmpfs takes its time */
-#define POLL_US	       5000
+#define POLL_MS	       5
 
 static const char *get_string(const json_t *obj, const char *key)
 {
@@ -52,7 +52,8 @@ static pid_t read_pid(const json_t *record)
 	_cleanup_free_ char *text = NULL;
 	unsigned long long pid;
 
-	if (dir[0] != '/' || path == NULL || fd_read_file_at(AT_FDCWD, path, 32, &text, NULL, NULL) < 0 ||
+	if (dir[0] != '/' || path == NULL ||
+	    fd_read_file_at(AT_FDCWD, path, 32, &text, NULL, NULL) < 0 ||
 	    str_to_u64(text, 1u << 22, &pid) < 0)
 		return 0;
 	return (pid_t)pid;
@@ -177,11 +178,12 @@ char *container_ports(const struct container *c)
 		const char *ip = get_string(port, "hostIp");
 		bool v6 = strchr(ip, ':') != NULL;
 
-		(void)buf_printf(&b, "%s%s%s%s:%lld->%lld/%s", i > 0 ? ", " : "", v6 ? "[" : "",
-				 ip[0] != '\0' ? ip : "0.0.0.0", v6 ? "]" : "",
-				 (long long)json_integer_value(json_object_get(port, "hostPort")),
-				 (long long)json_integer_value(json_object_get(port, "containerPort")),
-				 get_string(port, "protocol")); /* buf_steal() reports a failure */
+		(void)buf_printf(
+			&b, "%s%s%s%s:%lld->%lld/%s", i > 0 ? ", " : "", v6 ? "[" : "",
+			ip[0] != '\0' ? ip : "0.0.0.0", v6 ? "]" : "",
+			(long long)json_integer_value(json_object_get(port, "hostPort")),
+			(long long)json_integer_value(json_object_get(port, "containerPort")),
+			get_string(port, "protocol")); /* buf_steal() reports a failure */
 	}
 	return buf_steal(&b);
 }
@@ -193,11 +195,19 @@ char *container_command(const struct container *c)
 	size_t i;
 
 	json_array_foreach(json_object_get(c->record, "command"), i, word)
-		(void)buf_printf(&b, "%s%s", i > 0 ? " " : "", json_is_string(word) ? json_string_value(word) : "");
+		(void)buf_printf(&b, "%s%s", i > 0 ? " " : "",
+				 json_is_string(word) ? json_string_value(word) : "");
 	return buf_steal(&b);
 }
 
 /* ---- stopping ------------------------------------------------------------------------- */
+
+static void pause_a_little(void)
+{
+	const struct timespec ts = { .tv_nsec = POLL_MS * 1000000L };
+
+	(void)nanosleep(&ts, NULL); /* waking early is harmless */
+}
 
 /* A pidfd of the container's first process. -ESRCH when it is over. */
 static int pin(struct storage *s, const struct container *c)
@@ -217,10 +227,10 @@ static int pin(struct storage *s, const struct container *c)
 
 static int wait_end(struct storage *s, const char *id, int timeout_ms)
 {
-	for (int waited = 0; waited < timeout_ms; waited += POLL_US / 1000) {
+	for (int waited = 0; waited < timeout_ms; waited += POLL_MS) {
 		if (!storage_container_is_live(s, id))
 			return 0;
-		(void)usleep(POLL_US); /* waking early is harmless */
+		pause_a_little();
 	}
 	return storage_container_is_live(s, id) ? -ETIMEDOUT : 0;
 }
@@ -232,14 +242,16 @@ int container_stop(struct storage *s, struct container *c, unsigned int grace, s
 	int r;
 
 	/* A container that is just being made has no process yet. */
-	for (int tries = 0; pid_fd == -ESRCH && tries < 200 && storage_container_is_live(s, c->id); tries++) {
-		(void)usleep(POLL_US); /* waking early is harmless */
+	for (int tries = 0; pid_fd == -ESRCH && tries < 200 && storage_container_is_live(s, c->id);
+	     tries++) {
+		pause_a_little();
 		pid_fd = pin(s, c);
 	}
 	if (pid_fd < 0 && pid_fd != -ESRCH)
 		return error_set(e, pid_fd, "stopping container %.12s", c->id);
 	if (pid_fd >= 0 && grace > 0) {
-		(void)proc_pidfd_send_signal(pid_fd, sig > 0 ? sig : SIGTERM); /* ESRCH: it is over */
+		(void)proc_pidfd_send_signal(pid_fd,
+					     sig > 0 ? sig : SIGTERM); /* ESRCH: it is over */
 		(void)proc_pidfd_wait(pid_fd, grace > 86400 ? 86400000 : (int)grace * 1000);
 	}
 	if (pid_fd >= 0) {
@@ -249,8 +261,9 @@ int container_stop(struct storage *s, struct container *c, unsigned int grace, s
 	}
 	r = wait_end(s, c->id, END_TIMEOUT_MS);
 	if (r < 0)
-		return error_setf(e, r, "container %.12s was killed but did not end within %d seconds", c->id,
-				  END_TIMEOUT_MS / 1000);
+		return error_setf(e, r,
+				  "container %.12s was killed but did not end within %d seconds",
+				  c->id, END_TIMEOUT_MS / 1000);
 	c->live = false;
 	return 0;
 }

@@ -19,8 +19,8 @@ struct container {
 	const char *state; /* "created", "running", "exited" */
 	pid_t pid;	   /* 0 = none */
 	time_t created;
-	time_t finished;  /* 0 = not, or nobody saw it */
-	int exit_code;	  /* -1 = not, or nobody saw it */
+	time_t finished; /* 0 = not, or nobody saw it */
+	int exit_code;	 /* -1 = not, or nobody saw it */
 	bool live;
 };
 

@@ -36,9 +36,10 @@ static int set_level(void *data, const char *value, struct error *e)
 	static const struct {
 		const char *name;
 		enum log_level level;
-	} levels[] = { { "error", LOG_LEVEL_ERROR },	 { "fatal", LOG_LEVEL_ERROR }, { "panic", LOG_LEVEL_ERROR },
-		       { "warn", LOG_LEVEL_WARNING }, { "warning", LOG_LEVEL_WARNING }, { "info", LOG_LEVEL_INFO },
-		       { "debug", LOG_LEVEL_DEBUG },  { "trace", LOG_LEVEL_DEBUG } };
+	} levels[] = { { "error", LOG_LEVEL_ERROR },	 { "fatal", LOG_LEVEL_ERROR },
+		       { "panic", LOG_LEVEL_ERROR },	 { "warn", LOG_LEVEL_WARNING },
+		       { "warning", LOG_LEVEL_WARNING }, { "info", LOG_LEVEL_INFO },
+		       { "debug", LOG_LEVEL_DEBUG },	 { "trace", LOG_LEVEL_DEBUG } };
 	struct options *o = data;
 
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
@@ -48,17 +49,21 @@ static int set_level(void *data, const char *value, struct error *e)
 			return 0;
 		}
 	}
-	return error_setf(e, -EINVAL, "log level \"%s\" is not one of error, warn, info, debug", value);
+	return error_setf(e, -EINVAL, "log level \"%s\" is not one of error, warn, info, debug",
+			  value);
 }
 
 static const struct option_spec options[] = {
 	{ "root", 0, OPT_STRING, offsetof(struct options, global.root), .arg = "DIR",
-	  .help = "Directory of images and containers (default ~/.local/share/crt)", .complete = "dir" },
+	  .help = "Directory of images and containers (default ~/.local/share/crt)",
+	  .complete = "dir" },
 	{ "runroot", 0, OPT_STRING, offsetof(struct options, global.runroot), .arg = "DIR",
 	  .help = "Directory for what is needed only while containers run", .complete = "dir" },
-	{ "log-level", 0, OPT_CALL, 0, .arg = "LEVEL", .help = "What is reported: error, warn (default), info or debug",
+	{ "log-level", 0, OPT_CALL, 0, .arg = "LEVEL",
+	  .help = "What is reported: error, warn (default), info or debug",
 	  .complete = "error|warn|info|debug", .call = set_level },
-	{ "version", 'v', OPT_FLAG, offsetof(struct options, version), .help = "Print the version" },
+	{ "version", 'v', OPT_FLAG, offsetof(struct options, version),
+	  .help = "Print the version" },
 	OPTION_END
 };
 
@@ -71,16 +76,8 @@ const struct cmd_verb cmd_verb_crt = {
 };
 
 const struct cmd_verb *const cmd_verbs[] = {
-	&cmd_verb_run,
-	&cmd_verb_ps,
-	&cmd_verb_rm,
-	&cmd_verb_pull,
-	&cmd_verb_images,
-	&cmd_verb_rmi,
-	&cmd_verb_inspect,
-	&cmd_verb_version,
-	&cmd_verb_completion,
-	NULL,
+	&cmd_verb_run, &cmd_verb_ps,	  &cmd_verb_rm,	     &cmd_verb_pull,	   &cmd_verb_images,
+	&cmd_verb_rmi, &cmd_verb_inspect, &cmd_verb_version, &cmd_verb_completion, NULL,
 };
 
 static const struct cmd_verb *find_verb(const char *name)
@@ -107,7 +104,8 @@ static int help(void)
 	(void)buf_puts(&b, "\nCommands:\n"); /* print() sees a failure */
 	for (size_t i = 0; cmd_verbs[i] != NULL; i++)
 		if (!cmd_verbs[i]->hidden)
-			(void)buf_printf(&b, "  %-12s %s\n", cmd_verbs[i]->name, cmd_verbs[i]->summary);
+			(void)buf_printf(&b, "  %-12s %s\n", cmd_verbs[i]->name,
+					 cmd_verbs[i]->summary);
 	(void)buf_puts(&b, "\nSee 'crt COMMAND --help' for the options of a command.\n");
 	return print(&b);
 }
@@ -125,6 +123,7 @@ static int help_of(const char *name)
 
 int main(int argc, char **argv)
 {
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	struct options o = { .version = false };
 	struct error e = ERROR_INIT;
 	const struct cmd_verb *verb;
@@ -133,7 +132,7 @@ int main(int argc, char **argv)
 	log_set_name("crt");
 	if (fd_sanitize_stdio() < 0)
 		return EXIT_CRT;
-	(void)signal(SIGPIPE, SIG_IGN); /* valid signal: cannot fail */
+	(void)sigaction(SIGPIPE, &ignore, NULL); /* valid signal: cannot fail */
 	first = opt_parse_quiet(&cmd_verb_crt, argc, argv, &o, &e);
 	if (first < 0)
 		return e.code == 0 ? help() : opt_usage_error(&cmd_verb_crt, "%s", e.msg);

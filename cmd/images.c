@@ -26,7 +26,8 @@ struct options {
 };
 
 static const struct option_spec options[] = {
-	{ "all", 'a', OPT_FLAG, offsetof(struct options, all), .help = "Accepted for scripts: all images are always shown" },
+	{ "all", 'a', OPT_FLAG, offsetof(struct options, all),
+	  .help = "Accepted for scripts: all images are always shown" },
 	{ "digests", 0, OPT_FLAG, offsetof(struct options, digests), .help = "Show the digests" },
 	{ "filter", 'f', OPT_STRINGS, offsetof(struct options, filters), .arg = "KEY=VALUE",
 	  .help = "Show only some: reference=PATTERN, dangling=true|false, id=PREFIX",
@@ -34,7 +35,8 @@ static const struct option_spec options[] = {
 	{ "format", 0, OPT_STRING, offsetof(struct options, format), .arg = "TEMPLATE",
 	  .help = "Print json or by a Go template", .complete = "json|table" },
 	{ "no-trunc", 0, OPT_FLAG, offsetof(struct options, no_trunc), .help = "Show whole ids" },
-	{ "noheading", 'n', OPT_FLAG, offsetof(struct options, no_heading), .help = "Leave the heading out" },
+	{ "noheading", 'n', OPT_FLAG, offsetof(struct options, no_heading),
+	  .help = "Leave the heading out" },
 	{ "quiet", 'q', OPT_FLAG, offsetof(struct options, quiet), .help = "Show only the ids" },
 	OPTION_END
 };
@@ -49,12 +51,17 @@ const struct cmd_verb cmd_verb_images = {
 };
 
 static const struct out_column columns[] = {
-	{ "REPOSITORY", "Repository" }, { "TAG", "Tag" }, { "IMAGE ID", "ID" },
+	{ "REPOSITORY", "Repository" }, { "TAG", "Tag" },   { "IMAGE ID", "ID" },
 	{ "CREATED", "CreatedSince" },	{ "SIZE", "Size" }, { NULL, NULL },
 };
 static const struct out_column columns_digests[] = {
-	{ "REPOSITORY", "Repository" }, { "TAG", "Tag" },   { "DIGEST", "Digest" }, { "IMAGE ID", "ID" },
-	{ "CREATED", "CreatedSince" },	{ "SIZE", "Size" }, { NULL, NULL },
+	{ "REPOSITORY", "Repository" },
+	{ "TAG", "Tag" },
+	{ "DIGEST", "Digest" },
+	{ "IMAGE ID", "ID" },
+	{ "CREATED", "CreatedSince" },
+	{ "SIZE", "Size" },
+	{ NULL, NULL },
 };
 static const struct out_column columns_quiet[] = { { "IMAGE ID", "ID" }, { NULL, NULL } };
 
@@ -83,7 +90,8 @@ static int split_name(const char *name, char **ret_repository, char **ret_tag)
 
 static json_t *image_labels(const struct storage_image *image)
 {
-	_cleanup_json_ json_t *config = json_parse(image->config, image->config_len, "image configuration", NULL);
+	_cleanup_json_ json_t *config =
+		json_parse(image->config, image->config_len, "image configuration", NULL);
 	json_t *labels = json_object_get(json_object_get(config, "config"), "Labels");
 
 	return json_is_object(labels) ? json_incref(labels) : json_null();
@@ -100,19 +108,22 @@ static json_t *image_data(const struct storage_image *image, time_t created, jso
 		_cleanup_free_ char *tag = NULL;
 		_cleanup_free_ char *digest = NULL;
 
-		(void)json_array_append_new(names, json_string(name)); /* a shorter list is better than none */
+		(void)json_array_append_new(
+			names, json_string(name)); /* a shorter list is better than none */
 		if (image->digest != NULL && split_name(name, &repository, &tag) == 0 &&
 		    (digest = str_printf("%s@%s", repository, image->digest)) != NULL)
 			(void)json_array_append_new(digests, json_string(digest));
 	}
-	return json_pack("{s:s, s:O, s:o, s:o, s:s, s:I, s:I, s:s, s:O}", "Id", image->id, "Names", names, "RepoTags",
-			 json_incref(names), "RepoDigests", digests, "Digest", image->digest != NULL ? image->digest : "",
-			 "Size", (json_int_t)image->size, "Created", (json_int_t)created, "CreatedAt",
+	return json_pack("{s:s, s:O, s:o, s:o, s:s, s:I, s:I, s:s, s:O}", "Id", image->id, "Names",
+			 names, "RepoTags", json_incref(names), "RepoDigests", digests, "Digest",
+			 image->digest != NULL ? image->digest : "", "Size",
+			 (json_int_t)image->size, "Created", (json_int_t)created, "CreatedAt",
 			 image->created != NULL ? image->created : "", "Labels", labels);
 }
 
-static int add_row(struct out_rows *rows, const struct options *o, const struct storage_image *image,
-		   const char *name, const json_t *data, time_t created, json_t *labels)
+static int add_row(struct out_rows *rows, const struct options *o,
+		   const struct storage_image *image, const char *name, const json_t *data,
+		   time_t created, json_t *labels)
 {
 	_cleanup_free_ char *repository = NULL;
 	_cleanup_free_ char *tag = NULL;
@@ -135,9 +146,11 @@ static int add_row(struct out_rows *rows, const struct options *o, const struct 
 	if (id == NULL || size == NULL || since == NULL || at == NULL)
 		return -ENOMEM;
 	return out_rows_add(rows,
-			    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O}", "ID", id, "Repository", repository, "Tag",
-				      tag, "Digest", image->digest != NULL ? image->digest : "<none>", "CreatedSince", since,
-				      "CreatedAt", at, "Size", size, "Labels", labels),
+			    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O}", "ID", id,
+				      "Repository", repository, "Tag", tag, "Digest",
+				      image->digest != NULL ? image->digest : "<none>",
+				      "CreatedSince", since, "CreatedAt", at, "Size", size,
+				      "Labels", labels),
 			    json_incref((json_t *)(uintptr_t)data));
 }
 
@@ -161,7 +174,8 @@ static bool name_matches(const char *name, const char *pattern)
 }
 
 /* 1: shown, 0: not, -EINVAL. name may be NULL. */
-static int passes(const struct options *o, const struct storage_image *image, const char *name, struct error *e)
+static int passes(const struct options *o, const struct storage_image *image, const char *name,
+		  struct error *e)
 {
 	for (size_t i = 0; i < o->filters.n; i++) {
 		const char *filter = o->filters.v[i];
@@ -178,14 +192,17 @@ static int passes(const struct options *o, const struct storage_image *image, co
 			if (want != (name == NULL))
 				return 0;
 		} else {
-			return error_setf(e, -EINVAL, "filter \"%s\" is not known: use reference=, dangling= or id=", filter);
+			return error_setf(
+				e, -EINVAL,
+				"filter \"%s\" is not known: use reference=, dangling= or id=",
+				filter);
 		}
 	}
 	return 1;
 }
 
-static int add_image(struct out_rows *rows, const struct options *o, const struct storage_image *image,
-		     const char *only, struct error *e)
+static int add_image(struct out_rows *rows, const struct options *o,
+		     const struct storage_image *image, const char *only, struct error *e)
 {
 	_cleanup_json_ json_t *labels = image_labels(image);
 	_cleanup_json_ json_t *data = NULL;
@@ -214,7 +231,8 @@ static int add_image(struct out_rows *rows, const struct options *o, const struc
 	return 0;
 }
 
-static int list(const struct options *o, const struct cmd_global *g, const char *only, struct error *e)
+static int list(const struct options *o, const struct cmd_global *g, const char *only,
+		struct error *e)
 {
 	struct storage *s = NULL;
 	struct storage_image *images = NULL;
@@ -230,8 +248,11 @@ static int list(const struct options *o, const struct cmd_global *g, const char 
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = add_image(&rows, o, &images[i], only, e);
 	if (r == 0)
-		r = out_print(&rows, o->quiet ? columns_quiet : o->digests ? columns_digests : columns, o->format,
-			      o->quiet || o->no_heading, e);
+		r = out_print(&rows,
+			      o->quiet	 ? columns_quiet :
+			      o->digests ? columns_digests :
+					   columns,
+			      o->format, o->quiet || o->no_heading, e);
 	out_rows_fini(&rows);
 	storage_images_free(images, n);
 	storage_free(s);

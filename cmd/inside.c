@@ -52,8 +52,8 @@ static int take_answer(int fd, pid_t pid, struct error *e)
 	return answer.code < 0 ? answer.code : 0;
 }
 
-static int run_child(const struct userns_caps *caps, const struct id_map *map, int (*fn)(void *data, struct error *e),
-		     void *data, struct error *e)
+static int run_child(const struct userns_caps *caps, const struct id_map *map,
+		     int (*fn)(void *data, struct error *e), void *data, struct error *e)
 {
 	struct userns_child child = { .pid = 0 };
 	_cleanup_fd_ int from = -1;
@@ -110,5 +110,6 @@ static int empty_trash(void *data, struct error *e)
 void inside_empty_trash(struct storage *s)
 {
 	if (storage_trash_pending(s))
-		(void)inside_run(empty_trash, s, NULL); /* what stays is tried again by the next command */
+		(void)inside_run(empty_trash, s,
+				 NULL); /* what stays is tried again by the next command */
 }

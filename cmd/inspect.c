@@ -28,7 +28,8 @@ static const struct option_spec options[] = {
 	{ "format", 'f', OPT_STRING, offsetof(struct options, format), .arg = "TEMPLATE",
 	  .help = "Print json or by a Go template", .complete = "json" },
 	{ "type", 't', OPT_STRING, offsetof(struct options, type), .arg = "TYPE",
-	  .help = "What the names mean: container, image or all (default)", .complete = "container|image|all" },
+	  .help = "What the names mean: container, image or all (default)",
+	  .complete = "container|image|all" },
 	OPTION_END
 };
 
@@ -62,11 +63,12 @@ static json_t *port_map(const json_t *ports)
 
 	json_array_foreach((json_t *)(uintptr_t)ports, i, port) {
 		const char *protocol = json_string_value(json_object_get(port, "protocol"));
-		_cleanup_free_ char *key =
-			str_printf("%lld/%s", (long long)json_integer_value(json_object_get(port, "containerPort")),
-				   protocol != NULL ? protocol : "tcp");
-		_cleanup_free_ char *host =
-			str_printf("%lld", (long long)json_integer_value(json_object_get(port, "hostPort")));
+		_cleanup_free_ char *key = str_printf(
+			"%lld/%s",
+			(long long)json_integer_value(json_object_get(port, "containerPort")),
+			protocol != NULL ? protocol : "tcp");
+		_cleanup_free_ char *host = str_printf(
+			"%lld", (long long)json_integer_value(json_object_get(port, "hostPort")));
 		json_t *list;
 
 		if (key == NULL || host == NULL) {
@@ -76,9 +78,12 @@ static json_t *port_map(const json_t *ports)
 		list = json_object_get(map, key);
 		if (list == NULL) {
 			list = json_array();
-			(void)json_object_set_new(map, key, list); /* the pack below fails on a NULL list */
+			(void)json_object_set_new(map, key,
+						  list); /* the pack below fails on a NULL list */
 		}
-		(void)json_array_append_new(list, json_pack("{s:o, s:s}", "HostIp", copy(port, "hostIp"), "HostPort", host));
+		(void)json_array_append_new(list,
+					    json_pack("{s:o, s:s}", "HostIp", copy(port, "hostIp"),
+						      "HostPort", host));
 	}
 	return map;
 }
@@ -87,22 +92,27 @@ static json_t *container_state(const struct container *c)
 {
 	const char *finished = json_string_value(json_object_get(c->record, "finished"));
 
-	return json_pack("{s:s, s:b, s:b, s:b, s:i, s:o, s:s?, s:s?}", "Status", c->state, "Running",
-			 (int)(strcmp(c->state, "running") == 0), "Paused", 0, "Dead", 0, "Pid", (int)c->pid, "ExitCode",
-			 c->exit_code >= 0 ? json_integer(c->exit_code) : c->live ? json_integer(0) : json_null(),
-			 "StartedAt", json_string_value(json_object_get(c->record, "created")), "FinishedAt",
-			 finished);
+	return json_pack("{s:s, s:b, s:b, s:b, s:i, s:o, s:s?, s:s?}", "Status", c->state,
+			 "Running", (int)(strcmp(c->state, "running") == 0), "Paused", 0, "Dead", 0,
+			 "Pid", (int)c->pid, "ExitCode",
+			 c->exit_code >= 0 ? json_integer(c->exit_code) :
+			 c->live	   ? json_integer(0) :
+					     json_null(),
+			 "StartedAt", json_string_value(json_object_get(c->record, "created")),
+			 "FinishedAt", finished);
 }
 
 static json_t *container_config(const struct container *c)
 {
 	const json_t *config = json_object_get(c->record, "config");
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "Hostname", copy(config, "hostname"), "User",
-			 copy(config, "user"), "Tty", copy(config, "tty"), "OpenStdin", copy(config, "openStdin"),
-			 "Cmd", copy(c->record, "command"), "WorkingDir", copy(config, "cwd"), "StopSignal",
-			 copy(config, "stopSignal"), "StopTimeout", copy(config, "stopTimeout"), "Labels",
-			 copy(c->record, "labels"), "Image", c->image);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "Hostname",
+			 copy(config, "hostname"), "User", copy(config, "user"), "Tty",
+			 copy(config, "tty"), "OpenStdin", copy(config, "openStdin"), "Cmd",
+			 copy(c->record, "command"), "WorkingDir", copy(config, "cwd"),
+			 "StopSignal", copy(config, "stopSignal"), "StopTimeout",
+			 copy(config, "stopTimeout"), "Labels", copy(c->record, "labels"), "Image",
+			 c->image);
 }
 
 /* "Path" and "Args": the command without and with its first word. */
@@ -121,7 +131,8 @@ static json_t *rest_of(const json_t *command)
 /* The volumes, with podman's keys. What crt itself mounts (/proc, /etc/hosts ...) is not listed. */
 static json_t *volumes_of(const struct container *c)
 {
-	static const char *const propagations[] = { "private", "rprivate", "slave", "rslave", "shared", "rshared" };
+	static const char *const propagations[] = { "private", "rprivate", "slave",
+						    "rslave",  "shared",   "rshared" };
 	const char *rundir = json_string_value(json_object_get(c->record, "rundir"));
 	const json_t *mounts = json_object_get(json_object_get(c->record, "config"), "mounts");
 	json_t *list = json_array();
@@ -142,15 +153,18 @@ static json_t *volumes_of(const struct container *c)
 
 			if (text != NULL && strcmp(text, "ro") == 0)
 				writable = false;
-			for (size_t p = 0; text != NULL && p < sizeof(propagations) / sizeof(propagations[0]); p++)
+			for (size_t p = 0;
+			     text != NULL && p < sizeof(propagations) / sizeof(propagations[0]);
+			     p++)
 				if (strcmp(text, propagations[p]) == 0)
 					propagation = propagations[p];
 		}
 		/* A NULL list makes the caller's pack fail. */
-		(void)json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o, s:b, s:s}", "Type", "bind", "Source", source,
-							    "Destination", copy(m, "destination"), "Options",
-							    copy(m, "options"), "RW", (int)writable, "Propagation",
-							    propagation));
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:s, s:o, s:o, s:b, s:s}", "Type", "bind", "Source",
+					source, "Destination", copy(m, "destination"), "Options",
+					copy(m, "options"), "RW", (int)writable, "Propagation",
+					propagation));
 	}
 	return list;
 }
@@ -162,13 +176,15 @@ static json_t *container_object(const struct container *c)
 	json_t *path = json_array_get(command, 0);
 	json_t *ports = port_map(json_object_get(c->record, "ports"));
 
-	return json_pack("{s:s, s:o, s:O?, s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:{s:o, s:O}, s:{s:b, s:o, s:o}}", "Id",
-			 c->id, "Created", copy(c->record, "created"), "Path", path, "Args", rest_of(command), "State",
-			 container_state(c), "Image", c->image_id, "ImageName", c->image, "Name", c->name, "Rootfs",
-			 copy(c->record, "rootfs"), "Mounts", volumes_of(c), "Config", container_config(c),
-			 "NetworkSettings", "Networks", json_object(), "Ports", ports, "HostConfig", "AutoRemove",
-			 (int)json_is_true(json_object_get(c->record, "rm")), "NetworkMode", copy(config, "networkMode"),
-			 "PortBindings", ports);
+	return json_pack(
+		"{s:s, s:o, s:O?, s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:{s:o, s:O}, s:{s:b, s:o, s:o}}",
+		"Id", c->id, "Created", copy(c->record, "created"), "Path", path, "Args",
+		rest_of(command), "State", container_state(c), "Image", c->image_id, "ImageName",
+		c->image, "Name", c->name, "Rootfs", copy(c->record, "rootfs"), "Mounts",
+		volumes_of(c), "Config", container_config(c), "NetworkSettings", "Networks",
+		json_object(), "Ports", ports, "HostConfig", "AutoRemove",
+		(int)json_is_true(json_object_get(c->record, "rm")), "NetworkMode",
+		copy(config, "networkMode"), "PortBindings", ports);
 }
 
 static int inspect_container(struct storage *s, const char *text, json_t **ret, struct error *e)
@@ -203,14 +219,16 @@ static json_t *repo_digests(const struct storage_image *image)
 			len = (size_t)(colon - name);
 		text = str_printf("%.*s@%s", (int)len, name, image->digest);
 		if (text != NULL)
-			(void)json_array_append_new(list, json_string(text)); /* a shorter list is better than none */
+			(void)json_array_append_new(
+				list, json_string(text)); /* a shorter list is better than none */
 	}
 	return list;
 }
 
 static json_t *image_object(const struct storage_image *image, struct error *e)
 {
-	_cleanup_json_ json_t *config = json_parse(image->config, image->config_len, "image configuration", e);
+	_cleanup_json_ json_t *config =
+		json_parse(image->config, image->config_len, "image configuration", e);
 	const json_t *inner = json_object_get(config, "config");
 	json_t *names = json_array();
 
@@ -220,13 +238,16 @@ static json_t *image_object(const struct storage_image *image, struct error *e)
 	}
 	for (size_t i = 0; i < image->names.n; i++)
 		(void)json_array_append_new(names, json_string(image->names.v[i])); /* as above */
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:{s:s, s:o}, s:o}", "Id",
-			 image->id, "Digest", image->digest != NULL ? image->digest : "", "RepoTags", names, "RepoDigests",
-			 repo_digests(image), "Created", copy(config, "created"), "Author", copy(config, "author"),
-			 "Config", copy(config, "config"), "Architecture", copy(config, "architecture"), "Os",
-			 copy(config, "os"), "Variant", copy(config, "variant"), "Size", (json_int_t)image->size, "Labels",
-			 copy(inner, "Labels"), "User", copy(inner, "User"), "RootFS", "Type", "layers", "Layers",
-			 copy(json_object_get(config, "rootfs"), "diff_ids"), "History", copy(config, "history"));
+	return json_pack(
+		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:{s:s, s:o}, s:o}",
+		"Id", image->id, "Digest", image->digest != NULL ? image->digest : "", "RepoTags",
+		names, "RepoDigests", repo_digests(image), "Created", copy(config, "created"),
+		"Author", copy(config, "author"), "Config", copy(config, "config"), "Architecture",
+		copy(config, "architecture"), "Os", copy(config, "os"), "Variant",
+		copy(config, "variant"), "Size", (json_int_t)image->size, "Labels",
+		copy(inner, "Labels"), "User", copy(inner, "User"), "RootFS", "Type", "layers",
+		"Layers", copy(json_object_get(config, "rootfs"), "diff_ids"), "History",
+		copy(config, "history"));
 }
 
 static int inspect_image(struct storage *s, const char *text, json_t **ret, struct error *e)
@@ -245,9 +266,11 @@ static int inspect_image(struct storage *s, const char *text, json_t **ret, stru
 
 /* ---- the verb ---------------------------------------------------------------------------- */
 
-static int inspect_one(struct storage *s, const char *text, const char *type, json_t **ret, struct error *e)
+static int inspect_one(struct storage *s, const char *text, const char *type, json_t **ret,
+		       struct error *e)
 {
-	bool containers = type == NULL || strcmp(type, "all") == 0 || strcmp(type, "container") == 0;
+	bool containers = type == NULL || strcmp(type, "all") == 0 ||
+			  strcmp(type, "container") == 0;
 	bool images = type == NULL || strcmp(type, "all") == 0 || strcmp(type, "image") == 0;
 	int r = STORAGE_MISSING;
 
@@ -308,9 +331,11 @@ int cmd_inspect(int argc, char **argv, const struct cmd_global *g)
 	if (first < 0)
 		return code;
 	if (first == argc)
-		return opt_usage_error(&cmd_verb_inspect, "crt inspect needs the name of a container or an image");
+		return opt_usage_error(&cmd_verb_inspect,
+				       "crt inspect needs the name of a container or an image");
 	if (o.type != NULL && strcmp(o.type, "all") != 0 && strcmp(o.type, "container") != 0 &&
 	    strcmp(o.type, "image") != 0)
-		return opt_usage_error(&cmd_verb_inspect, "--type is container, image or all, not \"%s\"", o.type);
+		return opt_usage_error(&cmd_verb_inspect,
+				       "--type is container, image or all, not \"%s\"", o.type);
 	return inspect(&o, g, argv + first, argc - first);
 }

@@ -31,7 +31,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-static const struct option_spec *find_long(const struct cmd_verb *verb, const char *name, size_t len)
+static const struct option_spec *find_long(const struct cmd_verb *verb, const char *name,
+					   size_t len)
 {
 	for (const struct option_spec *o = verb->options; o->name != NULL; o++)
 		if (strlen(o->name) == len && memcmp(o->name, name, len) == 0)
@@ -148,8 +149,8 @@ static int store(const struct option_spec *o, void *data, const char *value, str
 	if (r == -ENOMEM)
 		return error_set(e, r, "reading the options");
 	if (r < 0)
-		return error_setf(e, -EINVAL, "invalid argument \"%s\" for \"--%s\": %s", value != NULL ? value : "",
-				  o->name, expected);
+		return error_setf(e, -EINVAL, "invalid argument \"%s\" for \"--%s\": %s",
+				  value != NULL ? value : "", o->name, expected);
 	return 0;
 }
 
@@ -177,7 +178,8 @@ static int walk_long(struct walker *w, struct error *e)
 		return 0;
 	}
 	if (o == NULL)
-		return error_setf(e, -EINVAL, "unknown flag: --%.*s", (int)(len < 200 ? len : 200), word);
+		return error_setf(e, -EINVAL, "unknown flag: --%.*s", (int)(len < 200 ? len : 200),
+				  word);
 	if (value == NULL && takes_value(o)) {
 		if (w->at + 1 >= w->argc)
 			return error_setf(e, -EINVAL, "flag needs an argument: --%s", o->name);
@@ -200,14 +202,17 @@ static int walk_cluster(struct walker *w, struct error *e)
 			return 0;
 		}
 		if (o == NULL)
-			return error_setf(e, -EINVAL, "unknown shorthand flag: '%c' in %.200s", *p, word);
+			return error_setf(e, -EINVAL, "unknown shorthand flag: '%c' in %.200s", *p,
+					  word);
 		if (p[1] == '=')
 			value = p + 2;
 		else if (takes_value(o) && p[1] != '\0')
 			value = p + 1;
 		else if (takes_value(o)) {
 			if (w->at + 1 >= w->argc)
-				return error_setf(e, -EINVAL, "flag needs an argument: '%c' in %.200s", *p, word);
+				return error_setf(e, -EINVAL,
+						  "flag needs an argument: '%c' in %.200s", *p,
+						  word);
 			value = w->argv[++w->at];
 		}
 		r = store(o, w->data, value, e);
@@ -312,14 +317,15 @@ static void help_left(const struct option_spec *o, struct buf *b)
 
 void opt_help(const struct cmd_verb *verb, struct buf *b)
 {
-	static const struct option_spec help = { .name = "help", .letter = 'h', .type = OPT_FLAG,
-						 .help = "Print this text" };
+	static const struct option_spec help = {
+		.name = "help", .letter = 'h', .type = OPT_FLAG, .help = "Print this text"
+	};
 	size_t width = 0;
 	bool own_help = find_long(verb, "help", 4) != NULL;
 
 	/* Memory errors stay in b; the caller writes what is there. */
-	(void)buf_printf(b, "%s\n\nUsage:\n  crt%s%s %s\n", verb->summary, verb->name[0] != '\0' ? " " : "", verb->name,
-			 verb->usage);
+	(void)buf_printf(b, "%s\n\nUsage:\n  crt%s%s %s\n", verb->summary,
+			 verb->name[0] != '\0' ? " " : "", verb->name, verb->usage);
 	if (verb->alias != NULL)
 		(void)buf_printf(b, "\nAlso called:\n  crt %s\n", verb->alias);
 	if (verb->details != NULL)
@@ -347,7 +353,8 @@ void opt_help(const struct cmd_verb *verb, struct buf *b)
 			(void)buf_puts(&left, "      --help");
 		}
 		if (left.len > width)
-			(void)buf_printf(b, "%s\n%*s  %s\n", buf_str(&left), (int)width, "", shown->help);
+			(void)buf_printf(b, "%s\n%*s  %s\n", buf_str(&left), (int)width, "",
+					 shown->help);
 		else
 			(void)buf_printf(b, "%-*s  %s\n", (int)width, buf_str(&left), shown->help);
 		if (end)

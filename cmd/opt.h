@@ -61,40 +61,45 @@ struct option_spec {
 	const char *name; /* long name without "--"; NULL ends the table */
 	char letter;	  /* short name or 0 */
 	enum option_type type;
-	size_t offset; /* of the member in the verb's structure; not for OPT_CALL */
-	const char *arg; /* name of the value in --help; NULL for flags */
+	size_t offset;	  /* of the member in the verb's structure; not for OPT_CALL */
+	const char *arg;  /* name of the value in --help; NULL for flags */
 	const char *help; /* one line without a full stop; NULL: not shown (an alias) */
 	/* Completion: "file", "dir", "image", "container", or words separated by "|"; NULL: nothing. */
 	const char *complete;
 	int (*call)(void *data, const char *value, struct error *e);
 };
-#define OPTION_END { .name = NULL }
+#define OPTION_END           \
+	{                    \
+		.name = NULL \
+	}
 
 enum operands {
 	OPERANDS_NONE,
-	OPERANDS_IMAGE,	     /* one image; what follows is not ours */
+	OPERANDS_IMAGE, /* one image; what follows is not ours */
 	OPERANDS_IMAGES,
 	OPERANDS_CONTAINERS,
-	OPERANDS_BOTH, /* containers and images */
+	OPERANDS_BOTH,	/* containers and images */
 	OPERANDS_WORDS, /* .words */
 	OPERANDS_COUNT
 };
 
 /* What was given in front of the verb. Strings borrowed from argv or the environment. */
 struct cmd_global {
-	const char *root;    /* --root: the store; NULL = storage's default */
-	const char *runroot; /* --runroot: directory for what lives as long as containers run; NULL = default */
+	const char *root; /* --root: the store; NULL = storage's default */
+	const char *
+		runroot; /* --runroot: directory for what lives as long as containers run; NULL = default */
 	const char *log_level; /* as given, NULL = default (already applied) */
 };
 
 struct cmd_verb {
 	const char *name;
 	const char *alias; /* a second name, or NULL */
-	int (*run)(int argc, char **argv, const struct cmd_global *g); /* argv[0] is the verb; returns the exit code */
+	int (*run)(int argc, char **argv,
+		   const struct cmd_global *g); /* argv[0] is the verb; returns the exit code */
 	const struct option_spec *options;
-	const char *usage;   /* what follows the name: "[OPTIONS] IMAGE..." */
-	const char *summary; /* one line without a full stop */
-	const char *details; /* more lines for --help, or NULL */
+	const char *usage;     /* what follows the name: "[OPTIONS] IMAGE..." */
+	const char *summary;   /* one line without a full stop */
+	const char *details;   /* more lines for --help, or NULL */
 	bool stops_at_operand; /* the first operand ends the options (run) */
 	bool hidden;	       /* not listed by crt --help */
 	enum operands operands;
@@ -111,14 +116,17 @@ struct cmd_verb {
  */
 int opt_parse(const struct cmd_verb *verb, int argc, char **argv, void *data, int *ret_code);
 /* As above, without printing anything: -1 leaves the message in e, or e->code 0 for --help. */
-int opt_parse_quiet(const struct cmd_verb *verb, int argc, char **argv, void *data, struct error *e);
+int opt_parse_quiet(const struct cmd_verb *verb, int argc, char **argv, void *data,
+		    struct error *e);
 /* Print "crt: MESSAGE" and "See 'crt VERB --help'"; returns 125. */
-int opt_usage_error(const struct cmd_verb *verb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int opt_usage_error(const struct cmd_verb *verb, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 /* "true", "1", "t" ... as Go's strconv.ParseBool. 0 or -EINVAL. */
 int opt_parse_bool(const char *text, bool *ret);
 /* The --help text of a verb, appended to b. */
 void opt_help(const struct cmd_verb *verb, struct buf *b);
 /* The completion script of bash for all verbs of the NULL-terminated table. */
-void opt_bash_completion(const struct cmd_verb *global, const struct cmd_verb *const *verbs, struct buf *b);
+void opt_bash_completion(const struct cmd_verb *global, const struct cmd_verb *const *verbs,
+			 struct buf *b);
 
 #endif

@@ -119,8 +119,9 @@ int out_parse_time(const char *text, time_t *ret)
 	if (!take_char(&text, ':'))
 		return -EINVAL;
 	tm.tm_sec = take_digits(&text, 2);
-	if (tm.tm_mon < 0 || tm.tm_mon > 11 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour < 0 || tm.tm_hour > 23 ||
-	    tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 || tm.tm_sec > 60)
+	if (tm.tm_mon < 0 || tm.tm_mon > 11 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
+	    tm.tm_hour < 0 || tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 ||
+	    tm.tm_sec > 60)
 		return -EINVAL;
 	if (take_char(&text, '.')) {
 		size_t n = strspn(text, "0123456789");
@@ -152,7 +153,8 @@ char *out_time(time_t t)
 	struct tm tm;
 	char text[64];
 
-	if (gmtime_r(&t, &tm) == NULL || strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S +0000 UTC", &tm) == 0)
+	if (gmtime_r(&t, &tm) == NULL ||
+	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S +0000 UTC", &tm) == 0)
 		return strdup("");
 	return strdup(text);
 }
@@ -224,7 +226,8 @@ static void align(const char *text, struct buf *b)
 
 		(void)buf_append(b, p, len); /* out_write() sees a failure */
 		if (p[len] == '\t') {
-			size_t want = col < max && widths[col] > COLUMN_MIN ? widths[col] : COLUMN_MIN;
+			size_t want = col < max && widths[col] > COLUMN_MIN ? widths[col] :
+									      COLUMN_MIN;
 
 			for (size_t width = text_width(p, len); width < want; width++)
 				(void)buf_putc(b, ' ');
@@ -242,8 +245,8 @@ static void put_cell(const char *text, struct buf *b)
 	(void)buf_puts_escaped(b, text, strlen(text)); /* out_write() sees a failure */
 }
 
-static void put_default_table(const struct out_rows *rows, const struct out_column *columns, bool no_heading,
-			      struct buf *b)
+static void put_default_table(const struct out_rows *rows, const struct out_column *columns,
+			      bool no_heading, struct buf *b)
 {
 	size_t i;
 	json_t *row;
@@ -261,8 +264,8 @@ static void put_default_table(const struct out_rows *rows, const struct out_colu
 }
 
 /* The heading of a template: field names, or what the verb's own table calls them. */
-static int put_template_heading(const struct out_rows *rows, const struct out_column *columns, const char *template,
-				struct buf *b, struct error *e)
+static int put_template_heading(const struct out_rows *rows, const struct out_column *columns,
+				const char *template, struct buf *b, struct error *e)
 {
 	_cleanup_json_ json_t *names = json_object();
 	const json_t *row = json_array_get(rows->fields, 0);
@@ -280,7 +283,9 @@ static int put_template_heading(const struct out_rows *rows, const struct out_co
 			for (char *p = upper; *p != '\0'; p++)
 				if (*p >= 'a' && *p <= 'z')
 					*p = (char)(*p - 'a' + 'A');
-			(void)json_object_set_new(names, key, json_string(upper)); /* a missing name is an error below */
+			(void)json_object_set_new(
+				names, key,
+				json_string(upper)); /* a missing name is an error below */
 		}
 	}
 	for (const struct out_column *c = columns; c->heading != NULL; c++)
@@ -288,8 +293,8 @@ static int put_template_heading(const struct out_rows *rows, const struct out_co
 	return template_run(template, names, NULL, true, b, e);
 }
 
-static int put_templated(const struct out_rows *rows, const struct out_column *columns, const char *format,
-			 bool no_heading, struct buf *b, struct error *e)
+static int put_templated(const struct out_rows *rows, const struct out_column *columns,
+			 const char *format, bool no_heading, struct buf *b, struct error *e)
 {
 	bool table = str_starts(format, "table ") || str_starts(format, "table\t");
 	const char *template = table ? format + 6 : format;
@@ -323,8 +328,8 @@ static int put_templated(const struct out_rows *rows, const struct out_column *c
 	return text.err != 0 ? error_set(e, text.err, "making the table") : 0;
 }
 
-int out_print(const struct out_rows *rows, const struct out_column *columns, const char *format, bool no_heading,
-	      struct error *e)
+int out_print(const struct out_rows *rows, const struct out_column *columns, const char *format,
+	      bool no_heading, struct error *e)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
 	_cleanup_free_ char *json = NULL;

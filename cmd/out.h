@@ -48,8 +48,8 @@ struct out_column {
  * escaped in tables, and with templates when standard output is a terminal.
  * -EINVAL for a bad template. 0 or -errno.
  */
-int out_print(const struct out_rows *rows, const struct out_column *columns, const char *format, bool no_heading,
-	      struct error *e);
+int out_print(const struct out_rows *rows, const struct out_column *columns, const char *format,
+	      bool no_heading, struct error *e);
 
 /* Append b to standard output; a reader that went away (head) is no error. 0 or -errno. */
 int out_write(const struct buf *b, struct error *e);
@@ -61,7 +61,7 @@ int out_write(const struct buf *b, struct error *e);
  * {{join .A ","}}, {{range .A}}..{{end}}, {{if .A}}..{{else}}..{{end}}, {{println ...}},
  * {{"text"}}; \t and \n. 0, -EINVAL (e names what is not understood), -ENOMEM.
  */
-int template_run(const char *template, const json_t *fields, const json_t *data, bool escape, struct buf *b,
-		 struct error *e);
+int template_run(const char *template, const json_t *fields, const json_t *data, bool escape,
+		 struct buf *b, struct error *e);
 
 #endif

@@ -29,16 +29,22 @@ struct options {
 };
 
 static const struct option_spec options[] = {
-	{ "all", 'a', OPT_FLAG, offsetof(struct options, all), .help = "Show also containers that have ended" },
+	{ "all", 'a', OPT_FLAG, offsetof(struct options, all),
+	  .help = "Show also containers that have ended" },
 	{ "filter", 'f', OPT_STRINGS, offsetof(struct options, filters), .arg = "KEY=VALUE",
 	  .help = "Show only some: name=, id=, status=, exited=, ancestor=, label=",
-	  .complete = "name=|id=|status=running|status=exited|status=created|exited=|ancestor=|label=" },
+	  .complete =
+		  "name=|id=|status=running|status=exited|status=created|exited=|ancestor=|label=" },
 	{ "format", 0, OPT_STRING, offsetof(struct options, format), .arg = "TEMPLATE",
 	  .help = "Print json or by a Go template", .complete = "json|table" },
-	{ "last", 'n', OPT_UINT, offsetof(struct options, last), .arg = "N", .help = "Show the N newest, in any state" },
-	{ "latest", 'l', OPT_FLAG, offsetof(struct options, latest), .help = "Show the newest, in any state" },
-	{ "no-trunc", 0, OPT_FLAG, offsetof(struct options, no_trunc), .help = "Show whole ids and commands" },
-	{ "noheading", 0, OPT_FLAG, offsetof(struct options, no_heading), .help = "Leave the heading out" },
+	{ "last", 'n', OPT_UINT, offsetof(struct options, last), .arg = "N",
+	  .help = "Show the N newest, in any state" },
+	{ "latest", 'l', OPT_FLAG, offsetof(struct options, latest),
+	  .help = "Show the newest, in any state" },
+	{ "no-trunc", 0, OPT_FLAG, offsetof(struct options, no_trunc),
+	  .help = "Show whole ids and commands" },
+	{ "noheading", 0, OPT_FLAG, offsetof(struct options, no_heading),
+	  .help = "Leave the heading out" },
 	{ "quiet", 'q', OPT_FLAG, offsetof(struct options, quiet), .help = "Show only the ids" },
 	OPTION_END
 };
@@ -52,8 +58,9 @@ const struct cmd_verb cmd_verb_ps = {
 };
 
 static const struct out_column columns[] = {
-	{ "CONTAINER ID", "ID" }, { "IMAGE", "Image" }, { "COMMAND", "Command" }, { "CREATED", "CreatedHuman" },
-	{ "STATUS", "Status" },	  { "PORTS", "Ports" }, { "NAMES", "Names" },	  { NULL, NULL },
+	{ "CONTAINER ID", "ID" },      { "IMAGE", "Image" },   { "COMMAND", "Command" },
+	{ "CREATED", "CreatedHuman" }, { "STATUS", "Status" }, { "PORTS", "Ports" },
+	{ "NAMES", "Names" },	       { NULL, NULL },
 };
 static const struct out_column columns_quiet[] = { { "CONTAINER ID", "ID" }, { NULL, NULL } };
 
@@ -75,7 +82,8 @@ static bool image_matches(const struct container *c, const char *want)
 {
 	const char *at;
 
-	if (strcmp(c->image, want) == 0 || (c->image_id[0] != '\0' && str_starts(c->image_id, want)))
+	if (strcmp(c->image, want) == 0 ||
+	    (c->image_id[0] != '\0' && str_starts(c->image_id, want)))
 		return true;
 	/* "busybox" and "busybox:latest" for "docker.io/library/busybox:latest" */
 	for (at = strstr(c->image, want); at != NULL; at = strstr(at + 1, want)) {
@@ -112,8 +120,10 @@ static int filter_matches(const struct container *c, const char *filter, struct 
 		return image_matches(c, value);
 	if (len == 5 && memcmp(filter, "label", 5) == 0)
 		return label_matches(c, value);
-	return error_setf(e, -EINVAL, "filter \"%s\" is not known: use name=, id=, status=, exited=, ancestor= or label=",
-			  filter);
+	return error_setf(
+		e, -EINVAL,
+		"filter \"%s\" is not known: use name=, id=, status=, exited=, ancestor= or label=",
+		filter);
 }
 
 /* As podman: values of one key are alternatives, different keys must all match. */
@@ -125,7 +135,8 @@ static int passes(const struct options *o, const struct container *c, struct err
 		size_t key = strcspn(o->filters.v[i], "=") + 1;
 		bool found = false;
 
-		if (str_starts(o->filters.v[i], "status=") || str_starts(o->filters.v[i], "exited="))
+		if (str_starts(o->filters.v[i], "status=") ||
+		    str_starts(o->filters.v[i], "exited="))
 			any_status = true;
 		for (size_t k = 0; k < o->filters.n; k++) {
 			int r;
@@ -152,14 +163,17 @@ static json_t *row_data(const struct container *c, const char *status)
 	json_t *command = json_object_get(c->record, "command");
 	json_t *nothing = json_null();
 
-	return json_pack("{s:s, s:[s], s:s, s:s, s:O, s:s, s:s, s:b, s:i, s:i, s:I, s:s, s:b, s:O, s:O}", "Id", c->id,
-			 "Names", c->name, "Image", c->image, "ImageID", c->image_id, "Command",
-			 command != NULL ? command : nothing, "State", c->state, "Status", status, "Exited",
-			 (int)(strcmp(c->state, "exited") == 0), "ExitCode", c->exit_code, "Pid", (int)c->pid, "Created",
-			 (json_int_t)c->created, "CreatedAt", json_string_value(json_object_get(c->record, "created")) != NULL ?
-			 json_string_value(json_object_get(c->record, "created")) : "", "AutoRemove",
-			 (int)json_is_true(json_object_get(c->record, "rm")), "Labels", labels != NULL ? labels : nothing,
-			 "Ports", ports != NULL ? ports : nothing);
+	return json_pack(
+		"{s:s, s:[s], s:s, s:s, s:O, s:s, s:s, s:b, s:i, s:i, s:I, s:s, s:b, s:O, s:O}",
+		"Id", c->id, "Names", c->name, "Image", c->image, "ImageID", c->image_id, "Command",
+		command != NULL ? command : nothing, "State", c->state, "Status", status, "Exited",
+		(int)(strcmp(c->state, "exited") == 0), "ExitCode", c->exit_code, "Pid",
+		(int)c->pid, "Created", (json_int_t)c->created, "CreatedAt",
+		json_string_value(json_object_get(c->record, "created")) != NULL ?
+			json_string_value(json_object_get(c->record, "created")) :
+			"",
+		"AutoRemove", (int)json_is_true(json_object_get(c->record, "rm")), "Labels",
+		labels != NULL ? labels : nothing, "Ports", ports != NULL ? ports : nothing);
 }
 
 static char *shown_command(const struct container *c, bool full)
@@ -191,15 +205,17 @@ static int add_row(struct out_rows *rows, const struct options *o, const struct 
 	_cleanup_free_ char *human = age != NULL ? str_printf("%s ago", age) : NULL;
 	json_t *labels = json_object_get(c->record, "labels");
 
-	if (id == NULL || image_id == NULL || command == NULL || status == NULL || ports == NULL || at == NULL ||
-	    human == NULL)
+	if (id == NULL || image_id == NULL || command == NULL || status == NULL || ports == NULL ||
+	    at == NULL || human == NULL)
 		return -ENOMEM;
-	return out_rows_add(rows,
-			    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:O?}", "ID", id,
-				      "Image", c->image, "ImageID", image_id, "Command", command, "CreatedHuman", human,
-				      "RunningFor", human, "CreatedAt", at, "Status", status, "State", c->state, "Ports", ports,
-				      "Names", c->name, "Pid", (int)c->pid, "ExitCode", c->exit_code, "Labels", labels),
-			    row_data(c, status));
+	return out_rows_add(
+		rows,
+		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:O?}",
+			  "ID", id, "Image", c->image, "ImageID", image_id, "Command", command,
+			  "CreatedHuman", human, "RunningFor", human, "CreatedAt", at, "Status",
+			  status, "State", c->state, "Ports", ports, "Names", c->name, "Pid",
+			  (int)c->pid, "ExitCode", c->exit_code, "Labels", labels),
+		row_data(c, status));
 }
 
 static int list(const struct options *o, const struct cmd_global *g, struct error *e)
@@ -222,7 +238,8 @@ static int list(const struct options *o, const struct cmd_global *g, struct erro
 			r = error_set(e, r, "listing containers");
 	}
 	if (r == 0)
-		r = out_print(&rows, o->quiet ? columns_quiet : columns, o->format, o->quiet || o->no_heading, e);
+		r = out_print(&rows, o->quiet ? columns_quiet : columns, o->format,
+			      o->quiet || o->no_heading, e);
 	out_rows_fini(&rows);
 	containers_free(all, n);
 	storage_free(s);

@@ -26,19 +26,23 @@ struct options {
 };
 
 static const struct option_spec options[] = {
-	{ "arch", 0, OPT_STRING, offsetof(struct options, arch), .arg = "ARCH", .help = "Architecture, if not this machine's",
+	{ "arch", 0, OPT_STRING, offsetof(struct options, arch), .arg = "ARCH",
+	  .help = "Architecture, if not this machine's",
 	  .complete = "amd64|arm64|386|arm|ppc64le|riscv64|s390x" },
-	{ "authfile", 0, OPT_STRING, offsetof(struct options, authfile), .arg = "FILE", .help = "File with credentials",
-	  .complete = "file" },
+	{ "authfile", 0, OPT_STRING, offsetof(struct options, authfile), .arg = "FILE",
+	  .help = "File with credentials", .complete = "file" },
 	{ "creds", 0, OPT_STRING, offsetof(struct options, creds), .arg = "USER:PASSWORD",
 	  .help = "Credentials for the registry (visible to other users: prefer --authfile)" },
-	{ "os", 0, OPT_STRING, offsetof(struct options, os), .arg = "OS", .help = "Operating system, if not linux" },
+	{ "os", 0, OPT_STRING, offsetof(struct options, os), .arg = "OS",
+	  .help = "Operating system, if not linux" },
 	{ "platform", 0, OPT_STRING, offsetof(struct options, platform), .arg = "OS/ARCH[/VARIANT]",
-	  .help = "Platform, if not this machine's", .complete = "linux/amd64|linux/arm64|linux/386|linux/arm/v7" },
+	  .help = "Platform, if not this machine's",
+	  .complete = "linux/amd64|linux/arm64|linux/386|linux/arm/v7" },
 	{ "quiet", 'q', OPT_FLAG, offsetof(struct options, quiet), .help = "Show no progress" },
 	{ "tls-verify", 0, OPT_TRISTATE, offsetof(struct options, tls_verify),
 	  .help = "Require HTTPS and a valid certificate (default true)" },
-	{ "variant", 0, OPT_STRING, offsetof(struct options, variant), .arg = "VARIANT", .help = "Variant of the architecture" },
+	{ "variant", 0, OPT_STRING, offsetof(struct options, variant), .arg = "VARIANT",
+	  .help = "Variant of the architecture" },
 	OPTION_END
 };
 
@@ -48,7 +52,8 @@ const struct cmd_verb cmd_verb_pull = {
 	.options = options,
 	.usage = "[OPTIONS] IMAGE...",
 	.summary = "Fetch images from a registry, a directory or an archive",
-	.details = "IMAGE is NAME[:TAG][@DIGEST], oci:DIR[:TAG], docker-archive:FILE or builtin:busybox.",
+	.details =
+		"IMAGE is NAME[:TAG][@DIGEST], oci:DIR[:TAG], docker-archive:FILE or builtin:busybox.",
 	.operands = OPERANDS_IMAGES,
 };
 
@@ -60,7 +65,8 @@ static int platform(const struct options *o, char **ret, struct error *e)
 
 	*ret = NULL;
 	if (o->platform != NULL && parts)
-		return error_setf(e, -EINVAL, "--platform cannot be combined with --os, --arch and --variant");
+		return error_setf(e, -EINVAL,
+				  "--platform cannot be combined with --os, --arch and --variant");
 	if (o->platform == NULL && !parts)
 		return 0;
 	if (o->platform == NULL && o->variant != NULL && o->arch == NULL)
@@ -68,8 +74,9 @@ static int platform(const struct options *o, char **ret, struct error *e)
 	if (o->platform != NULL)
 		text = strdup(o->platform);
 	else
-		text = str_printf("%s%s%s%s%s", o->os != NULL ? o->os : "linux", o->arch != NULL ? "/" : "",
-				  o->arch != NULL ? o->arch : "", o->variant != NULL ? "/" : "",
+		text = str_printf("%s%s%s%s%s", o->os != NULL ? o->os : "linux",
+				  o->arch != NULL ? "/" : "", o->arch != NULL ? o->arch : "",
+				  o->variant != NULL ? "/" : "",
 				  o->variant != NULL ? o->variant : "");
 	if (text == NULL)
 		return error_set(e, -ENOMEM, "reading the options");
@@ -77,7 +84,8 @@ static int platform(const struct options *o, char **ret, struct error *e)
 	return 0;
 }
 
-static int pull_one(struct storage *s, const char *text, const struct cmd_fetch_options *f, bool quiet, struct error *e)
+static int pull_one(struct storage *s, const char *text, const struct cmd_fetch_options *f,
+		    bool quiet, struct error *e)
 {
 	struct storage_image image = { 0 };
 	_cleanup_free_ char *ref = NULL;
@@ -95,10 +103,13 @@ static int pull_one(struct storage *s, const char *text, const struct cmd_fetch_
 	return out_write(&b, e);
 }
 
-static int pull(const struct options *o, const struct cmd_global *g, char **names, int n, struct error *e)
+static int pull(const struct options *o, const struct cmd_global *g, char **names, int n,
+		struct error *e)
 {
 	_cleanup_free_ char *where = NULL;
-	struct cmd_fetch_options f = { .tls_verify = o->tls_verify, .authfile = o->authfile, .creds = o->creds };
+	struct cmd_fetch_options f = { .tls_verify = o->tls_verify,
+				       .authfile = o->authfile,
+				       .creds = o->creds };
 	struct storage *s = NULL;
 	int r;
 

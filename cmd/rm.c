@@ -34,8 +34,10 @@ struct options {
 
 static const struct option_spec options[] = {
 	{ "all", 'a', OPT_FLAG, offsetof(struct options, all), .help = "Remove all containers" },
-	{ "force", 'f', OPT_FLAG, offsetof(struct options, force), .help = "Kill and remove also running containers" },
-	{ "ignore", 'i', OPT_FLAG, offsetof(struct options, ignore), .help = "A missing container is no error" },
+	{ "force", 'f', OPT_FLAG, offsetof(struct options, force),
+	  .help = "Kill and remove also running containers" },
+	{ "ignore", 'i', OPT_FLAG, offsetof(struct options, ignore),
+	  .help = "A missing container is no error" },
 	{ "time", 't', OPT_UINT, offsetof(struct options, time), .arg = "SECONDS",
 	  .help = "With --force: send the stop signal first and wait this long" },
 	{ "volumes", 'v', OPT_FLAG, offsetof(struct options, volumes),
@@ -67,7 +69,8 @@ static void remove_bundle(const struct container *c)
 }
 
 /* Returns an exit code. */
-static int remove_loaded(struct storage *s, struct container *c, const char *said, const struct options *o)
+static int remove_loaded(struct storage *s, struct container *c, const char *said,
+			 const struct options *o)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
 	struct error e = ERROR_INIT;
@@ -76,8 +79,10 @@ static int remove_loaded(struct storage *s, struct container *c, const char *sai
 	/* A record with an exit code can still belong to a keeper that cleans up. */
 	if (c->live || storage_container_is_live(s, c->id)) {
 		if (!o->force && c->live) {
-			(void)error_setf(&e, -EBUSY,
-					 "cannot remove container %s as it is running: stop it first, or use --force", said);
+			(void)error_setf(
+				&e, -EBUSY,
+				"cannot remove container %s as it is running: stop it first, or use --force",
+				said);
 			log_error(&e);
 			return EXIT_RUNNING;
 		}
@@ -121,7 +126,8 @@ static int remove_one(struct storage *s, const char *text, const struct options 
 		return code;
 	}
 	/* A record that cannot be read must not make the container immortal. */
-	if (id != NULL && o->force && !storage_container_is_live(s, id) && storage_container_remove(s, id, &e) == 0)
+	if (id != NULL && o->force && !storage_container_is_live(s, id) &&
+	    storage_container_remove(s, id, &e) == 0)
 		return 0;
 	log_error(&e);
 	return EXIT_CRT;
@@ -159,7 +165,8 @@ int cmd_rm(int argc, char **argv, const struct cmd_global *g)
 	if (first == argc && !o.all)
 		return opt_usage_error(&cmd_verb_rm, "crt rm needs the name or id of a container");
 	if (first < argc && o.all)
-		return opt_usage_error(&cmd_verb_rm, "--all cannot be combined with names of containers");
+		return opt_usage_error(&cmd_verb_rm,
+				       "--all cannot be combined with names of containers");
 	if (storage_open(g->root, false, &s, &e) < 0) {
 		log_error(&e);
 		return EXIT_CRT;

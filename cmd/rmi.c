@@ -28,8 +28,10 @@ struct options {
 
 static const struct option_spec options[] = {
 	{ "all", 'a', OPT_FLAG, offsetof(struct options, all), .help = "Remove all images" },
-	{ "force", 'f', OPT_FLAG, offsetof(struct options, force), .help = "Remove also images that stopped containers use" },
-	{ "ignore", 'i', OPT_FLAG, offsetof(struct options, ignore), .help = "A missing image is no error" },
+	{ "force", 'f', OPT_FLAG, offsetof(struct options, force),
+	  .help = "Remove also images that stopped containers use" },
+	{ "ignore", 'i', OPT_FLAG, offsetof(struct options, ignore),
+	  .help = "A missing image is no error" },
 	OPTION_END
 };
 
@@ -120,7 +122,8 @@ int cmd_rmi(int argc, char **argv, const struct cmd_global *g)
 	if (first == argc && !o.all)
 		return opt_usage_error(&cmd_verb_rmi, "crt rmi needs the name or id of an image");
 	if (first < argc && o.all)
-		return opt_usage_error(&cmd_verb_rmi, "--all cannot be combined with names of images");
+		return opt_usage_error(&cmd_verb_rmi,
+				       "--all cannot be combined with names of images");
 	if (storage_open(g->root, false, &s, &e) < 0) {
 		log_error(&e);
 		return EXIT_CRT;

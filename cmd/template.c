@@ -32,7 +32,8 @@
 
 struct scope {
 	const json_t *dot;
-	const json_t *data; /* what "json ." prints and where missing keys are looked up; NULL = dot */
+	const json_t
+		*data; /* what "json ." prints and where missing keys are looked up; NULL = dot */
 	const json_t *root;
 	const json_t *root_data;
 };
@@ -53,7 +54,8 @@ struct arg {
 
 static int bad(struct run *r, const char *what, const char *text, size_t len)
 {
-	return error_setf(r->e, -EINVAL, "--format: %s \"%.*s\"", what, (int)(len < 100 ? len : 100), text);
+	return error_setf(r->e, -EINVAL, "--format: %s \"%.*s\"", what,
+			  (int)(len < 100 ? len : 100), text);
 }
 
 static json_t *get_key(const json_t *obj, const char *key, size_t len)
@@ -71,7 +73,8 @@ static json_t *get_key(const json_t *obj, const char *key, size_t len)
 }
 
 /* ".A.B", "." or "$.A" at s. A new reference in *ret. */
-static int eval_path(struct run *r, const struct scope *sc, const char *s, size_t len, struct arg *ret)
+static int eval_path(struct run *r, const struct scope *sc, const char *s, size_t len,
+		     struct arg *ret)
 {
 	const json_t *at = sc->dot, *behind = sc->data;
 	const char *end = s + len;
@@ -144,7 +147,8 @@ static void args_fini(struct arg *args, size_t n)
 }
 
 /* Words of an action between s and end. The count or -errno. */
-static int eval_args(struct run *r, const struct scope *sc, const char *s, const char *end, struct arg *args)
+static int eval_args(struct run *r, const struct scope *sc, const char *s, const char *end,
+		     struct arg *args)
 {
 	int n = 0;
 
@@ -172,7 +176,9 @@ static int eval_args(struct run *r, const struct scope *sc, const char *s, const
 			else if (*word == '.' || *word == '$')
 				ret = eval_path(r, sc, word, (size_t)(s - word), &args[n]);
 			else if (str_to_u64(copy, INT64_MAX, &num) == 0)
-				ret = (args[n].value = json_integer((json_int_t)num)) != NULL ? 0 : -ENOMEM;
+				ret = (args[n].value = json_integer((json_int_t)num)) != NULL ?
+					      0 :
+					      -ENOMEM;
 			else
 				ret = bad(r, "cannot understand", word, (size_t)(s - word));
 		}
@@ -314,7 +320,8 @@ static int put_join(struct run *r, const struct arg *args, int n)
 		return bad(r, "a list and a text are needed by", "join", 4);
 	json_array_foreach(args[0].value, i, item) {
 		if (i > 0)
-			put_text(r, json_string_value(args[1].value), json_string_length(args[1].value));
+			put_text(r, json_string_value(args[1].value),
+				 json_string_length(args[1].value));
 		put_value(r, item, 0);
 	}
 	return 0;
@@ -367,7 +374,11 @@ static int run_function(struct run *r, const char *name, size_t len, const struc
 
 /* ---- walking the template ---------------------------------------------------------------------- */
 
-enum stop { STOP_END_OF_TEXT, STOP_END, STOP_ELSE };
+enum stop {
+	STOP_END_OF_TEXT,
+	STOP_END,
+	STOP_ELSE
+};
 
 static int run_body(struct run *r, const struct scope *sc, bool active, enum stop *ret);
 
@@ -419,7 +430,9 @@ static int run_range(struct run *r, const struct scope *sc, const json_t *value,
 
 	if (active && json_is_array(value)) {
 		json_array_foreach((json_t *)(uintptr_t)value, i, item) {
-			struct scope inner = { .dot = item, .root = sc->root, .root_data = sc->root_data };
+			struct scope inner = { .dot = item,
+					       .root = sc->root,
+					       .root_data = sc->root_data };
 
 			r->p = body;
 			ret = run_body(r, &inner, true, &stop);
@@ -429,7 +442,9 @@ static int run_range(struct run *r, const struct scope *sc, const json_t *value,
 		}
 	} else if (active && json_is_object(value)) {
 		json_object_foreach((json_t *)(uintptr_t)value, key, item) {
-			struct scope inner = { .dot = item, .root = sc->root, .root_data = sc->root_data };
+			struct scope inner = { .dot = item,
+					       .root = sc->root,
+					       .root_data = sc->root_data };
 
 			r->p = body;
 			ret = run_body(r, &inner, true, &stop);
@@ -453,8 +468,8 @@ static int run_range(struct run *r, const struct scope *sc, const json_t *value,
 }
 
 /* "if X", "range X", "with X" whose arguments lie in [s, end). */
-static int run_block(struct run *r, const struct scope *sc, const char *name, size_t len, const char *s,
-		     const char *end, bool active)
+static int run_block(struct run *r, const struct scope *sc, const char *name, size_t len,
+		     const char *s, const char *end, bool active)
 {
 	struct arg args[ARGS_MAX] = { { NULL, false } };
 	int n = 0;
@@ -481,8 +496,8 @@ static int run_block(struct run *r, const struct scope *sc, const char *name, si
 }
 
 /* The action in [s, end). *stop is set where it ends a body. */
-static int run_action(struct run *r, const struct scope *sc, const char *s, const char *end, bool active,
-		      enum stop *stop, bool *over)
+static int run_action(struct run *r, const struct scope *sc, const char *s, const char *end,
+		      bool active, enum stop *stop, bool *over)
 {
 	struct arg args[ARGS_MAX] = { { NULL, false } };
 	size_t len;
@@ -539,7 +554,8 @@ static int run_body(struct run *r, const struct scope *sc, bool active, enum sto
 
 		for (size_t i = 0; active && i < len; i++) {
 			/* podman lets \t and \n through as typed in a shell. */
-			if (r->p[i] == '\\' && i + 1 < len && (r->p[i + 1] == 't' || r->p[i + 1] == 'n'))
+			if (r->p[i] == '\\' && i + 1 < len &&
+			    (r->p[i + 1] == 't' || r->p[i + 1] == 'n'))
 				(void)buf_putc(r->out, r->p[++i] == 't' ? '\t' : '\n');
 			else
 				(void)buf_putc(r->out, r->p[i]);
@@ -559,8 +575,8 @@ static int run_body(struct run *r, const struct scope *sc, bool active, enum sto
 	}
 }
 
-int template_run(const char *template, const json_t *fields, const json_t *data, bool escape, struct buf *b,
-		 struct error *e)
+int template_run(const char *template, const json_t *fields, const json_t *data, bool escape,
+		 struct buf *b, struct error *e)
 {
 	struct run r = { .p = template, .escape = escape, .out = b, .e = e };
 	struct scope sc = { .dot = fields, .data = data, .root = fields, .root_data = data };

@@ -33,6 +33,7 @@ int cmd_version(int argc, char **argv, const struct cmd_global *g)
 		return opt_usage_error(&cmd_verb_version, "crt version takes no arguments");
 	(void)printf("Version:      %s\n", CRT_VERSION); /* fflush() tells */
 	if (uname(&u) == 0)
-		(void)printf("Kernel:       %s %s\nArchitecture: %s\n", u.sysname, u.release, u.machine);
+		(void)printf("Kernel:       %s %s\nArchitecture: %s\n", u.sysname, u.release,
+			     u.machine);
 	return fflush(stdout) == 0 ? 0 : EXIT_CRT;
 }

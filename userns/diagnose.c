@@ -80,17 +80,20 @@ static int explain_limit(int proc_fd, int err, struct error *e)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char path[64];
 
-		(void)snprintf(path, sizeof(path), "sys/user/max_%s_namespaces", names[i]); /* fits */
+		(void)snprintf(path, sizeof(path), "sys/user/max_%s_namespaces",
+			       names[i]); /* fits */
 		if (sysctl_value(proc_fd, path) == 0)
-			return error_setf(e, -err,
-					  "%s namespaces are switched off (user.max_%s_namespaces = 0): the administrator "
-					  "must raise it, e.g. sysctl user.max_%s_namespaces=15000",
-					  names[i], names[i], names[i]);
+			return error_setf(
+				e, -err,
+				"%s namespaces are switched off (user.max_%s_namespaces = 0): the administrator "
+				"must raise it, e.g. sysctl user.max_%s_namespaces=15000",
+				names[i], names[i], names[i]);
 	}
-	return error_setf(e, -err,
-			  "no more user namespaces can be made: the limit user.max_user_namespaces = %lld is reached, or "
-			  "they are nested more than 32 deep",
-			  max);
+	return error_setf(
+		e, -err,
+		"no more user namespaces can be made: the limit user.max_user_namespaces = %lld is reached, or "
+		"they are nested more than 32 deep",
+		max);
 }
 
 const char *diagnose_powerless(void)
@@ -109,24 +112,30 @@ const char *diagnose_powerless(void)
 static int explain_eperm(int proc_fd, int err, struct error *e)
 {
 	if (sysctl_value(proc_fd, "sys/kernel/unprivileged_userns_clone") == 0)
-		return error_setf(e, -err,
-				  "user namespaces are for root only here (kernel.unprivileged_userns_clone = 0): the "
-				  "administrator must run sysctl kernel.unprivileged_userns_clone=1");
+		return error_setf(
+			e, -err,
+			"user namespaces are for root only here (kernel.unprivileged_userns_clone = 0): the "
+			"administrator must run sysctl kernel.unprivileged_userns_clone=1");
 	if (sysctl_value(proc_fd, "sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
-		return error_setf(e, -err,
-				  "AppArmor forbids user namespaces to unconfined programs "
-				  "(kernel.apparmor_restrict_unprivileged_userns = 1): load an AppArmor profile with "
-				  "\"userns,\" for crt, or set it to 0");
+		return error_setf(
+			e, -err,
+			"AppArmor forbids user namespaces to unconfined programs "
+			"(kernel.apparmor_restrict_unprivileged_userns = 1): load an AppArmor profile with "
+			"\"userns,\" for crt, or set it to 0");
 	if (is_chrooted(proc_fd))
-		return error_setf(e, -err,
-				  "user namespaces cannot be made inside a chroot: start crt outside of it, or make the "
-				  "new root a mount point with pivot_root");
+		return error_setf(
+			e, -err,
+			"user namespaces cannot be made inside a chroot: start crt outside of it, or make the "
+			"new root a mount point with pivot_root");
 	if (seccomp_is_on(proc_fd))
-		return error_setf(e, -err,
-				  "a seccomp filter forbids user namespaces: an outer container needs "
-				  "--security-opt seccomp=unconfined (or --privileged)");
-	return error_set(e, -err, "making a user namespace: forbidden by a security module or because this user id is not "
-				  "mapped in the surrounding namespace");
+		return error_setf(
+			e, -err,
+			"a seccomp filter forbids user namespaces: an outer container needs "
+			"--security-opt seccomp=unconfined (or --privileged)");
+	return error_set(
+		e, -err,
+		"making a user namespace: forbidden by a security module or because this user id is not "
+		"mapped in the surrounding namespace");
 }
 
 int diagnose_clone(int err, const struct userns_caps *c, struct error *e)
@@ -147,10 +156,13 @@ int diagnose_clone(int err, const struct userns_caps *c, struct error *e)
 		return explain_eperm(proc_fd, err, e);
 	case EINVAL:
 	case ENOSYS:
-		return error_set(e, -err, "making a user namespace: this kernel (or an outer container's filter) does not "
-					  "offer it");
+		return error_set(
+			e, -err,
+			"making a user namespace: this kernel (or an outer container's filter) does not "
+			"offer it");
 	case EAGAIN:
-		return error_set(e, -err, "making a process: the limit of processes (ulimit -u) is reached");
+		return error_set(e, -err,
+				 "making a process: the limit of processes (ulimit -u) is reached");
 	default:
 		return error_set(e, -err, "making a user namespace");
 	}

@@ -53,10 +53,12 @@ static int add(struct id_range **arr, size_t *n, uint32_t inside, uint32_t outsi
 {
 	if (count == 0)
 		return 0;
-	return id_map_add(arr, n, (struct id_range){ .inside = inside, .outside = outside, .count = count });
+	return id_map_add(
+		arr, n, (struct id_range){ .inside = inside, .outside = outside, .count = count });
 }
 
-static int default_half(uint32_t own, const struct id_range *sub, size_t sub_n, struct id_range **arr, size_t *n)
+static int default_half(uint32_t own, const struct id_range *sub, size_t sub_n,
+			struct id_range **arr, size_t *n)
 {
 	uint64_t inside = 1;
 	int r = add(arr, n, 0, own, 1);
@@ -79,9 +81,11 @@ int userns_map_default(const struct userns_caps *c, struct id_map *ret, struct e
 	int r = 0;
 
 	if (c->kind != USERNS_KIND_NONE) {
-		r = default_half((uint32_t)c->uid, c->subuid, range ? c->subuid_n : 0, &map.uid, &map.uid_n);
+		r = default_half((uint32_t)c->uid, c->subuid, range ? c->subuid_n : 0, &map.uid,
+				 &map.uid_n);
 		if (r == 0)
-			r = default_half((uint32_t)c->gid, c->subgid, range ? c->subgid_n : 0, &map.gid, &map.gid_n);
+			r = default_half((uint32_t)c->gid, c->subgid, range ? c->subgid_n : 0,
+					 &map.gid, &map.gid_n);
 	}
 	if (r < 0) {
 		id_map_fini(&map);
@@ -103,7 +107,8 @@ static int keep_half(uint32_t id, uint32_t subs, struct id_range **arr, size_t *
 	return r;
 }
 
-int userns_map_keep_id(const struct userns_caps *c, int64_t uid, int64_t gid, struct id_map *ret, struct error *e)
+int userns_map_keep_id(const struct userns_caps *c, int64_t uid, int64_t gid, struct id_map *ret,
+		       struct error *e)
 {
 	struct id_map map = { 0 };
 	bool range = c->kind == USERNS_KIND_RANGE;
@@ -116,10 +121,14 @@ int userns_map_keep_id(const struct userns_caps *c, int64_t uid, int64_t gid, st
 	if (gid == -1)
 		gid = c->gid;
 	if (uid < 0 || uid >= IDS_END || gid < 0 || gid >= IDS_END)
-		return error_setf(e, -EINVAL, "--userns=keep-id: uid and gid must lie between 0 and 4294967294");
-	r = keep_half((uint32_t)uid, range ? sum_ranges(c->subuid, c->subuid_n) : 0, &map.uid, &map.uid_n);
+		return error_setf(
+			e, -EINVAL,
+			"--userns=keep-id: uid and gid must lie between 0 and 4294967294");
+	r = keep_half((uint32_t)uid, range ? sum_ranges(c->subuid, c->subuid_n) : 0, &map.uid,
+		      &map.uid_n);
 	if (r == 0)
-		r = keep_half((uint32_t)gid, range ? sum_ranges(c->subgid, c->subgid_n) : 0, &map.gid, &map.gid_n);
+		r = keep_half((uint32_t)gid, range ? sum_ranges(c->subgid, c->subgid_n) : 0,
+			      &map.gid, &map.gid_n);
 	if (r < 0) {
 		id_map_fini(&map);
 		return error_set(e, r, "making the id map for --userns=keep-id");
@@ -136,7 +145,8 @@ int userns_map_nomap(const struct userns_caps *c, struct id_map *ret, struct err
 	if (c->kind == USERNS_KIND_NONE)
 		return error_setf(e, -EINVAL, "--userns=nomap is for users other than root");
 	if (c->kind == USERNS_KIND_SINGLE)
-		return error_setf(e, -EINVAL, "--userns=nomap needs subordinate ids: %s", c->reason);
+		return error_setf(e, -EINVAL, "--userns=nomap needs subordinate ids: %s",
+				  c->reason);
 	r = add(&map.uid, &map.uid_n, 0, 1, sum_ranges(c->subuid, c->subuid_n));
 	if (r == 0)
 		r = add(&map.gid, &map.gid_n, 0, 1, sum_ranges(c->subgid, c->subgid_n));
@@ -150,14 +160,16 @@ int userns_map_nomap(const struct userns_caps *c, struct id_map *ret, struct err
 
 bool idmap_is_single(const struct userns_caps *c, const struct id_map *map)
 {
-	return map->uid_n == 1 && map->gid_n == 1 && map->uid[0].count == 1 && map->gid[0].count == 1 &&
-	       map->uid[0].outside == (uint32_t)c->uid && map->gid[0].outside == (uint32_t)c->gid;
+	return map->uid_n == 1 && map->gid_n == 1 && map->uid[0].count == 1 &&
+	       map->gid[0].count == 1 && map->uid[0].outside == (uint32_t)c->uid &&
+	       map->gid[0].outside == (uint32_t)c->gid;
 }
 
 /* ---- the helpers ---------------------------------------------------------------------- */
 
 /* "newuidmap PID INSIDE OUTSIDE COUNT ..." */
-static int helper_argv(struct strv *argv, const char *name, pid_t pid, const struct id_range *arr, size_t n)
+static int helper_argv(struct strv *argv, const char *name, pid_t pid, const struct id_range *arr,
+		       size_t n)
 {
 	int r = strv_add(argv, name);
 
@@ -201,13 +213,15 @@ static int start_helper(const char *path, const char *name, const struct id_rang
 	return 0;
 }
 
-int idmap_start_helpers(const struct userns_caps *c, const struct id_map *map, struct userns_child *child,
-			struct error *e)
+int idmap_start_helpers(const struct userns_caps *c, const struct id_map *map,
+			struct userns_child *child, struct error *e)
 {
 	int r;
 
 	if (c->newuidmap == NULL || c->newgidmap == NULL)
-		return error_setf(e, -EPERM, "mapping more than one id needs newuidmap and newgidmap: %s", c->reason);
+		return error_setf(e, -EPERM,
+				  "mapping more than one id needs newuidmap and newgidmap: %s",
+				  c->reason);
 	r = start_helper(c->newuidmap, "newuidmap", map->uid, map->uid_n, child, 0, e);
 	if (r == 0)
 		r = start_helper(c->newgidmap, "newgidmap", map->gid, map->gid_n, child, 1, e);
@@ -221,7 +235,8 @@ static char *helper_words(int fd)
 	_cleanup_buf_ struct buf out = BUF_INIT;
 	size_t len;
 
-	(void)fd_read_to_end(fd, &raw, HELPER_OUTPUT_MAX); /* what came before a failure is good enough */
+	(void)fd_read_to_end(fd, &raw,
+			     HELPER_OUTPUT_MAX); /* what came before a failure is good enough */
 	len = raw.len;
 	while (len > 0 && (raw.data[len - 1] == '\n' || raw.data[len - 1] == ' '))
 		len--;
@@ -254,11 +269,15 @@ int idmap_await_helpers(struct userns_child *child, struct error *e)
 		if (status == 0 || ret < 0)
 			continue;
 		if (words != NULL && words[0] != '\0')
-			ret = error_setf(e, -EPERM, "%s failed: %s (check %s and that %s is setuid root)", names[i],
-					 words, files[i], names[i]);
+			ret = error_setf(e, -EPERM,
+					 "%s failed: %s (check %s and that %s is setuid root)",
+					 names[i], words, files[i], names[i]);
 		else
-			ret = error_setf(e, -EPERM, "%s failed with status %d (check %s and that it is setuid root)",
-					 names[i], status < 0 ? -status : proc_status_code(status), files[i]);
+			ret = error_setf(
+				e, -EPERM,
+				"%s failed with status %d (check %s and that it is setuid root)",
+				names[i], status < 0 ? -status : proc_status_code(status),
+				files[i]);
 	}
 	return ret;
 }
@@ -287,8 +306,10 @@ int idmap_write_single(pid_t pid, const struct id_map *map, struct error *e)
 
 	if (proc_fd < 0)
 		return proc_fd;
-	uid = str_printf("%lu %lu 1", (unsigned long)map->uid[0].inside, (unsigned long)map->uid[0].outside);
-	gid = str_printf("%lu %lu 1", (unsigned long)map->gid[0].inside, (unsigned long)map->gid[0].outside);
+	uid = str_printf("%lu %lu 1", (unsigned long)map->uid[0].inside,
+			 (unsigned long)map->uid[0].outside);
+	gid = str_printf("%lu %lu 1", (unsigned long)map->gid[0].inside,
+			 (unsigned long)map->gid[0].outside);
 	r = write_one(proc_fd, pid, "setgroups", "deny", e);
 	if (r == 0)
 		r = write_one(proc_fd, pid, "gid_map", gid, e);

@@ -15,10 +15,11 @@
  * skipped, as newuidmap does. The caller's own id is cut out and duplicates
  * are merged. *arr must be NULL or earlier result. 0 or -ENOMEM.
  */
-int subid_parse(const char *text, size_t len, const char *user, uint32_t uid, uint32_t own, struct id_range **arr,
-		size_t *n);
+int subid_parse(const char *text, size_t len, const char *user, uint32_t uid, uint32_t own,
+		struct id_range **arr, size_t *n);
 /* Output of getsubids(1): "0: NAME START COUNT" lines. */
-int subid_parse_getsubids(const char *text, size_t len, uint32_t own, struct id_range **arr, size_t *n);
+int subid_parse_getsubids(const char *text, size_t len, uint32_t own, struct id_range **arr,
+			  size_t *n);
 /* True when nsswitch.conf's text names another source than files for subid. */
 bool subid_has_foreign_source(const char *text, size_t len);
 /* "" when the set-id helper at path can work for this process, else the reason (static or in buf). */
@@ -27,8 +28,8 @@ const char *subid_helper_defect(const char *path, char *buf, size_t buf_len);
 /* idmap.c: true when the map is one id each, the caller's own: written without helpers. */
 bool idmap_is_single(const struct userns_caps *c, const struct id_map *map);
 /* Start newuidmap and newgidmap for the child side by side. */
-int idmap_start_helpers(const struct userns_caps *c, const struct id_map *map, struct userns_child *child,
-			struct error *e);
+int idmap_start_helpers(const struct userns_caps *c, const struct id_map *map,
+			struct userns_child *child, struct error *e);
 /* Await them. On failure the message quotes what the helper said. */
 int idmap_await_helpers(struct userns_child *child, struct error *e);
 /* Write setgroups and both maps of process pid ourselves. */

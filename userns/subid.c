@@ -58,14 +58,16 @@ static int append_range(struct id_range **arr, size_t *n, uint64_t start, uint64
 	bigger = reallocarray(*arr, *n + 1, sizeof(**arr));
 	if (bigger == NULL)
 		return -ENOMEM;
-	bigger[*n] = (struct id_range){ .outside = (uint32_t)start, .count = (uint32_t)(end - start) };
+	bigger[*n] =
+		(struct id_range){ .outside = (uint32_t)start, .count = (uint32_t)(end - start) };
 	*arr = bigger;
 	(*n)++;
 	return 0;
 }
 
 /* Add [start, end) without what own and the first "limit" ranges cover already. */
-static int add_cut(struct id_range **arr, size_t *n, uint64_t start, uint64_t end, uint32_t own, size_t limit)
+static int add_cut(struct id_range **arr, size_t *n, uint64_t start, uint64_t end, uint32_t own,
+		   size_t limit)
 {
 	uint64_t cut_start = own;
 	uint64_t cut_end = (uint64_t)own + 1;
@@ -90,7 +92,8 @@ static int add_cut(struct id_range **arr, size_t *n, uint64_t start, uint64_t en
 	return cut_end < end ? add_cut(arr, n, cut_end, end, own, limit) : 0;
 }
 
-static int add_range(struct id_range **arr, size_t *n, unsigned long long start, unsigned long long count, uint32_t own)
+static int add_range(struct id_range **arr, size_t *n, unsigned long long start,
+		     unsigned long long count, uint32_t own)
 {
 	if (count == 0 || start >= IDS_END || count > IDS_END - start)
 		return 0; /* newuidmap would refuse it as well */
@@ -126,8 +129,8 @@ static bool parse_number(const char *s, size_t len, unsigned long long *ret)
 	return str_to_u64(digits, ULLONG_MAX, ret) == 0;
 }
 
-int subid_parse(const char *text, size_t len, const char *user, uint32_t uid, uint32_t own, struct id_range **arr,
-		size_t *n)
+int subid_parse(const char *text, size_t len, const char *user, uint32_t uid, uint32_t own,
+		struct id_range **arr, size_t *n)
 {
 	char number[16];
 	const char *line;
@@ -163,7 +166,8 @@ int subid_parse(const char *text, size_t len, const char *user, uint32_t uid, ui
 	return 0;
 }
 
-int subid_parse_getsubids(const char *text, size_t len, uint32_t own, struct id_range **arr, size_t *n)
+int subid_parse_getsubids(const char *text, size_t len, uint32_t own, struct id_range **arr,
+			  size_t *n)
 {
 	const char *line;
 	size_t line_len;
@@ -237,7 +241,8 @@ static int read_etc(const char *path, char **ret, size_t *ret_len)
 	return 0;
 }
 
-static int read_ranges(const char *path, const struct userns_caps *c, uint32_t own, struct id_range **arr, size_t *n)
+static int read_ranges(const char *path, const struct userns_caps *c, uint32_t own,
+		       struct id_range **arr, size_t *n)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
@@ -252,7 +257,8 @@ static int read_ranges(const char *path, const struct userns_caps *c, uint32_t o
 }
 
 /* getsubids [-g] USER. What goes wrong there leaves us without ranges. */
-static int ask_getsubids(const struct userns_caps *c, bool groups, uint32_t own, struct id_range **arr, size_t *n)
+static int ask_getsubids(const struct userns_caps *c, bool groups, uint32_t own,
+			 struct id_range **arr, size_t *n)
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_buf_ struct buf out = BUF_INIT;
@@ -290,7 +296,8 @@ static int read_all_ranges(struct userns_caps *c)
 	size_t len = 0;
 	int r;
 
-	if (read_etc("/etc/nsswitch.conf", &nsswitch, &len) == 0 && subid_has_foreign_source(nsswitch, len)) {
+	if (read_etc("/etc/nsswitch.conf", &nsswitch, &len) == 0 &&
+	    subid_has_foreign_source(nsswitch, len)) {
 		r = ask_getsubids(c, false, (uint32_t)c->uid, &c->subuid, &c->subuid_n);
 		if (r == 0 && c->subuid_n > 0)
 			r = ask_getsubids(c, true, (uint32_t)c->gid, &c->subgid, &c->subgid_n);
@@ -314,7 +321,8 @@ const char *subid_helper_defect(const char *path, char *buf, size_t buf_len)
 	}
 	set_id = (st.st_mode & S_ISUID) != 0 && st.st_uid == 0;
 	if (!set_id && getxattr(path, "security.capability", NULL, 0) <= 0) {
-		(void)snprintf(buf, buf_len, "%s is neither setuid root nor has file capabilities", path);
+		(void)snprintf(buf, buf_len, "%s is neither setuid root nor has file capabilities",
+			       path);
 		return buf;
 	}
 	if (statvfs(path, &vfs) == 0 && (vfs.f_flag & ST_NOSUID) != 0) {
@@ -322,7 +330,8 @@ const char *subid_helper_defect(const char *path, char *buf, size_t buf_len)
 		return buf;
 	}
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1) {
-		(void)snprintf(buf, buf_len, "no_new_privs is set, so %s cannot gain its privileges", path);
+		(void)snprintf(buf, buf_len,
+			       "no_new_privs is set, so %s cannot gain its privileges", path);
 		return buf;
 	}
 	return "";
@@ -336,7 +345,8 @@ static char *user_name(uid_t uid)
 
 	if (space == NULL)
 		return NULL;
-	if (getpwuid_r(uid, &pw, space, 65536, &found) == 0 && found != NULL && found->pw_name[0] != '\0')
+	if (getpwuid_r(uid, &pw, space, 65536, &found) == 0 && found != NULL &&
+	    found->pw_name[0] != '\0')
 		return strdup(found->pw_name);
 	return str_printf("%lu", (unsigned long)uid);
 }
@@ -364,8 +374,10 @@ static int choose_kind(struct userns_caps *c)
 	if (r < 0)
 		return r;
 	if (c->subuid_n == 0 || c->subgid_n == 0) {
-		(void)snprintf(c->reason, sizeof(c->reason), "no subordinate %s ids for %s in /etc/%s",
-			       c->subuid_n == 0 ? "user" : "group", c->user, c->subuid_n == 0 ? "subuid" : "subgid");
+		(void)snprintf(c->reason, sizeof(c->reason),
+			       "no subordinate %s ids for %s in /etc/%s",
+			       c->subuid_n == 0 ? "user" : "group", c->user,
+			       c->subuid_n == 0 ? "subuid" : "subgid");
 		return 0;
 	}
 	for (size_t i = 0; i < 2; i++) {
@@ -375,10 +387,12 @@ static int choose_kind(struct userns_caps *c)
 		if (r == -ENOMEM)
 			return r;
 		if (r < 0) {
-			(void)snprintf(c->reason, sizeof(c->reason), "%s not found (package uidmap)", names[i]);
+			(void)snprintf(c->reason, sizeof(c->reason),
+				       "%s not found (package uidmap)", names[i]);
 			return 0;
 		}
-		(void)snprintf(c->reason, sizeof(c->reason), "%s", subid_helper_defect(*paths[i], text, sizeof(text)));
+		(void)snprintf(c->reason, sizeof(c->reason), "%s",
+			       subid_helper_defect(*paths[i], text, sizeof(text)));
 		if (c->reason[0] != '\0')
 			return 0;
 	}

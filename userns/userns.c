@@ -138,8 +138,8 @@ int userns_clone(const struct userns_caps *c, const struct id_map *map, unsigned
 	return 1;
 }
 
-int userns_map_finish(struct userns_child *child, const struct userns_caps *c, const struct id_map *map,
-		      struct error *e)
+int userns_map_finish(struct userns_child *child, const struct userns_caps *c,
+		      const struct id_map *map, struct error *e)
 {
 	int r = 0;
 
@@ -153,7 +153,8 @@ int userns_map_finish(struct userns_child *child, const struct userns_caps *c, c
 		return give_up(child, r);
 	r = fd_send(child->sync_fd, &mapped_byte, 1, NULL, 0);
 	if (r < 0) {
-		r = error_setf(e, -ECHILD, "the process in the new user namespace died before it was mapped");
+		r = error_setf(e, -ECHILD,
+			       "the process in the new user namespace died before it was mapped");
 		return give_up(child, r);
 	}
 	close_fd(&child->sync_fd);
@@ -194,7 +195,9 @@ int userns_map_wait(struct userns_child *self, const struct userns_caps *c, stru
 		return 0;
 	r = -errno;
 	if (r == -EINVAL)
-		return error_setf(e, r, "\"/\" is not a mount point (a chroot?): crt needs a root that is one");
+		return error_setf(
+			e, r,
+			"\"/\" is not a mount point (a chroot?): crt needs a root that is one");
 	error_set(e, r, "making the mounts of the new namespace private");
 	if (r == -EPERM || r == -EACCES)
 		error_hint(e, "%s", diagnose_powerless());

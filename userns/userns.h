@@ -27,7 +27,7 @@ struct userns_caps {
 	enum userns_kind kind;
 	uid_t uid; /* the caller's effective ids */
 	gid_t gid;
-	char *user;		/* login name or decimal uid; never NULL */
+	char *user;		 /* login name or decimal uid; never NULL */
 	struct id_range *subuid; /* ranges granted; only outside and count are set */
 	size_t subuid_n;
 	struct id_range *subgid;
@@ -59,7 +59,8 @@ int userns_map_default(const struct userns_caps *c, struct id_map *ret, struct e
  * ids of the keeper's namespace. uid or gid -1 = the caller's own number. With
  * SINGLE the result holds that one id. nomap: the caller's id is left out.
  */
-int userns_map_keep_id(const struct userns_caps *c, int64_t uid, int64_t gid, struct id_map *ret, struct error *e);
+int userns_map_keep_id(const struct userns_caps *c, int64_t uid, int64_t gid, struct id_map *ret,
+		       struct error *e);
 int userns_map_nomap(const struct userns_caps *c, struct id_map *ret, struct error *e);
 
 /* A child made by userns_clone(). Close/zero with userns_child_fini() (does not kill). */
@@ -86,8 +87,8 @@ struct userns_child {
 int userns_clone(const struct userns_caps *c, const struct id_map *map, unsigned int extra_flags,
 		 bool die_with_parent, struct userns_child *ret, struct error *e);
 /* Parent: wait for the helpers, write single-id maps, release the child. On failure the child is killed and reaped. */
-int userns_map_finish(struct userns_child *child, const struct userns_caps *c, const struct id_map *map,
-		      struct error *e);
+int userns_map_finish(struct userns_child *child, const struct userns_caps *c,
+		      const struct id_map *map, struct error *e);
 /* Child: block until mapped, become uid 0 and gid 0 of the namespace (not NONE), make all mounts private-slave. */
 int userns_map_wait(struct userns_child *self, const struct userns_caps *c, struct error *e);
 void userns_child_fini(struct userns_child *child);

@@ -196,8 +196,9 @@ static void test_flags(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pass_fds), cmocka_unit_test(test_read_to_end), cmocka_unit_test(test_read_full),
-		cmocka_unit_test(test_files),	 cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_pass_fds),  cmocka_unit_test(test_read_to_end),
+		cmocka_unit_test(test_read_full), cmocka_unit_test(test_files),
+		cmocka_unit_test(test_flags),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,8 @@
 #include "base/fd.h"
 
 /* Run sh -c script, return its output. */
-static char *shell(const char *script, struct proc_spawn *s, struct proc_fd_map *map, size_t map_n, int *ret_code)
+static char *shell(const char *script, struct proc_spawn *s, struct proc_fd_map *map, size_t map_n,
+		   int *ret_code)
 {
 	_cleanup_free_ char *copy = strdup(script);
 	char sh[] = "sh", dash_c[] = "-c";
@@ -79,7 +80,8 @@ static void test_environment_and_code(void **state)
 
 static void test_fds(void **state)
 {
-	_cleanup_fd_ int leak = open("/dev/null", O_RDWR); /* no CLOEXEC: as a careless library does */
+	_cleanup_fd_ int leak =
+		open("/dev/null", O_RDWR); /* no CLOEXEC: as a careless library does */
 	_cleanup_fd_ int a = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	_cleanup_fd_ int b = open("/dev/full", O_RDONLY | O_CLOEXEC);
 	struct proc_spawn s = { .envp = NULL };
@@ -92,7 +94,8 @@ static void test_fds(void **state)
 	/* Exchanged: each one's target is the other one's number. */
 	maps[0] = (struct proc_fd_map){ .fd = a, .target = b };
 	maps[1] = (struct proc_fd_map){ .fd = b, .target = a };
-	out = shell("for f in /proc/$$/fd/*; do echo ${f##*/}=$(readlink $f); done; exit 0", &s, maps, 2, &code);
+	out = shell("for f in /proc/$$/fd/*; do echo ${f##*/}=$(readlink $f); done; exit 0", &s,
+		    maps, 2, &code);
 	{
 		_cleanup_free_ char *want_a = str_printf("%d=/dev/full\n", a);
 		_cleanup_free_ char *want_b = str_printf("%d=/dev/zero\n", b);
@@ -118,8 +121,9 @@ static void test_signals_are_reset(void **state)
 	(void)sigemptyset(&block);
 	(void)sigaddset(&block, SIGUSR1);
 	(void)sigprocmask(SIG_BLOCK, &block, &old);
-	out = shell("while read k v; do case $k in SigBlk:|SigIgn:) echo $v;; esac; done < /proc/$$/status", &s, NULL, 0,
-		    &code);
+	out = shell(
+		"while read k v; do case $k in SigBlk:|SigIgn:) echo $v;; esac; done < /proc/$$/status",
+		&s, NULL, 0, &code);
 	(void)sigprocmask(SIG_SETMASK, &old, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
 	assert_string_equal(out, "0000000000000000\n0000000000000000\n");
@@ -179,7 +183,11 @@ static void test_die_with_parent(void **state)
 		char sleep[] = "sleep", secs[] = "60";
 		char *argv[] = { sleep, secs, NULL };
 		struct proc_fd_map map = { .fd = p[1], .target = 1 };
-		struct proc_spawn s = { .path = "/bin/sleep", .path_fd = -1, .argv = argv, .fds = &map, .fds_n = 1,
+		struct proc_spawn s = { .path = "/bin/sleep",
+					.path_fd = -1,
+					.argv = argv,
+					.fds = &map,
+					.fds_n = 1,
 					.die_with_parent = true };
 		pid_t pid;
 
@@ -199,7 +207,8 @@ static void test_helper(void **state)
 {
 	struct error e = ERROR_INIT;
 	_cleanup_free_ char *path = NULL;
-	_cleanup_fd_ int fd = proc_find_helper("test-base-proc", &path, NULL); /* beside this executable */
+	_cleanup_fd_ int fd =
+		proc_find_helper("test-base-proc", &path, NULL); /* beside this executable */
 
 	(void)state;
 	assert_true(fd >= 0);

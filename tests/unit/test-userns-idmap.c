@@ -19,20 +19,28 @@
 #include "base/cleanup.h"
 #include "userns/private.h"
 
-static struct id_range ranges[] = { { .outside = 100, .count = 5 }, { .outside = 200, .count = 3 } };
+static struct id_range ranges[] = { { .outside = 100, .count = 5 },
+				    { .outside = 200, .count = 3 } };
 static char user[] = "alice";
 
 static struct userns_caps caps(enum userns_kind kind)
 {
-	struct userns_caps c = { .kind = kind, .uid = 1000, .gid = 1001, .user = user, .subuid = ranges,
-				 .subuid_n = 2, .subgid = ranges, .subgid_n = 1 };
+	struct userns_caps c = { .kind = kind,
+				 .uid = 1000,
+				 .gid = 1001,
+				 .user = user,
+				 .subuid = ranges,
+				 .subuid_n = 2,
+				 .subgid = ranges,
+				 .subgid_n = 1 };
 
 	if (kind == USERNS_KIND_SINGLE)
 		(void)snprintf(c.reason, sizeof(c.reason), "because of the test");
 	return c;
 }
 
-static void same(const struct id_range *got, size_t got_n, const struct id_range *want, size_t want_n)
+static void same(const struct id_range *got, size_t got_n, const struct id_range *want,
+		 size_t want_n)
 {
 	assert_int_equal(got_n, want_n);
 	for (size_t i = 0; i < want_n; i++) {
@@ -42,10 +50,10 @@ static void same(const struct id_range *got, size_t got_n, const struct id_range
 	}
 }
 
-#define SAME(arr, arr_n, ...)                                                        \
-	do {                                                                         \
-		const struct id_range want_[] = { __VA_ARGS__ };                     \
-		same(arr, arr_n, want_, sizeof(want_) / sizeof(want_[0]));           \
+#define SAME(arr, arr_n, ...)                                              \
+	do {                                                               \
+		const struct id_range want_[] = { __VA_ARGS__ };           \
+		same(arr, arr_n, want_, sizeof(want_) / sizeof(want_[0])); \
 	} while (0)
 
 static void test_default(void **state)
@@ -74,7 +82,8 @@ static void test_default(void **state)
 
 static void test_huge_ranges(void **state)
 {
-	struct id_range huge[] = { { .outside = 2000, .count = 4000000000u }, { .outside = 4000002000u, .count = 294965295u } };
+	struct id_range huge[] = { { .outside = 2000, .count = 4000000000u },
+				   { .outside = 4000002000u, .count = 294965295u } };
 	struct userns_caps c = caps(USERNS_KIND_RANGE);
 	struct id_map m = { 0 };
 

@@ -38,10 +38,10 @@ static void check(const char *text, const struct expect *want, size_t want_n)
 	}
 }
 
-#define CHECK(text, ...)                                                            \
-	do {                                                                        \
-		const struct expect want_[] = { __VA_ARGS__ };                      \
-		check(text, want_, sizeof(want_) / sizeof(want_[0]));               \
+#define CHECK(text, ...)                                              \
+	do {                                                          \
+		const struct expect want_[] = { __VA_ARGS__ };        \
+		check(text, want_, sizeof(want_) / sizeof(want_[0])); \
 	} while (0)
 #define CHECK_NONE(text) check(text, NULL, 0)
 
@@ -59,9 +59,12 @@ static void test_plain(void **state)
 static void test_malformed(void **state)
 {
 	(void)state;
-	CHECK_NONE("alice\nalice:\nalice:1\nalice:1:\nalice::1\nalice:a:b\nalice:-1:5\nalice:1:-5\nalice: 1:5\n");
-	CHECK_NONE("alice:1:5 \nalice:1:5:6\nalice:0x10:5\nalice:1:0\nalice:99999999999999999999999:1\n");
-	CHECK_NONE("alice:4294967295:1\nalice:4294967290:6\nalice:1:4294967296\nalice:18446744073709551615:2\n");
+	CHECK_NONE(
+		"alice\nalice:\nalice:1\nalice:1:\nalice::1\nalice:a:b\nalice:-1:5\nalice:1:-5\nalice: 1:5\n");
+	CHECK_NONE(
+		"alice:1:5 \nalice:1:5:6\nalice:0x10:5\nalice:1:0\nalice:99999999999999999999999:1\n");
+	CHECK_NONE(
+		"alice:4294967295:1\nalice:4294967290:6\nalice:1:4294967296\nalice:18446744073709551615:2\n");
 	CHECK("alice:4294967290:5\n", { 4294967290u, 5 }); /* up to 2^32-2 */
 	CHECK("alice:bad:1\nalice:7:1\n", { 7, 1 });
 }
@@ -117,7 +120,8 @@ static void test_binary(void **state)
 
 static void test_getsubids(void **state)
 {
-	static const char text[] = "0: a lice 100000 65536\n1: alice 300000 5\nError fetching ranges\n";
+	static const char text[] =
+		"0: a lice 100000 65536\n1: alice 300000 5\nError fetching ranges\n";
 	_cleanup_free_ struct id_range *arr = NULL;
 	size_t n = 0;
 
@@ -150,8 +154,10 @@ static void test_defects(void **state)
 	char buf[240];
 
 	(void)state;
-	assert_non_null(strstr(subid_helper_defect("/nonexistent/newuidmap", buf, sizeof(buf)), "/nonexistent"));
-	assert_non_null(strstr(subid_helper_defect("/bin/true", buf, sizeof(buf)), "neither setuid"));
+	assert_non_null(strstr(subid_helper_defect("/nonexistent/newuidmap", buf, sizeof(buf)),
+			       "/nonexistent"));
+	assert_non_null(
+		strstr(subid_helper_defect("/bin/true", buf, sizeof(buf)), "neither setuid"));
 }
 
 static void test_probe(void **state)
@@ -167,7 +173,8 @@ static void test_probe(void **state)
 	else
 		assert_string_equal(c.reason, "");
 	if (c.kind == USERNS_KIND_RANGE)
-		assert_true(c.subuid_n > 0 && c.subgid_n > 0 && c.newuidmap != NULL && c.newgidmap != NULL);
+		assert_true(c.subuid_n > 0 && c.subgid_n > 0 && c.newuidmap != NULL &&
+			    c.newgidmap != NULL);
 	userns_caps_fini(&c);
 	userns_caps_fini(&c);
 }
@@ -175,9 +182,11 @@ static void test_probe(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),	 cmocka_unit_test(test_malformed), cmocka_unit_test(test_overlap),
-		cmocka_unit_test(test_limits),	 cmocka_unit_test(test_binary),	   cmocka_unit_test(test_getsubids),
-		cmocka_unit_test(test_nsswitch), cmocka_unit_test(test_defects),   cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_plain),	 cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_overlap),	 cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_binary),	 cmocka_unit_test(test_getsubids),
+		cmocka_unit_test(test_nsswitch), cmocka_unit_test(test_defects),
+		cmocka_unit_test(test_probe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

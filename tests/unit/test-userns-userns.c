@@ -44,8 +44,8 @@ static void as_user(int (*fn)(void))
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		if (geteuid() == 0 &&
-		    (setresgid(STRANGER, STRANGER, STRANGER) < 0 || setresuid(STRANGER, STRANGER, STRANGER) < 0))
+		if (geteuid() == 0 && (setresgid(STRANGER, STRANGER, STRANGER) < 0 ||
+				       setresuid(STRANGER, STRANGER, STRANGER) < 0))
 			_exit(90);
 		/* After the change of ids /proc/self would belong to root. */
 		(void)prctl(PR_SET_DUMPABLE, 1);
@@ -338,14 +338,10 @@ static void test_chroot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_default),
-		cmocka_unit_test(test_default_as_stranger),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_parent_gives_up),
-		cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_mnt_limit),
-		cmocka_unit_test(test_seccomp),
-		cmocka_unit_test(test_chroot),
+		cmocka_unit_test(test_default), cmocka_unit_test(test_default_as_stranger),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_parent_gives_up),
+		cmocka_unit_test(test_limit),	cmocka_unit_test(test_mnt_limit),
+		cmocka_unit_test(test_seccomp), cmocka_unit_test(test_chroot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
