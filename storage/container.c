@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Container records: containers/<id>/{record.json,name,lock,upper,work} and
- * names/<name> -> id.
+ * Container records: containers/<id>/{record.json,lock,upper,work} and
+ * names/<name>.
  *
  * Theory of operation
  *
  * Many `crt run` start at once, so nothing here waits for another container.
  * A container is built as containers/+<id> and gets its real name by one
- * rename: what is listed is complete. Its name is a symbolic link in names/
- * whose creation fails when it exists: the kernel decides who wins.
+ * rename: what is listed is complete. The file "lock" holds the id and the
+ * name, and names/<name> is a hard link to it, whose creation fails when the
+ * name exists: the kernel decides who wins. (A link costs no inode: making one
+ * is what takes time on some file systems. Where there are no hard links it is
+ * a file of the same content.)
  *
  * A name whose container is gone (a crash between two steps of removal) is
  * stale and may be taken over under names.lock, after looking for "+id" and
@@ -67,25 +70,45 @@ static bool dir_exists(const struct storage *s, const char *prefix, const char *
 
 /* ---- names -------------------------------------------------------------------- */
 
-/* The id a name points to; ret has room for ID_LEN + 1. 0, -ENOENT, -errno. */
+/* "ID NAME\n" of a lock file or name; name may be NULL. 0, -ENOENT, -errno. */
+static int read_tie(const struct storage *s, const char *path, char ret_id[ID_LEN + 1],
+		    char ret_name[LIMIT_NAME + 1])
+{
+	_cleanup_fd_ int fd =
+		openat(s->root_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	char text[ID_LEN + LIMIT_NAME + 3];
+	size_t id_len, name_len;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = fd_read_full(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	id_len = strcspn(text, " ");
+	if (id_len == 0 || id_len > ID_LEN || text[id_len] != ' ')
+		return -EINVAL;
+	text[id_len] = '\0';
+	name_len = strcspn(text + id_len + 1, "\n");
+	if (!id_is_hex_prefix(text) || name_len > LIMIT_NAME)
+		return -EINVAL;
+	memcpy(ret_id, text, id_len + 1);
+	if (ret_name != NULL) {
+		memcpy(ret_name, text + id_len + 1, name_len);
+		ret_name[name_len] = '\0';
+	}
+	return 0;
+}
+
+/* The id a name points to. 0, -ENOENT, -errno. */
 static int name_target(const struct storage *s, const char *name, char ret[ID_LEN + 1])
 {
 	char path[STORE_PATH_MAX];
-	char id[ID_LEN + 2];
-	ssize_t n;
 
 	if (store_rel(path, "names/%s", name) < 0)
 		return -ENAMETOOLONG;
-	n = readlinkat(s->root_fd, path, id, sizeof(id));
-	if (n < 0)
-		return -errno;
-	if (n > ID_LEN)
-		return -EINVAL;
-	id[n] = '\0';
-	if (!id_is_hex_prefix(id))
-		return -EINVAL;
-	memcpy(ret, id, (size_t)n + 1);
-	return 0;
+	return read_tie(s, path, ret, NULL);
 }
 
 static int taken(const char *name, const char *id, struct error *e)
@@ -97,8 +120,35 @@ static int taken(const char *name, const char *id, struct error *e)
 		name, id);
 }
 
-/* Make the link; a stale one is replaced. */
-static int name_take(struct storage *s, const char *name, const char *id, struct error *e)
+/* Write the tie into dir_fd/path, which must not exist. 0 or -errno. */
+static int write_tie(int dir_fd, const char *path, const char *id, const char *name)
+{
+	_cleanup_fd_ int fd =
+		openat(dir_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	char text[ID_LEN + LIMIT_NAME + 3];
+	int n = snprintf(text, sizeof(text), "%s %s\n", id, name != NULL ? name : "");
+
+	if (fd < 0)
+		return -errno;
+	if (n < 0 || (size_t)n >= sizeof(text))
+		return -ENAMETOOLONG;
+	return fd_write_all(fd, text, (size_t)n);
+}
+
+/* names/<name> for the container that is being built in dir_fd. 0, -EEXIST, -errno. */
+static int link_name(struct storage *s, int dir_fd, const char *path, const char *id,
+		     const char *name)
+{
+	if (linkat(dir_fd, "lock", s->root_fd, path, 0) == 0)
+		return 0;
+	if (errno != EPERM && errno != EOPNOTSUPP && errno != EMLINK && errno != ENOSYS)
+		return -errno;
+	return write_tie(s->root_fd, path, id, name);
+}
+
+/* Take the name; a stale one is replaced. */
+static int name_take(struct storage *s, int dir_fd, const char *name, const char *id,
+		     struct error *e)
 {
 	_cleanup_fd_ int lock = -1;
 	char path[STORE_PATH_MAX];
@@ -108,10 +158,11 @@ static int name_take(struct storage *s, const char *name, const char *id, struct
 	r = store_rel(path, "names/%s", name);
 	if (r < 0)
 		return error_set(e, r, "container name");
-	if (symlinkat(id, s->root_fd, path) == 0)
+	r = link_name(s, dir_fd, path, id, name);
+	if (r == 0)
 		return 0;
-	if (errno != EEXIST)
-		return error_set(e, -errno, "create %s/%s", s->root, path);
+	if (r != -EEXIST)
+		return error_set(e, r, "create %s/%s", s->root, path);
 	r = name_target(s, name, old);
 	if (r == 0 && (dir_exists(s, "+", old) || dir_exists(s, "", old)))
 		return taken(name, old, e);
@@ -124,10 +175,10 @@ static int name_take(struct storage *s, const char *name, const char *id, struct
 		return taken(name, old, e);
 	if (r != -ENOENT && unlinkat(s->root_fd, path, 0) < 0 && errno != ENOENT)
 		return error_set(e, -errno, "replace %s/%s", s->root, path);
-	if (symlinkat(id, s->root_fd, path) < 0)
-		return errno == EEXIST ? taken(name, "another", e) :
-					 error_set(e, -errno, "create %s/%s", s->root, path);
-	return 0;
+	r = link_name(s, dir_fd, path, id, name);
+	if (r == -EEXIST)
+		return taken(name, "another", e);
+	return r < 0 ? error_set(e, r, "create %s/%s", s->root, path) : 0;
 }
 
 /* Remove the link if it is this container's. */
@@ -169,8 +220,9 @@ static int build(struct storage *s, int dir_fd, const char *id, const char *name
 	(void)flock(dir_fd, LOCK_EX | LOCK_NB);
 	if (mkdirat(dir_fd, "upper", 0) < 0 || mkdirat(dir_fd, "work", 0700) < 0)
 		return error_set(e, -errno, "create %s/containers/%s/upper", s->root, id);
-	if (name != NULL && symlinkat(name, dir_fd, "name") < 0)
-		return error_set(e, -errno, "create %s/containers/%s/name", s->root, id);
+	r = write_tie(dir_fd, "lock", id, name);
+	if (r < 0)
+		return error_set(e, r, "write %s/containers/%s/lock", s->root, id);
 	r = write_record(dir_fd, record, durable);
 	if (r < 0)
 		return error_set(e, r, "write %s/containers/%s/record.json", s->root, id);
@@ -226,7 +278,7 @@ int storage_container_create(struct storage *s, const char *id, const char *name
 	if (r == 0)
 		r = build(s, dir_fd, id, name, record_json, durable, e);
 	if (r == 0 && name != NULL)
-		r = name_take(s, name, id, e);
+		r = name_take(s, dir_fd, name, id, e);
 	if (r == 0) {
 		r = publish(s, fresh, path, durable, e);
 		if (r < 0 && name != NULL)
@@ -442,10 +494,10 @@ int container_mark_images(struct storage *s, json_t *set, struct error *e)
 
 int storage_container_remove(struct storage *s, const char *id, struct error *e)
 {
-	char path[STORE_PATH_MAX], name_path[STORE_PATH_MAX], token[17];
-	char name[LIMIT_NAME + 1];
+	char path[STORE_PATH_MAX], tie[STORE_PATH_MAX], token[17];
+	char name[LIMIT_NAME + 1] = "";
+	char tied_id[ID_LEN + 1];
 	_cleanup_fd_ int trash_fd = -1;
-	ssize_t n;
 	int r;
 
 	r = store_need(s, e);
@@ -454,11 +506,10 @@ int storage_container_remove(struct storage *s, const char *id, struct error *e)
 	if (r == 0)
 		r = store_rel(path, "containers/%s", id);
 	if (r == 0)
-		r = store_rel(name_path, "containers/%s/name", id);
+		r = store_rel(tie, "containers/%s/lock", id);
 	if (r < 0)
 		return r;
-	n = readlinkat(s->root_fd, name_path, name, sizeof(name));
-	name[n > 0 && n <= LIMIT_NAME ? n : 0] = '\0';
+	(void)read_tie(s, tie, tied_id, name); /* unreadable: the name becomes stale */
 	r = store_trash(s, s->root_fd, path, token, e);
 	if (r == -ENOENT)
 		return error_setf(e, -ENOENT, "no container %.12s", id);
@@ -467,8 +518,7 @@ int storage_container_remove(struct storage *s, const char *id, struct error *e)
 	if (id_name_valid(name))
 		name_drop(s, name, id);
 	trash_fd = openat(s->root_fd, "trash", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (trash_fd >= 0)
-		(void)path_remove_tree(trash_fd, token,
-				       NULL); /* what is not ours waits for storage_trash_empty() */
+	if (trash_fd >= 0) /* what is not ours waits for storage_trash_empty() */
+		(void)path_remove_tree(trash_fd, token, NULL);
 	return 0;
 }

@@ -7,7 +7,8 @@
  *   version                      format number, refused when newer than ours
  *   oci/oci-layout, oci/index.json, oci/blobs/sha256/<hex>
  *   layers/<diff-id hex>/fs      an unpacked layer, overlay whiteouts (c 0:0, user.overlay.opaque)
- *   containers/<id>/             record.json, upper/, work/, lock
+ *   containers/<id>/             record.json, upper/, work/, lock ("ID NAME"; held while it runs)
+ *   names/<name>                 hard link to the container's lock
  *   tmp/<boot>-<random>/         one running transaction, held by flock on its "lock" file
  *   trash/                       what is being deleted
  *

@@ -79,14 +79,19 @@ static void test_stale_name(void **state)
 	struct error e = ERROR_INIT;
 	char *none;
 
-	assert_int_equal(symlinkat(ID_B, storage_root_fd(f->s), "names/one"), 0);
+	put_at(storage_root_fd(f->s), "names/one", ID_B " one\n");
 	assert_int_equal(storage_container_find(f->s, "one", &none, &e), STORAGE_MISSING);
 	assert_int_equal(storage_container_create(f->s, ID_A, "one", "{}", false, &e), 0);
 	expect_found(f, "one", ID_A);
 
+	/* so is one that a power cut left without content ... */
+	put_at(storage_root_fd(f->s), "names/three", "");
+	assert_int_equal(storage_container_create(f->s, "dd", "three", "{}", false, &e), 0);
+	expect_found(f, "three", "dd");
+
 	/* ... but not while that container is being made. */
 	assert_int_equal(mkdirat(storage_root_fd(f->s), "containers/+" ID_B, 0700), 0);
-	assert_int_equal(symlinkat(ID_B, storage_root_fd(f->s), "names/two"), 0);
+	put_at(storage_root_fd(f->s), "names/two", ID_B " two\n");
 	assert_int_equal(storage_container_create(f->s, "cc", "two", "{}", false, &e), -EEXIST);
 }
 
