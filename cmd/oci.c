@@ -110,8 +110,8 @@ static bool acts_as_user(void)
 		return true;
 	if (fd_read_file_at(AT_FDCWD, "/proc/self/uid_map", 4096, &map, NULL, NULL) < 0)
 		return false;
-	return sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && !(inside == 0 && outside == 0) &&
-	       access("/run", W_OK) < 0;
+	return sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 &&
+	       !(inside == 0 && outside == 0) && access("/run", W_OK) < 0;
 }
 
 static int default_root(struct oci_global *g, struct error *e)

@@ -64,7 +64,7 @@ int oci_connect(const char *path, struct error *e);
 int oci_write_pid_file(const char *path, int pid, struct error *e);
 /* The number of LISTEN_FDS that are for us. */
 unsigned int oci_listen_fds(void);
-/* Stay until pid ends, passing on signals and, with console_fd >= 0, the terminal. Wait status or -errno. */
-int oci_foreground(int pid, int pid_fd, int console_fd, struct error *e);
+/* Stay until the process ends (it is not reaped), passing on signals and, with console_fd >= 0, the terminal. */
+int oci_foreground(int pid_fd, int console_fd, struct error *e);
 
 #endif

@@ -234,21 +234,21 @@ int oci_create(struct oci_global *g, int argc, char **argv, struct error *e)
 	return r < 0 ? 1 : 0;
 }
 
-static int run_started(struct create_call *k, struct oci_global *g, struct runtime_container *c,
-		       const char *id, struct error *e)
+static int run_started(struct create_call *k, struct runtime_container *c, struct error *e)
 {
-	struct error gone = ERROR_INIT;
 	int status;
 
 	if (k->o.detach) {
 		runtime_container_release(c);
 		return 0;
 	}
-	status = oci_foreground((int)runtime_container_pid(c), runtime_container_pidfd(c),
-				k->console_fd, e);
-	runtime_container_release(c);
-	if (!k->o.keep && runtime_delete(g->state_root_fd, id, true, &gone) < 0)
-		log_warning("%s", gone.msg);
+	status = oci_foreground(runtime_container_pidfd(c), k->console_fd, e);
+	if (status >= 0)
+		status = runtime_container_wait(c, e);
+	if (k->o.keep)
+		runtime_container_release(c);
+	else
+		runtime_container_destroy(c);
 	return status < 0 ? 1 : proc_status_code(status);
 }
 
@@ -271,7 +271,7 @@ int oci_run(struct oci_global *g, int argc, char **argv, struct error *e)
 		r = -1;
 	}
 	if (r >= 0)
-		status = run_started(&k, g, c, argv[at], e);
+		status = run_started(&k, c, e);
 	create_call_fini(&k);
 	return status;
 }

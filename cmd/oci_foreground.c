@@ -144,11 +144,10 @@ static void carry_until_end(struct carry *c, int sig_fd, int pid_fd)
 	}
 }
 
-int oci_foreground(int pid, int pid_fd, int console_fd, struct error *e)
+int oci_foreground(int pid_fd, int console_fd, struct error *e)
 {
 	struct carry c = { .tty_fd = -1, .console_fd = console_fd };
 	_cleanup_fd_ int sig_fd = open_signals();
-	int status;
 
 	if (sig_fd < 0)
 		return error_set(e, -errno, "signalfd");
@@ -161,6 +160,5 @@ int oci_foreground(int pid, int pid_fd, int console_fd, struct error *e)
 	drain_console(&c);
 	if (c.raw)
 		(void)tcsetattr(c.tty_fd, TCSADRAIN, &c.saved);
-	status = proc_wait(pid);
-	return status < 0 ? error_set(e, status, "wait for process %d", pid) : status;
+	return 0;
 }

@@ -33,6 +33,13 @@
 #include "runtime/sys.h"
 
 int child_report_fd = -1;
+bool child_close_early;
+
+void child_close(int fd)
+{
+	if (child_close_early)
+		(void)close(fd);
+}
 
 static void send_report(const struct child_report *rep)
 {
@@ -113,8 +120,8 @@ bool child_wait_byte(int fd)
 
 static void reset_signals(void)
 {
-	static const int sigs[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGALRM, SIGTERM, SIGCHLD,
-				    SIGUSR1, SIGUSR2, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH };
+	/* those that we, or a shell that starts us in the background, ignore */
+	static const int sigs[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGCHLD, SIGTTOU };
 	struct sigaction sa;
 	sigset_t none;
 
@@ -209,6 +216,7 @@ _Noreturn void child_main(struct child_plan *p)
 	int root_fd = -1;
 
 	child_report_fd = p->sync_fd;
+	child_close_early = p->mounts_n + p->devices_n + p->masked_n + p->readonly_n > 120;
 	if (p->parent_fd >= 0)
 		(void)close(p->parent_fd);
 	reset_signals();

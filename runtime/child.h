@@ -26,6 +26,13 @@ int child_send_fd(int sock, const void *data, size_t len, int fd);
 /* Block until the peer sends its byte. False when the peer is gone. */
 bool child_wait_byte(int fd);
 
+/*
+ * Everything here is CLOEXEC and the exec comes soon: fds are only closed
+ * one by one where there may be too many of them.
+ */
+extern bool child_close_early;
+void child_close(int fd);
+
 /* ---- child_path.c: paths inside the root; fd or -errno ---- */
 #define CHILD_PATH_DIR	    1u /* make a directory where nothing is (else an empty file) */
 #define CHILD_PATH_STRICT   2u /* no symbolic link anywhere */

@@ -90,12 +90,12 @@ static void make_device(const struct child_plan *p, struct plan_device *d, size_
 		target_fd = sys_openat2(dir_fd, name, O_PATH | O_NOFOLLOW, 0, SYS_RESOLVE_STRICT);
 	if (target_fd < 0 || sys_attach(d->fd, target_fd) < 0)
 		child_fail(STEP_DEVICE, index, errno);
-	(void)close(target_fd);
-	(void)close(d->fd);
+	child_close(target_fd);
+	child_close(d->fd);
 	d->fd = -1;
 out:
 	if (dir_fd != dev_fd)
-		(void)close(dir_fd);
+		child_close(dir_fd);
 }
 
 static void make_link(const struct plan_link *l, size_t index, int dev_fd)
@@ -115,7 +115,7 @@ void child_dev_fill(struct child_plan *p, int root_fd)
 		make_device(p, &p->devices[i], i, root_fd, dev_fd);
 	for (size_t i = 0; i < p->links_n; i++)
 		make_link(&p->links[i], i, dev_fd);
-	(void)close(dev_fd);
+	child_close(dev_fd);
 }
 
 int child_dev_null(int root_fd)
@@ -127,7 +127,7 @@ int child_dev_null(int root_fd)
 		return fd;
 	if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
 		return fd;
-	(void)close(fd);
+	child_close(fd);
 	return -EPERM;
 }
 
@@ -142,7 +142,7 @@ static int open_ptmx(int root_fd)
 	if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(5, 2) &&
 	    fstatfs(fd, &sfs) == 0 && sfs.f_type == DEVPTS_SUPER_MAGIC)
 		return fd;
-	(void)close(fd);
+	child_close(fd);
 	return -ENOTTY;
 }
 
@@ -162,9 +162,9 @@ static void bind_console(int root_fd, int slave_fd)
 	tree_fd = sys_open_tree(slave_fd, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
 	if (target_fd < 0 || tree_fd < 0 || sys_attach(tree_fd, target_fd) < 0)
 		child_fail(STEP_CONSOLE_BIND, 0, errno);
-	(void)close(tree_fd);
-	(void)close(target_fd);
-	(void)close(dev_fd);
+	child_close(tree_fd);
+	child_close(target_fd);
+	child_close(dev_fd);
 }
 
 int child_console_open(struct child_plan *p, int root_fd)
@@ -191,7 +191,7 @@ int child_console_open(struct child_plan *p, int root_fd)
 		r = child_send_fd(child_report_fd, &rep, sizeof(rep), master_fd);
 	if (r < 0)
 		child_fail(STEP_CONSOLE_SEND, 0, -r);
-	(void)close(master_fd);
+	child_close(master_fd);
 	/* ours to hand over; a single-id map may refuse and then it already belongs to the only id */
 	(void)!fchown(slave_fd, p->process->uid, (gid_t)-1);
 	return slave_fd;

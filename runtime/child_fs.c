@@ -35,7 +35,7 @@ static int bind_host(const struct child_plan *p, const char *path, bool read_onl
 			     0);
 	if (r < 0 && read_only) {
 		/* never the host's tree writable */
-		(void)close(fd);
+		child_close(fd);
 		return r;
 	}
 	return fd;
@@ -63,7 +63,7 @@ static int fs_create(const char *type, const char *source, const struct plan_opt
 	if (r == 0)
 		fd = sys_fsmount(fs_fd, (unsigned int)attrs);
 	r = fd >= 0 ? fd : -errno;
-	(void)close(fs_fd);
+	child_close(fs_fd);
 	return r;
 }
 
@@ -145,6 +145,12 @@ static int cgroup1_one(const struct child_plan *p, const struct plan_cgroup1 *c)
 	return bind_host(p, path, true);
 }
 
+static bool sizes_programs(const char *options)
+{
+	return strncmp(options, "memory", 6) == 0 || strncmp(options, "cpu", 3) == 0 ||
+	       strncmp(options, "pids", 4) == 0;
+}
+
 void child_fs_cgroup1(struct child_plan *p, int root_fd, struct plan_mount *m)
 {
 	int dir_fd = child_path_open(root_fd, m->destination, O_RDONLY | O_DIRECTORY, false);
@@ -153,11 +159,17 @@ void child_fs_cgroup1(struct child_plan *p, int root_fd, struct plan_mount *m)
 		child_fail(STEP_ATTACH, (size_t)(m - p->mounts), -dir_fd);
 	for (size_t i = 0; i < p->cgroup1_n; i++) {
 		const struct plan_cgroup1 *c = &p->cgroup1[i];
-		int fd = cgroup1_one(p, c), target_fd;
+		int fd, target_fd;
 
+		/* without groups of its own only what programs size themselves by is of use */
+		if (p->in_userns && p->cgroup_fds_n == 0 && !sizes_programs(c->options))
+			continue;
+		fd = cgroup1_one(p, c);
 		if (fd < 0)
 			continue; /* an optional view of the host's limits */
-		target_fd = child_path_target(dir_fd, c->name, CHILD_PATH_DIR | CHILD_PATH_STRICT);
+		target_fd = mkdirat(dir_fd, c->name, 0755) < 0 && errno != EEXIST ?
+				    -errno :
+				    child_path_open(dir_fd, c->name, O_PATH | O_DIRECTORY, true);
 		if (target_fd < 0 || sys_attach(fd, target_fd) < 0)
 			child_fail(STEP_ATTACH, (size_t)(m - p->mounts),
 				   target_fd < 0 ? -target_fd : errno);
@@ -178,11 +190,11 @@ void child_fs_cgroup1(struct child_plan *p, int root_fd, struct plan_mount *m)
 				s += n + (s[n] == ',');
 			}
 		}
-		(void)close(target_fd);
-		(void)close(fd);
+		child_close(target_fd);
+		child_close(fd);
 	}
 	if (m->attr_set & MOUNT_ATTR_RDONLY)
 		(void)child_mount_attr(p, m->fd, true, false, MOUNT_ATTR_RDONLY,
 				       0); /* it is an empty tmpfs */
-	(void)close(dir_fd);
+	child_close(dir_fd);
 }

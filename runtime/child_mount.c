@@ -86,7 +86,7 @@ static int mount_on_fd(const struct child_plan *p, int fd, unsigned long flags)
 	(void)child_append_num(name, name + sizeof(name) - 1, (unsigned long)fd);
 	if (fchdir(dir_fd) < 0 || mount(NULL, name, NULL, flags, NULL) < 0)
 		r = -errno;
-	(void)close(dir_fd);
+	child_close(dir_fd);
 	return r;
 }
 
@@ -171,7 +171,7 @@ int child_mount_prepare(struct child_plan *p)
 	/* attached last: a source above the root must not take the copy along */
 	if (sys_attach(root_fd, dir_fd) < 0)
 		child_fail(STEP_ROOTFS_MOUNT, 0, errno);
-	(void)close(dir_fd);
+	(void)close(dir_fd); /* of the host's tree: must not stay open at the gate */
 	return root_fd;
 }
 
@@ -259,7 +259,7 @@ static void remount(const struct child_plan *p, int root_fd, struct plan_mount *
 	for (size_t i = 0; i < m->propagation_n; i++)
 		if ((r = set_propagation(p, m->fd, m->propagation[i])) < 0)
 			child_fail(STEP_MOUNT_ATTR, index, -r);
-	(void)close(m->fd);
+	child_close(m->fd);
 }
 
 static void copy_up(const struct child_plan *p, const struct plan_mount *m, size_t index,
@@ -290,7 +290,7 @@ static bool copy_symlink(const struct plan_mount *m, size_t index, int root_fd)
 		child_fail(STEP_TARGET, index, -fd);
 	if (symlinkat(target, fd, name) < 0 && errno != EEXIST)
 		child_fail(STEP_TARGET, index, errno);
-	(void)close(fd);
+	child_close(fd);
 	return true;
 }
 
@@ -340,12 +340,12 @@ static void mount_one(struct child_plan *p, int root_fd, struct plan_mount *m, s
 	}
 	if (m->copyup) {
 		copy_up(p, m, index, from_fd);
-		(void)close(from_fd);
+		child_close(from_fd);
 	}
 	if (m->kind == PLAN_MOUNT_CGROUP1)
 		child_fs_cgroup1(p, root_fd, m);
-	(void)close(target_fd);
-	(void)close(m->fd);
+	child_close(target_fd);
+	child_close(m->fd);
 	m->fd = -1;
 }
 
@@ -373,7 +373,7 @@ static int empty_dir(size_t index)
 					MOUNT_ATTR_NOEXEC);
 	if (fd < 0)
 		child_fail(STEP_MASK, index, errno);
-	(void)close(fs_fd);
+	child_close(fs_fd);
 	return fd;
 }
 
@@ -410,13 +410,13 @@ static void mask_paths(struct child_plan *p, int root_fd)
 		if (cover_fd < 0 || sys_attach(cover_fd, fd) < 0)
 			child_fail(STEP_MASK, i, errno);
 		if (cover_fd != dir_fd)
-			(void)close(cover_fd);
-		(void)close(fd);
+			child_close(cover_fd);
+		child_close(fd);
 	}
 	if (dir_fd >= 0)
-		(void)close(dir_fd);
+		child_close(dir_fd);
 	if (null_fd >= 0)
-		(void)close(null_fd);
+		child_close(null_fd);
 }
 
 static void readonly_paths(struct child_plan *p, int root_fd)
@@ -439,8 +439,8 @@ static void readonly_paths(struct child_plan *p, int root_fd)
 		if (r == -EAGAIN &&
 		    (r = child_mount_attr(p, tree_fd, true, true, MOUNT_ATTR_RDONLY, 0)) < 0)
 			child_fail(STEP_READONLY_PATH, i, -r);
-		(void)close(tree_fd);
-		(void)close(fd);
+		child_close(tree_fd);
+		child_close(fd);
 	}
 }
 

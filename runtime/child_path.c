@@ -61,7 +61,7 @@ static int make_last(int parent_fd, const char *name, bool dir)
 	fd = openat(parent_fd, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -errno;
-	(void)close(fd);
+	child_close(fd);
 	return 0;
 }
 
@@ -148,7 +148,7 @@ static int step_into(int root_fd, const struct walk *w, const char *name, bool d
 		if (parent_fd < 0)
 			return parent_fd;
 		r = make_last(parent_fd, name, dir);
-		(void)close(parent_fd);
+		child_close(parent_fd);
 		if (r < 0 && r != -EEXIST)
 			return r;
 	}
@@ -189,7 +189,7 @@ static int walk_and_make(int root_fd, const char *path, unsigned int flags)
 			err = -errno;
 		else if (S_ISLNK(st.st_mode) && !(last && (flags & CHILD_PATH_NOFOLLOW)))
 			err = (flags & CHILD_PATH_STRICT) ? -ELOOP : push_link(&w, fd);
-		(void)close(fd);
+		child_close(fd);
 		if (err < 0)
 			return err;
 	}
@@ -223,7 +223,7 @@ int child_path_target(int root_fd, const char *path, unsigned int flags)
 			fd = r == 0 ? open_in(parent_fd, slash + 1, O_PATH | O_NOFOLLOW,
 					      SYS_RESOLVE_STRICT) :
 				      r;
-			(void)close(parent_fd);
+			child_close(parent_fd);
 			if (fd != -EEXIST)
 				return fd; /* EEXIST: a dangling link */
 		}

@@ -99,6 +99,16 @@ static int make_gate(struct runtime_container *k, struct error *e)
 	return 0;
 }
 
+/* Not by rename: without state.json, which comes last, the directory is no container yet. */
+static int write_config(int dir_fd, const char *text, size_t len, struct error *e)
+{
+	_cleanup_fd_ int fd =
+		openat(dir_fd, STATE_CONFIG, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int r = fd < 0 ? -errno : fd_write_all(fd, text, len);
+
+	return r < 0 ? error_set(e, r, "write the copy of config.json") : 0;
+}
+
 static int make_state_dir(struct runtime_container *k, const char *text, size_t len,
 			  struct error *e)
 {
@@ -115,7 +125,7 @@ static int make_state_dir(struct runtime_container *k, const char *text, size_t 
 		openat(k->state_root_fd, k->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (k->state.dir_fd < 0)
 		return error_set(e, -errno, "open the state directory of %s", k->id);
-	return fd_write_file_at(k->state.dir_fd, STATE_CONFIG, text, len, 0600, false, e);
+	return write_config(k->state.dir_fd, text, len, e);
 }
 
 static int fill_state(struct runtime_container *k, const struct runtime_create *c, struct error *e)
@@ -330,25 +340,6 @@ static int poststart(const struct spec *spec, const struct state *state, struct 
 	return hooks_run(&spec->hooks[SPEC_HOOK_POSTSTART], SPEC_HOOK_POSTSTART, text, e);
 }
 
-int runtime_container_start(struct runtime_container *k, struct error *e)
-{
-	int result = RUNTIME_START_OK, fd = k->child.sync_fd, r;
-
-	if (k->state_root_fd >= 0)
-		return runtime_start(k->state_root_fd, k->id, e);
-	k->ran_start = true;
-	r = parent_open_gate(&k->pr.plan, fd, &result, e);
-	close_fd(&k->child.sync_fd);
-	if (r == 0)
-		r = poststart(&k->spec, &k->state, e);
-	if (r < 0) {
-		parent_kill(&k->child);
-		k->reaped = true;
-		return result != RUNTIME_START_OK ? result : r;
-	}
-	return RUNTIME_START_OK;
-}
-
 static int connect_gate(const struct state *s, struct error *e)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
@@ -365,6 +356,39 @@ static int connect_gate(const struct state *s, struct error *e)
 		return error_set(e, -errno, "open the start gate of container %s", s->id);
 	}
 	return steal_fd(&fd);
+}
+
+/* The gate of a container with state is the socket in its directory: others may open it too. */
+static int open_own_gate(struct runtime_container *k, int *ret_result, struct error *e)
+{
+	int fd = connect_gate(&k->state, e), r;
+
+	if (fd < 0)
+		return fd;
+	r = parent_open_gate(&k->pr.plan, fd, ret_result, e);
+	(void)close(fd);
+	(void)unlinkat(k->state.dir_fd, STATE_GATE, 0);
+	return r;
+}
+
+int runtime_container_start(struct runtime_container *k, struct error *e)
+{
+	int result = RUNTIME_START_OK, r;
+
+	k->ran_start = true;
+	if (k->state_root_fd >= 0)
+		r = open_own_gate(k, &result, e);
+	else
+		r = parent_open_gate(&k->pr.plan, k->child.sync_fd, &result, e);
+	close_fd(&k->child.sync_fd);
+	if (r == 0)
+		r = poststart(&k->spec, &k->state, e);
+	if (r < 0) {
+		parent_kill(&k->child);
+		k->reaped = true;
+		return result != RUNTIME_START_OK ? result : r;
+	}
+	return RUNTIME_START_OK;
 }
 
 static int start_loaded(const struct state *s, int proc_fd, struct error *e)

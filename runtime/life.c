@@ -134,7 +134,7 @@ static int delete_loaded(int state_root_fd, const struct state *s, bool force, s
 	}
 	cgroup_remove(s->cgroup);
 	run_poststop(s);
-	return path_remove_tree(state_root_fd, s->id, e);
+	return state_remove(state_root_fd, s->dir_fd, s->id, e);
 }
 
 int runtime_delete(int state_root_fd, const char *id, bool force, struct error *e)

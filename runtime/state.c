@@ -28,6 +28,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/path.h"
 #include "base/procfs.h"
 #include "runtime/cgroup.h"
 #include "runtime/state.h"
@@ -41,17 +42,31 @@ const char *state_status_name(enum state_status st)
 	return status_names[st];
 }
 
+/* The civil date of a day number; gmtime_r() would read the time zone's file. */
+static void civil_date(long days, int *ret_year, int *ret_month, int *ret_day)
+{
+	/* 400-year eras that begin on the first of March: leap days come last */
+	long z = days + 719468, era = z / 146097, doe = z - era * 146097;
+	long yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365,
+	     doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	long mp = (5 * doy + 2) / 153;
+
+	*ret_day = (int)(doy - (153 * mp + 2) / 5 + 1);
+	*ret_month = (int)(mp < 10 ? mp + 3 : mp - 9);
+	*ret_year = (int)(yoe + era * 400 + (*ret_month <= 2 ? 1 : 0));
+}
+
 char *state_now(void)
 {
 	struct timespec ts;
-	struct tm tm;
-	char text[64];
+	int year, month, day;
+	long second;
 
 	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	if (gmtime_r(&ts.tv_sec, &tm) == NULL ||
-	    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-		return NULL;
-	return str_printf("%s.%09ldZ", text, ts.tv_nsec);
+	civil_date(ts.tv_sec / 86400, &year, &month, &day);
+	second = ts.tv_sec % 86400;
+	return str_printf("%04d-%02d-%02dT%02ld:%02ld:%02ld.%09ldZ", year, month, day,
+			  second / 3600, second / 60 % 60, second % 60, ts.tv_nsec);
 }
 
 void state_fini(struct state *s)
@@ -160,6 +175,18 @@ int state_load(int root_fd, const char *id, struct state *ret, struct error *e)
 	}
 	*ret = s;
 	return 0;
+}
+
+int state_remove(int root_fd, int dir_fd, const char *id, struct error *e)
+{
+	static const char *const names[] = { STATE_FILE, STATE_CONFIG, STATE_GATE };
+
+	/* state.json first: without it there is no container any more */
+	for (size_t i = 0; dir_fd >= 0 && i < sizeof(names) / sizeof(names[0]); i++)
+		(void)unlinkat(dir_fd, names[i], 0); /* rmdir will tell */
+	if (unlinkat(root_fd, id, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	return path_remove_tree(root_fd, id, e);
 }
 
 /* State letter of /proc/PID/stat, 0 when there is no such process. */

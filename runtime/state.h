@@ -44,6 +44,8 @@ int state_save(const struct state *s, struct error *e);
 /* Open ID below root_fd and read its record. -ENOENT: "container does not exist". */
 int state_load(int root_fd, const char *id, struct state *ret, struct error *e);
 void state_fini(struct state *s);
+/* Remove the directory ROOT/ID with all in it; dir_fd (may be -1) is open on it. Missing is success. */
+int state_remove(int root_fd, int dir_fd, const char *id, struct error *e);
 /* What the container is now. */
 enum state_status state_status(const struct state *s, int proc_fd);
 const char *state_status_name(enum state_status st);
