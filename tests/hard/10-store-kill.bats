@@ -84,7 +84,7 @@ each_point() {
 		fi
 		# the next removal sweeps what the killed one left behind
 		store-tool "$T/s" rmi localhost/old:latest && store-tool "$T/s" check || return 1
-		[ -z "$(ls "$T/s/layers" "$T/s/oci/blobs/sha256" | grep -v :)" ] || { ls "$T/s/layers"; return 1; }
+		[ -z "$(ls -A "$T/s/layers")$(ls -A "$T/s/oci/blobs/sha256")" ] || { ls "$T/s/layers"; return 1; }
 	}
 	each_point store-tool "$T/s" rmi localhost/new:latest
 }
