@@ -31,6 +31,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <poll.h>
+#include <signal.h>
 #include <slirp/libslirp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -482,9 +483,11 @@ static int take_tap(struct net *n, struct error *e)
 int net_slirp_main(void)
 {
 	static struct net n = { .ctl_fd = WIRE_FD, .tap_fd = -1 };
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	struct error e = ERROR_INIT;
 	int ret;
 
+	(void)sigaction(SIGPIPE, &ignore, NULL); /* libslirp writes to sockets that the peer has closed */
 	confine_early();
 	n.poll_cap = 64;
 	n.poll = calloc(n.poll_cap, sizeof(*n.poll));
