@@ -13,8 +13,12 @@
  * inside the new root. One thread only. 0 or -errno: then nothing may go on.
  */
 int cage_enter(int *txn_fd, int *source_fd, bool network, struct error *e);
-
 /* The bundle of certificate authorities, valid inside the cage. */
 const char *cage_ca_path(void);
+
+/* cage-root.c: a root directory of only what is needed. */
+int cage_root(int *txn_fd, int *source_fd, bool network, struct error *e);
+/* cage-filter.c: the list of system calls. */
+int cage_filter(bool network, struct error *e);
 
 #endif
