@@ -159,7 +159,7 @@ static void test_tables(void **state)
 	is_printed(&rows, "{{.What}}", false, "b\nc\033[2Jd\ne\n");
 	is_printed(&rows, "{{.Name}}={{json .}}", false,
 		   "a={\"n\":1}\na-name-of-16-byt={\"n\":2}\n");
-	is_printed(&rows, "{{.Nam}}", false, "--format: there is no field \".Nam\"");
+	is_printed(&rows, "{{.Missing}}", false, "--format: there is no field \".Missing\"");
 	out_rows_fini(&rows);
 }
 

@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The man pages against the option tables: every option of "crt VERB --help" has an entry in
+# man/crt-VERB.1.scd and every entry is an option; every verb has its entry in crt.1; the
+# completion script of bash is one. $1 is the crt to ask.
+crt=$(realpath "${1:?usage: man-options.sh CRT}")
+. "$(dirname "$0")/lib.sh"
+
+# "  -e, --env NAME" -> "-e --env"; aliases without a help line are left to the page
+options_of_help() {
+	"$crt" "$@" --help | sed -nE '/^Options:/,/^Commands:/ {
+		s/^  (-.), (--[a-z-]+).*/\1 \2/p
+		s/^      (--[a-z-]+).*/\1/p
+	}'
+}
+
+# "*-e*, *--env* _NAME_" -> "-e --env"; "*--network*, *--net*" counts as --network
+options_of_page() {
+	sed -nE 's/^\*(-[a-zA-Z])\*, \*(--[a-z-]+)\*.*/\1 \2/p; s/^\*(--[a-z-]+)\*.*/\1/p' "$1"
+}
+
+compare() { # PAGE VERB...
+	local page=$1
+	shift
+	if [ ! -f "$page" ]; then
+		complain "$page is missing"
+		return
+	fi
+	diff <(options_of_help "$@" | sort) <(options_of_page "$page" | sort) >&2 ||
+		complain "$page (>) does not have the options of crt $* --help (<)"
+}
+
+compare man/crt.1.scd
+verbs=$("$crt" --help | sed -nE '/^Commands:/,/^$/ s/^  ([a-z]+) .*/\1/p')
+[ -n "$verbs" ] || complain "crt --help lists no commands"
+for verb in $verbs; do
+	grep -qE "^\*$verb\*( |$)" man/crt.1.scd || complain "man/crt.1.scd does not list the command $verb"
+	case $verb in
+	version | completion) ;; # described in crt.1, no options of their own
+	*) compare "man/crt-$verb.1.scd" "$verb" ;;
+	esac
+	# the order of a table is that of the alphabet, so that people find an option in it
+	options_of_help "$verb" | sed 's/.*--//; /^help$/d' | sort -c 2>/dev/null ||
+		complain "crt $verb --help: options are not in alphabetical order"
+done
+
+if command -v scdoc >/dev/null; then
+	for page in man/*.scd; do
+		scdoc <"$page" >/dev/null || complain "$page: scdoc cannot read it"
+	done
+fi
+"$crt" completion bash | bash -n || complain "crt completion bash: not a script"
+done_checking
