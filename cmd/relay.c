@@ -199,6 +199,18 @@ static void channel_poll(struct channel *c)
 	loop_source_set_events(c->to_source, c->len > 0 ? POLLOUT : 0);
 }
 
+/*
+ * Our terminal was hung up (in raw mode there is no other end of file). Nobody
+ * will ever type again, and process 1 of the container may ignore the SIGHUP
+ * that we pass on: end it by closing our end of the keeper's socket.
+ */
+static void terminal_lost(struct state *s)
+{
+	s->raw = false;
+	s->code = 128 + SIGHUP;
+	loop_exit(s->loop, 0);
+}
+
 static int on_readable(void *data, int fd, short revents)
 {
 	struct channel *c = data;
@@ -212,6 +224,8 @@ static int on_readable(void *data, int fd, short revents)
 		return 0;
 	if (n <= 0) { /* end of file; EIO is how a pty says it */
 		channel_finish(c);
+		if (c->state->raw && !c->is_output)
+			terminal_lost(c->state);
 		return 0;
 	}
 	c->start = 0;

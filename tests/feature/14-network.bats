@@ -85,9 +85,9 @@ web_start() {
 	echo local >"$T/www/page"
 	job_start /usr/bin/python3 -m http.server --directory "$T/www" --bind 127.0.0.1 "$port"
 	wait_for 10 curl -s -o /dev/null "http://127.0.0.1:$port/"
-	run as alice crt run --rm builtin:busybox wget -q -T 3 -O - "http://10.0.2.2:$port/page"
+	run as alice crt run --rm builtin:busybox timeout 5 wget -q -O - "http://10.0.2.2:$port/page"
 	[ "$status" != 0 ] || flunk
-	run as alice crt run --rm --network slirp4netns:allow_host_loopback=true builtin:busybox wget -q -T 3 -O - "http://10.0.2.2:$port/page"
+	run as alice crt run --rm --network slirp4netns:allow_host_loopback=true builtin:busybox timeout 5 wget -q -O - "http://10.0.2.2:$port/page"
 	assert_output local
 }
 
@@ -132,6 +132,8 @@ web_start() {
 		run as "$who" crt run --rm "oci:$layout:latest" sh -c "
 			rm -rf /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/apt.conf.d/*proxy* /etc/apt/apt.conf.d/99*
 			echo 'deb [trusted=yes] http://$SERVER:8000/ ./' >/etc/apt/sources.list
+			# apt wants to become the user _apt, which only a range of ids permits
+			[ $who = alice ] || echo 'APT::Sandbox::User \"root\";' >/etc/apt/apt.conf.d/sandbox
 			apt-get -q update && apt-get -q install -y crt-test && cat /usr/share/crt-test/proof"
 		assert_status 0
 		[ "${lines[-1]}" = installed ] || flunk "$who"
