@@ -45,6 +45,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "net/ack.h"
 #include "net/confine.h"
 #include "net/filter.h"
 #include "net/forward.h"
@@ -82,6 +83,9 @@ struct net {
 	struct nat nat;
 	struct relay *relay;
 	struct layout layout;
+	bool reading;	/* in read_tap() */
+	size_t ack_len; /* an acknowledgement held back; 0 = none */
+	uint8_t ack[ACK_MAX];
 	uint8_t frame[FRAME_MAX];
 };
 
@@ -104,10 +108,8 @@ static void map_set(uint8_t *map, int fd, bool on)
 
 /* ---- what libslirp calls ---- */
 
-static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
+static void tap_write(struct net *n, const void *buf, size_t len)
 {
-	struct net *n = opaque;
-
 	uint8_t head[NAT_HEAD];
 	size_t head_len = nat_to_container(&n->nat, buf, len, n->now_ms, head);
 	struct iovec iov[2] = { { .iov_base = head, .iov_len = head_len },
@@ -124,6 +126,28 @@ static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
 		sent = writev(n->tap_fd, iov, 2);
 	}
 	(void)sent;
+}
+
+static void ack_flush(struct net *n)
+{
+	if (n->ack_len == 0)
+		return;
+	tap_write(n, n->ack, n->ack_len);
+	n->ack_len = 0;
+}
+
+static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
+{
+	struct net *n = opaque;
+
+	if (n->ack_len != 0 && !ack_supersedes(buf, len, n->ack, n->ack_len))
+		ack_flush(n);
+	if (n->reading && ack_is_pure(buf, len)) {
+		memcpy(n->ack, buf, len);
+		n->ack_len = len;
+	} else {
+		tap_write(n, buf, len);
+	}
 	return (ssize_t)len;
 }
 
@@ -262,20 +286,35 @@ static int cb_get_revents(int idx, void *opaque)
 
 /* ---- the loop ---- */
 
-/* Read a batch of frames. False when the device is gone. */
+/*
+ * Read a batch of frames. Acknowledgements are held back while there are more
+ * frames; writing one makes the container's kernel send what it waited with,
+ * so that there may be more afterwards. False when the device is gone.
+ */
 static bool read_tap(struct net *n)
 {
-	for (int i = 0; i < TAP_BATCH; i++) {
+	bool alive = true;
+
+	n->reading = true;
+	for (int i = 0; i < TAP_BATCH && alive; i++) {
 		ssize_t len = read(n->tap_fd, n->frame, sizeof(n->frame));
 
-		if (len < 0)
-			return errno == EAGAIN || errno == EINTR;
+		if (len < 0 && errno == EAGAIN && n->ack_len != 0) {
+			ack_flush(n);
+			continue;
+		}
+		if (len < 0) {
+			alive = errno == EAGAIN || errno == EINTR;
+			break;
+		}
 		if (!filter_frame(n->frame, (size_t)len))
 			continue;
 		nat_from_container(&n->nat, n->frame, (size_t)len, n->now_ms);
 		slirp_input(n->slirp, n->frame, (int)len);
 	}
-	return true;
+	n->reading = false;
+	ack_flush(n);
+	return alive;
 }
 
 /* Serve until the peer is gone. */
@@ -487,7 +526,8 @@ int net_slirp_main(void)
 	struct error e = ERROR_INIT;
 	int ret;
 
-	(void)sigaction(SIGPIPE, &ignore, NULL); /* libslirp writes to sockets that the peer has closed */
+	(void)sigaction(SIGPIPE, &ignore,
+			NULL); /* libslirp writes to sockets that the peer has closed */
 	confine_early();
 	n.poll_cap = 64;
 	n.poll = calloc(n.poll_cap, sizeof(*n.poll));
