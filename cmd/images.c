@@ -201,6 +201,21 @@ static int passes(const struct options *o, const struct storage_image *image, co
 	return 1;
 }
 
+/* Refuse what is not known also when there is no image to try it on. */
+static int check_filters(const struct options *o, struct error *e)
+{
+	const struct storage_image nothing = { .id = (char[]){ "" } };
+
+	for (size_t i = 0; i < o->filters.n; i++) {
+		struct options one = { .filters = { .v = &o->filters.v[i], .n = 1 } };
+		int r = passes(&one, &nothing, "", e);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int add_image(struct out_rows *rows, const struct options *o,
 		     const struct storage_image *image, const char *only, struct error *e)
 {
@@ -240,7 +255,9 @@ static int list(const struct options *o, const struct cmd_global *g, const char 
 	size_t n = 0;
 	int r;
 
-	r = storage_open(g->root, false, &s, e);
+	r = check_filters(o, e);
+	if (r == 0)
+		r = storage_open(g->root, false, &s, e);
 	if (r == 0)
 		r = storage_image_list(s, &images, &n, e);
 	if (r == 0 && out_rows_init(&rows) < 0)

@@ -270,18 +270,15 @@ int opt_parse_quiet(const struct cmd_verb *verb, int argc, char **argv, void *da
 int opt_usage_error(const struct cmd_verb *verb, const char *fmt, ...)
 {
 	struct error e = ERROR_INIT;
-	_cleanup_free_ char *text = NULL;
 	_cleanup_buf_ struct buf b = BUF_INIT;
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)buf_vprintf(&b, fmt, ap); /* what could be formatted is printed */
 	va_end(ap);
-	error_setf(&e, -EINVAL, "%s", buf_str(&b));
+	error_setf(&e, -EINVAL, "%s. See 'crt%s%s --help'", buf_str(&b),
+		   verb->name[0] != '\0' ? " " : "", verb->name);
 	log_error(&e);
-	text = str_printf("See 'crt%s%s --help'\n", verb->name[0] != '\0' ? " " : "", verb->name);
-	if (text != NULL)
-		(void)fd_write_all(STDERR_FILENO, text, strlen(text)); /* nowhere else to tell */
 	return EXIT_CRT;
 }
 

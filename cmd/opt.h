@@ -118,7 +118,7 @@ int opt_parse(const struct cmd_verb *verb, int argc, char **argv, void *data, in
 /* As above, without printing anything: -1 leaves the message in e, or e->code 0 for --help. */
 int opt_parse_quiet(const struct cmd_verb *verb, int argc, char **argv, void *data,
 		    struct error *e);
-/* Print "crt: MESSAGE" and "See 'crt VERB --help'"; returns 125. */
+/* Print "crt: MESSAGE. See 'crt VERB --help'" in one line; returns 125. */
 int opt_usage_error(const struct cmd_verb *verb, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* "true", "1", "t" ... as Go's strconv.ParseBool. 0 or -EINVAL. */

@@ -95,7 +95,29 @@ static bool image_matches(const struct container *c, const char *want)
 	return false;
 }
 
-/* 1: matches, 0: not, -EINVAL. */
+/* Refuse what filter_matches() would, also when there is no container to try it on. */
+static int check_filters(const struct options *o, struct error *e)
+{
+	static const char *const keys[] = { "name=",   "id=",	    "status=",
+					    "exited=", "ancestor=", "label=" };
+	const size_t n = sizeof(keys) / sizeof(keys[0]);
+
+	for (size_t i = 0; i < o->filters.n; i++) {
+		size_t k = 0;
+
+		while (k < n && !str_starts(o->filters.v[i], keys[k]))
+			k++;
+		if (k == n)
+			return error_setf(
+				e, -EINVAL,
+				"filter \"%s\" is not known: use name=, id=, status=, exited=, "
+				"ancestor= or label=",
+				o->filters.v[i]);
+	}
+	return 0;
+}
+
+/* 1: matches, 0: not, -EINVAL. The key is one of check_filters(). */
 static int filter_matches(const struct container *c, const char *filter, struct error *e)
 {
 	const char *value = strchr(filter, '=');
@@ -103,7 +125,7 @@ static int filter_matches(const struct container *c, const char *filter, struct 
 	unsigned long long code;
 
 	if (value == NULL)
-		return error_setf(e, -EINVAL, "filter \"%s\" has no \"=\"", filter);
+		return 0;
 	value++;
 	if (len == 4 && memcmp(filter, "name", 4) == 0)
 		return strstr(c->name, value) != NULL;
@@ -118,12 +140,7 @@ static int filter_matches(const struct container *c, const char *filter, struct 
 	}
 	if (len == 8 && memcmp(filter, "ancestor", 8) == 0)
 		return image_matches(c, value);
-	if (len == 5 && memcmp(filter, "label", 5) == 0)
-		return label_matches(c, value);
-	return error_setf(
-		e, -EINVAL,
-		"filter \"%s\" is not known: use name=, id=, status=, exited=, ancestor= or label=",
-		filter);
+	return label_matches(c, value);
 }
 
 /* As podman: values of one key are alternatives, different keys must all match. */
@@ -227,7 +244,9 @@ static int list(const struct options *o, const struct cmd_global *g, struct erro
 	size_t n = 0;
 	int r;
 
-	r = storage_open(g->root, false, &s, e);
+	r = check_filters(o, e);
+	if (r == 0)
+		r = storage_open(g->root, false, &s, e);
 	if (r == 0)
 		r = container_list(s, &all, &n, e);
 	if (r == 0 && out_rows_init(&rows) < 0)
