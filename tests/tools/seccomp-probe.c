@@ -125,9 +125,12 @@ static void *probe_thread(void *arg)
 	struct sock_fprog prog = { .len = 1, .filter = all };
 
 	(void)arg;
-	listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog);
+	listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+				SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog);
 	if (listener < 0)
-		listener = -1 - errno; /* with no filter above us calls are possible, but the main thread prints */
+		listener =
+			-1 -
+			errno; /* with no filter above us calls are possible, but the main thread prints */
 	else
 		probe();
 	done = true;
@@ -181,7 +184,8 @@ static void print(const struct series *s)
 				continue;
 			while (last + 1 < s->n && s->answer[last + 1] == err)
 				last++;
-			(void)(last == k ? printf(" %u", s->from + k) : printf(" %u-%u", s->from + k, s->from + last));
+			(void)(last == k ? printf(" %u", s->from + k) :
+					   printf(" %u-%u", s->from + k, s->from + last));
 			k = last;
 		}
 		(void)printf("\n");
@@ -228,7 +232,8 @@ int main(void)
 	(void)fflush(stdout);
 	_exit(0);
 #else
-	(void)native, (void)x32, (void)i386, (void)sockets, (void)pairs, (void)netlink, (void)ttys, (void)clones;
+	(void)native, (void)x32, (void)i386, (void)sockets, (void)pairs, (void)netlink, (void)ttys,
+		(void)clones;
 	(void)probe_thread, (void)serve, (void)print, (void)meaning, (void)no_i386;
 	(void)printf("skipped: the probe knows x86_64 only\n");
 	return 0;
