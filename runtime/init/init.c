@@ -35,6 +35,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -72,6 +73,40 @@ static const char *reason(int err)
 	}
 }
 
+/*
+ * Execute argv[0] of the container, found in its own PATH as a shell would: the first one that can be
+ * executed, else the error that says most. Returns only on failure, with the errno.
+ */
+static int execute(char *const *argv)
+{
+	const char *dirs = getenv("PATH"), *name = argv[0];
+	char path[4096];
+	int err = ENOENT;
+
+	if (strchr(name, '/') != NULL) {
+		(void)execve(name, argv, environ);
+		return errno;
+	}
+	if (dirs == NULL)
+		dirs = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	while (*name != '\0') {
+		size_t n = strcspn(dirs, ":"), len = strlen(name);
+
+		if (n > 0 && n + 1 + len < sizeof(path)) {
+			memcpy(path, dirs, n);
+			path[n] = '/';
+			memcpy(path + n + 1, name, len + 1);
+			(void)execve(path, argv, environ);
+			if (errno != ENOENT && errno != ENOTDIR)
+				err = errno;
+		}
+		if (dirs[n] == '\0')
+			break;
+		dirs += n + 1;
+	}
+	return err;
+}
+
 /* Does not return. */
 static void run_child(char *const *argv, const sigset_t *old_mask)
 {
@@ -84,8 +119,7 @@ static void run_child(char *const *argv, const sigset_t *old_mask)
 	if (setpgid(0, 0) == 0)
 		(void)tcsetpgrp(0, getpid());
 	(void)sigprocmask(SIG_SETMASK, old_mask, NULL); /* fails only for a bad argument */
-	(void)execvp(argv[0], argv);
-	err = errno;
+	err = execute(argv);
 	say("exec ", argv[0], reason(err));
 	_exit(err == ENOENT || err == ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
 }

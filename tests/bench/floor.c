@@ -96,6 +96,7 @@ static void mount_rest(void)
 
 static int child(void *arg)
 {
+	static char path[] = "PATH=/bin", *environment[] = { path, NULL };
 	const struct plan *p = arg;
 	char c;
 
@@ -107,7 +108,7 @@ static int child(void *arg)
 		die("pivot_root");
 	if (sethostname("floor", 5) < 0)
 		die("sethostname");
-	execve(p->argv[0], p->argv, (char *[]){ "PATH=/bin", NULL });
+	execve(p->argv[0], p->argv, environment);
 	die(p->argv[0]);
 }
 
@@ -138,6 +139,9 @@ int main(int argc, char **argv)
 	int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET |
 		    CLONE_NEWCGROUP | SIGCHLD,
 	    status;
+	static const char *const upper_dirs[] = { "", "/u", "/w" }, *const work_dirs[] = {
+		"", "/incompat", "/incompat/volatile"
+	};
 	char overlay[4096], path[4200];
 	pid_t pid;
 
@@ -153,9 +157,8 @@ int main(int argc, char **argv)
 	p.rootfs = argv[1];
 	p.argv = argv + 2;
 	if (p.overlay != NULL)
-		for (const char *const *s = (const char *const[]){ "", "/u", "/w", NULL };
-		     *s != NULL; s++) {
-			(void)snprintf(path, sizeof(path), "%s%s", overlay, *s);
+		for (size_t i = 0; i < 3; i++) {
+			(void)snprintf(path, sizeof(path), "%s%s", overlay, upper_dirs[i]);
 			if (mkdir(path, 0755) < 0)
 				die(path);
 		}

@@ -72,7 +72,7 @@ if [ -z "$stage" ]; then
 	W=$(mktemp -d /var/tmp/crt-bench-XXXXXX)
 	export XDG_RUNTIME_DIR=$W/run
 	# files of subordinate ids need the map to be removed
-	trap '{ podman unshare rm -rf "$W" || rm -rf "$W"; } 2>/dev/null' EXIT
+	trap 'rm -rf "$W"' EXIT
 fi
 cd "$W" || exit 125
 [ -z "${XDG_RUNTIME_DIR-}" ] || (umask 077 && mkdir -p "$XDG_RUNTIME_DIR")
@@ -219,5 +219,8 @@ if [ -n "$crt_run" ]; then
 		row "crt, default network" "$crt_run builtin:busybox true"
 	} | table "run --rm busybox true" 200 1
 fi
-[ -z "$podman" ] || $podman unshare rm -rf "$W/podman"
+if [ -n "$podman" ]; then
+	$podman unshare rm -rf "$W/podman"
+	$podman system migrate # ends the process that keeps podman's namespace
+fi 2>/dev/null
 exit 0
