@@ -148,8 +148,12 @@ int child_copyup(int from_fd, int to_fd)
 
 	/* the root of the tmpfs looks like the directory it covers */
 	if (r == 0 && fstat(from_fd, &st) == 0) {
-		(void)!fchown(to_fd, st.st_uid, st.st_gid);
-		(void)fchmod(to_fd, st.st_mode & 07777);
+		/* a descriptor of fsmount(2) takes neither call itself */
+		int fd = openat(to_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		(void)!fchown(fd, st.st_uid, st.st_gid);
+		(void)fchmod(fd, st.st_mode & 07777);
+		child_close(fd);
 	}
 	return r;
 }

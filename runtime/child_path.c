@@ -54,15 +54,14 @@ int child_path_open(int root_fd, const char *path, int flags, bool strict)
 /* Make the last component in parent_fd. 0 (also when it exists) or -errno. */
 static int make_last(int parent_fd, const char *name, bool dir)
 {
-	int fd;
+	int r;
 
+	/* not by open(2): a descriptor for writing keeps the root from becoming read-only */
 	if (dir)
-		return mkdirat(parent_fd, name, 0755) < 0 ? -errno : 0;
-	fd = openat(parent_fd, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return -errno;
-	child_close(fd);
-	return 0;
+		r = mkdirat(parent_fd, name, 0755);
+	else
+		r = mknodat(parent_fd, name, S_IFREG | 0644, 0);
+	return r < 0 ? -errno : 0;
 }
 
 /* The path being walked: what is behind us and what is before us. */
