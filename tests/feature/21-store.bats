@@ -93,7 +93,7 @@ kept"
 	run as alice crt run -q --network none --name one "oci:$T/img/plain" \
 		sh -c 'echo x >/new; mkdir /d; chmod 0 /d; chown 5:5 /new'
 	assert_status 0
-	[ -e "$(store alice)"/containers/*/upper/new ]
+	[ -n "$(find "$(store alice)/containers" -path '*/upper/new')" ]
 	run --separate-stderr as alice crt run -q --network none --name one "oci:$T/img/plain" true
 	assert_error 125 '"one" is in use by container'
 	run as alice crt rm one
@@ -145,7 +145,6 @@ kept"
 
 @test "T16: a store that is a link, somebody else's, or writable by others is refused" {
 	need_root
-	local root
 	image plain
 	ln -s "$(home alice)/target" "$(home alice)/link"
 	mkdir "$T/foreign" "$(home alice)/open"
