@@ -176,14 +176,12 @@ int main(int argc, char **argv)
 		die("child");
 	if (p.overlay != NULL) {
 		/* the kernel made these with no mode at all */
-		for (const char *const *s =
-			     (const char *const[]){ "", "/incompat", "/incompat/volatile", NULL };
-		     *s != NULL; s++) {
-			(void)snprintf(path, sizeof(path), "%s/w/work%s", overlay, *s);
+		for (size_t i = 0; i < 3; i++) {
+			(void)snprintf(path, sizeof(path), "%s/w/work%s", overlay, work_dirs[i]);
 			(void)chmod(path, 0700);
 		}
-		(void)nftw(overlay, remove_one, 8,
-			   FTW_DEPTH | FTW_PHYS); /* what is left is seen in DIR */
+		/* what is left is seen in DIR */
+		(void)nftw(overlay, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
