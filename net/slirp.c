@@ -84,6 +84,7 @@ struct net {
 	struct relay *relay;
 	struct layout layout;
 	bool reading;	/* in read_tap() */
+	bool wrote;	/* to the tap since it was last read */
 	size_t ack_len; /* an acknowledgement held back; 0 = none */
 	uint8_t ack[ACK_MAX];
 	uint8_t frame[FRAME_MAX];
@@ -126,6 +127,7 @@ static void tap_write(struct net *n, const void *buf, size_t len)
 		sent = writev(n->tap_fd, iov, 2);
 	}
 	(void)sent;
+	n->wrote = true;
 }
 
 static void ack_flush(struct net *n)
@@ -296,6 +298,7 @@ static bool read_tap(struct net *n)
 	bool alive = true;
 
 	n->reading = true;
+	n->wrote = false;
 	for (int i = 0; i < TAP_BATCH && alive; i++) {
 		ssize_t len = read(n->tap_fd, n->frame, sizeof(n->frame));
 
@@ -343,7 +346,8 @@ static int serve(struct net *n)
 		relay_dispatch(n->relay, n->poll + relay_at, relay_n);
 		if (n->poll[SLOT_CTL].revents != 0)
 			return 0; /* closed; nothing else is sent after the tap */
-		if (n->poll[SLOT_TAP].revents != 0 && !read_tap(n))
+		/* what we write is often answered within the system call */
+		if ((n->poll[SLOT_TAP].revents != 0 || n->wrote) && !read_tap(n))
 			return 0; /* the namespace and its device are gone */
 	}
 }
