@@ -73,7 +73,8 @@ static int read_map(const char *path, struct id_range **ret, size_t *ret_n, stru
 			return error_setf(e, -EINVAL, "%s is malformed", path);
 		if (count == UINT32_MAX)
 			continue; /* the whole range: no limit, as outside of user namespaces */
-		r = id_map_add(ret, ret_n, (struct id_range){ .inside = in, .outside = out, .count = count });
+		r = id_map_add(ret, ret_n,
+			       (struct id_range){ .inside = in, .outside = out, .count = count });
 	}
 	return r < 0 ? error_set(e, r, "read %s", path) : 0;
 }
@@ -114,7 +115,8 @@ static int prepare(struct fetch_ctx *c, struct error *e)
 	return cage_enter(&c->txn_fd, c->source_fd < 0 ? NULL : &c->source_fd, c->source_fd < 0, e);
 }
 
-static int run(struct fetch_ctx *c, char digest[DIGEST_TEXT_SIZE], size_t *ret_candidate, struct error *e)
+static int run(struct fetch_ctx *c, char digest[DIGEST_TEXT_SIZE], size_t *ret_candidate,
+	       struct error *e)
 {
 	struct source s;
 	int r;
@@ -133,7 +135,11 @@ static int run(struct fetch_ctx *c, char digest[DIGEST_TEXT_SIZE], size_t *ret_c
 
 int storage_fetch_main(int argc, char **argv)
 {
-	struct fetch_ctx c = { .control_fd = FETCH_FD_CONTROL, .txn_fd = FETCH_FD_TXN, .source_fd = -1, .wake_fd = -1 };
+	struct fetch_ctx c = { .control_fd = FETCH_FD_CONTROL,
+			       .txn_fd = FETCH_FD_TXN,
+			       .source_fd = -1,
+			       .wake_fd = -1 };
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	struct error e = ERROR_INIT;
 	char digest[DIGEST_TEXT_SIZE];
 	size_t candidate = 0;
@@ -142,18 +148,24 @@ int storage_fetch_main(int argc, char **argv)
 
 	(void)argc;
 	if (fd_sanitize_stdio() < 0 || fstat(FETCH_FD_CONTROL, &st) < 0 || !S_ISSOCK(st.st_mode)) {
-		(void)fprintf(stderr, "%s: is started by crt, not by hand\n", argv[0] != NULL ? argv[0] : "crt-fetch");
+		(void)fprintf(stderr, "%s: is started by crt, not by hand\n",
+			      argv[0] != NULL ? argv[0] : "crt-fetch");
 		return 125;
 	}
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* cannot fail */
 	(void)umask(0);
-	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for this signal */
+	(void)sigaction(SIGPIPE, &ignore, NULL); /* cannot fail for this signal */
 
 	r = run(&c, digest, &candidate, &e);
 	if (r == 0)
-		r = fetch_say(&c, json_pack("{s:s, s:s, s:I}", "t", "done", "d", digest, "i", (json_int_t)candidate), &e);
+		r = fetch_say(&c,
+			      json_pack("{s:s, s:s, s:I}", "t", "done", "d", digest, "i",
+					(json_int_t)candidate),
+			      &e);
 	if (r < 0)
-		(void)fetch_say(&c, json_pack("{s:s, s:i, s:s}", "t", "error", "code", r, "msg", e.msg), NULL);
+		(void)fetch_say(&c,
+				json_pack("{s:s, s:i, s:s}", "t", "error", "code", r, "msg", e.msg),
+				NULL);
 	json_decref(c.request);
 	id_map_fini(&c.map);
 	return r < 0 ? 1 : 0;

@@ -102,11 +102,12 @@ static int open_builtin(const char *name, int *ret, struct error *e)
 	last = str_printf("%s/%s.oci.tar", CRT_DATADIR, name);
 	if (beside == NULL || shared == NULL || last == NULL)
 		return error_set(e, -ENOMEM, "open a built-in image");
-	if (open_source(beside, beside, ret, NULL) == 0 || open_source(shared, shared, ret, NULL) == 0 ||
-	    open_source(last, last, ret, NULL) == 0)
+	if (open_source(beside, beside, ret, NULL) == 0 ||
+	    open_source(shared, shared, ret, NULL) == 0 || open_source(last, last, ret, NULL) == 0)
 		return 0;
-	return error_setf(e, -ENOENT, "there is no built-in image \"%s\" (looked for %s, %s and %s)", name, beside, shared,
-			  last);
+	return error_setf(e, -ENOENT,
+			  "there is no built-in image \"%s\" (looked for %s, %s and %s)", name,
+			  beside, shared, last);
 }
 
 /* A copy of the reference's text as images are named. */
@@ -136,8 +137,8 @@ static int set_proxy(json_t *request, const char *key, const char *lower, const 
 	return json_object_set_new(request, key, json_string(v));
 }
 
-static int registry_request(struct storage_fetch *f, const struct storage_fetch_request *r, json_t *request,
-			    struct error *e)
+static int registry_request(struct storage_fetch *f, const struct storage_fetch_request *r,
+			    json_t *request, struct error *e)
 {
 	json_t *candidates = NULL, *c;
 	size_t i;
@@ -159,14 +160,15 @@ static int registry_request(struct storage_fetch *f, const struct storage_fetch_
 	return 0;
 }
 
-static int make_request(struct storage_fetch *f, const struct storage_fetch_request *r, json_t *request,
-			struct error *e)
+static int make_request(struct storage_fetch *f, const struct storage_fetch_request *r,
+			json_t *request, struct error *e)
 {
 	const char *transport = r->ref->transport;
 	int res;
 
 	if (json_object_set_new(request, "keep_ids", json_boolean(r->keep_ids)) < 0 ||
-	    (r->platform != NULL && json_object_set_new(request, "platform", json_string(r->platform)) < 0) ||
+	    (r->platform != NULL &&
+	     json_object_set_new(request, "platform", json_string(r->platform)) < 0) ||
 	    json_object_set_new(request, "source", json_string(transport)) < 0)
 		return error_set(e, -ENOMEM, "make the request");
 	if (strcmp(transport, "docker") == 0)
@@ -174,12 +176,14 @@ static int make_request(struct storage_fetch *f, const struct storage_fetch_requ
 	res = local_name(r->ref, &f->names, e);
 	if (res == 0 && strcmp(transport, "builtin") == 0)
 		return open_builtin(r->ref->path, &f->source_fd, e);
-	if (res == 0 && r->ref->tag != NULL && json_object_set_new(request, "tag", json_string(r->ref->tag)) < 0)
+	if (res == 0 && r->ref->tag != NULL &&
+	    json_object_set_new(request, "tag", json_string(r->ref->tag)) < 0)
 		res = error_set(e, -ENOMEM, "make the request");
 	if (res == 0) {
 		_cleanup_free_ char *shown = str_escape(r->ref->path);
 
-		res = open_source(r->ref->path, shown != NULL ? shown : transport, &f->source_fd, e);
+		res = open_source(r->ref->path, shown != NULL ? shown : transport, &f->source_fd,
+				  e);
 	}
 	return res;
 }
@@ -192,7 +196,9 @@ static int send_request(struct storage_fetch *f, const json_t *request, struct e
 	if (text == NULL)
 		return error_set(e, -ENOMEM, "make the request");
 	if (strlen(text) > FETCH_REQUEST_MAX)
-		return error_setf(e, -E2BIG, "the request to crt-fetch is too long: are there too many mirrors or certificates?");
+		return error_setf(
+			e, -E2BIG,
+			"the request to crt-fetch is too long: are there too many mirrors or certificates?");
 	r = fd_socketpair(SOCK_SEQPACKET, pair);
 	if (r < 0)
 		return error_set(e, r, "make a socket");
@@ -203,8 +209,8 @@ static int send_request(struct storage_fetch *f, const json_t *request, struct e
 	return r < 0 ? error_set(e, r, "send the request to crt-fetch") : 0;
 }
 
-int storage_fetch_begin(struct storage *s, const struct storage_fetch_request *r, struct storage_fetch **ret,
-			struct error *e)
+int storage_fetch_begin(struct storage *s, const struct storage_fetch_request *r,
+			struct storage_fetch **ret, struct error *e)
 {
 	struct storage_fetch *f = calloc(1, sizeof(*f));
 	_cleanup_json_ json_t *request = json_object();
@@ -289,11 +295,13 @@ int storage_fetch_exec(struct storage_fetch *f, struct error *e)
 
 void storage_fetch_child_failed(struct storage_fetch *f, const struct error *e)
 {
-	_cleanup_json_ json_t *m = json_pack("{s:s, s:i, s:s}", "t", "error", "code", e->code, "msg", e->msg);
+	_cleanup_json_ json_t *m =
+		json_pack("{s:s, s:i, s:s}", "t", "error", "code", e->code, "msg", e->msg);
 	_cleanup_free_ char *text = m != NULL ? json_to_text(m) : NULL;
 
 	if (text != NULL)
-		(void)fd_send(f->child_fd, text, strlen(text), NULL, 0); /* crt then says that the fetcher died */
+		(void)fd_send(f->child_fd, text, strlen(text), NULL,
+			      0); /* crt then says that the fetcher died */
 }
 
 /* ---- finish ----------------------------------------------------------------------- */
@@ -307,7 +315,8 @@ struct outcome {
 
 static int protocol_error(struct error *e)
 {
-	return error_setf(e, -EPROTO, "crt-fetch sent something that is no valid report: the image is refused");
+	return error_setf(e, -EPROTO,
+			  "crt-fetch sent something that is no valid report: the image is refused");
 }
 
 static int answer(struct storage_fetch *f, const json_t *m, struct error *e)
@@ -318,8 +327,9 @@ static int answer(struct storage_fetch *f, const json_t *m, struct error *e)
 	bool layer, blob;
 	int r;
 
-	if (json_get_string(m, "", "d", &digest, e) < 0 || json_get_string(m, "", "diff", &diff, e) < 0 ||
-	    !storage_digest_valid(diff) || (digest[0] != '\0' && !storage_digest_valid(digest)))
+	if (json_get_string(m, "", "d", &digest, e) < 0 ||
+	    json_get_string(m, "", "diff", &diff, e) < 0 || !storage_digest_valid(diff) ||
+	    (digest[0] != '\0' && !storage_digest_valid(digest)))
 		return protocol_error(e);
 	layer = storage_has_layer(f->s, diff);
 	blob = digest[0] != '\0' && storage_has_blob(f->s, digest);
@@ -347,7 +357,8 @@ static int layer_event(const json_t *m, storage_fetch_fn fn, void *data, struct 
 	const char *digest = "", *state = "";
 	int64_t done = 0, total = 0;
 
-	if (json_get_string(m, "", "d", &digest, e) < 0 || json_get_string(m, "", "s", &state, e) < 0 ||
+	if (json_get_string(m, "", "d", &digest, e) < 0 ||
+	    json_get_string(m, "", "s", &state, e) < 0 ||
 	    json_get_int(m, "", "n", 0, INT64_MAX, &done, e) < 0 ||
 	    json_get_int(m, "", "m", 0, INT64_MAX, &total, e) < 0 || !storage_digest_valid(digest))
 		return protocol_error(e);
@@ -367,7 +378,8 @@ static int layer_event(const json_t *m, storage_fetch_fn fn, void *data, struct 
 
 static int text_event(const json_t *m, bool note, storage_fetch_fn fn, void *data, struct error *e)
 {
-	struct storage_fetch_event event = { .kind = note ? STORAGE_FETCH_NOTE : STORAGE_FETCH_RESOLVED };
+	struct storage_fetch_event event = { .kind = note ? STORAGE_FETCH_NOTE :
+							    STORAGE_FETCH_RESOLVED };
 	_cleanup_free_ char *shown = NULL;
 	const char *text = "";
 
@@ -386,14 +398,15 @@ static int failure(const json_t *m, struct error *e)
 	const char *text = "";
 	int64_t code = 0;
 
-	if (json_get_string(m, "", "msg", &text, e) < 0 || json_get_int(m, "", "code", -4095, -1, &code, e) < 0)
+	if (json_get_string(m, "", "msg", &text, e) < 0 ||
+	    json_get_int(m, "", "code", -4095, -1, &code, e) < 0)
 		return protocol_error(e);
 	shown = str_escape(text);
 	return error_setf(e, code < 0 ? (int)code : -EIO, "%s", shown != NULL ? shown : "");
 }
 
-static int handle(struct storage_fetch *f, const char *text, size_t len, storage_fetch_fn fn, void *data,
-		  struct outcome *ret, struct error *e)
+static int handle(struct storage_fetch *f, const char *text, size_t len, storage_fetch_fn fn,
+		  void *data, struct outcome *ret, struct error *e)
 {
 	_cleanup_json_ json_t *m = json_parse(text, len, "report", NULL);
 	const char *kind = "", *digest = "";
@@ -411,7 +424,8 @@ static int handle(struct storage_fetch *f, const char *text, size_t len, storage
 	if (strcmp(kind, "error") == 0)
 		return failure(m, e);
 	if (strcmp(kind, "done") != 0 || json_get_string(m, "", "d", &digest, e) < 0 ||
-	    json_get_int(m, "", "i", 0, (int64_t)f->names.n - 1, &ret->candidate, e) < 0 || !storage_digest_valid(digest))
+	    json_get_int(m, "", "i", 0, (int64_t)f->names.n - 1, &ret->candidate, e) < 0 ||
+	    !storage_digest_valid(digest))
 		return protocol_error(e);
 	(void)snprintf(ret->digest, sizeof(ret->digest), "%s", digest); /* checked length */
 	ret->done = true;
@@ -429,7 +443,8 @@ static int receive(struct storage_fetch *f, char *buf, size_t size, struct error
 		r = poll(&p, 1, FETCH_SILENCE_MS);
 	while (r < 0 && errno == EINTR);
 	if (r == 0)
-		return error_setf(e, -ETIMEDOUT, "the fetcher said nothing for %d seconds", FETCH_SILENCE_MS / 1000);
+		return error_setf(e, -ETIMEDOUT, "the fetcher said nothing for %d seconds",
+				  FETCH_SILENCE_MS / 1000);
 	n = fd_recv(f->control_fd, buf, size, NULL, &no_fds);
 	if (n == 0 || n == -ECONNRESET)
 		return error_setf(e, -ECHILD, "the fetcher died before it was done");
@@ -438,8 +453,8 @@ static int receive(struct storage_fetch *f, char *buf, size_t size, struct error
 	return (int)n;
 }
 
-int storage_fetch_finish(struct storage_fetch *f, storage_fetch_fn fn, void *data, char **ret_image_ref,
-			 struct error *e)
+int storage_fetch_finish(struct storage_fetch *f, storage_fetch_fn fn, void *data,
+			 char **ret_image_ref, struct error *e)
 {
 	_cleanup_free_ char *buf = malloc(FETCH_MESSAGE_MAX);
 	_cleanup_free_ char *digest = NULL;

@@ -99,11 +99,14 @@ static void parse_challenge(const char *text, struct challenge *ret)
 			if (!bearer)
 				continue;
 			if (strcasecmp(key, "realm") == 0) {
-				(void)snprintf(ret->realm, sizeof(ret->realm), "%s", value); /* same size */
+				(void)snprintf(ret->realm, sizeof(ret->realm), "%s",
+					       value); /* same size */
 				ret->bearer = true;
-			} else if (strcasecmp(key, "service") == 0 && strlen(value) < sizeof(ret->service)) {
+			} else if (strcasecmp(key, "service") == 0 &&
+				   strlen(value) < sizeof(ret->service)) {
 				memcpy(ret->service, value, strlen(value) + 1);
-			} else if (strcasecmp(key, "scope") == 0 && strlen(value) < sizeof(ret->scope)) {
+			} else if (strcasecmp(key, "scope") == 0 &&
+				   strlen(value) < sizeof(ret->scope)) {
 				memcpy(ret->scope, value, strlen(value) + 1);
 			}
 		}
@@ -119,8 +122,10 @@ static int check_realm(const struct http_endpoint *ep, const char *realm, struct
 	bool https = false;
 
 	if (http_url_host(realm, &host, &https) < 0)
-		return error_setf(e, -EACCES, "%s names the token server \"%.120s\", which is no http or https URL", ep->host,
-				  shown != NULL ? shown : "");
+		return error_setf(
+			e, -EACCES,
+			"%s names the token server \"%.120s\", which is no http or https URL",
+			ep->host, shown != NULL ? shown : "");
 	if (https)
 		return 0;
 	/* "host:port": only the host must be the same */
@@ -129,8 +134,9 @@ static int check_realm(const struct http_endpoint *ep, const char *realm, struct
 			 (size_t)(strrchr(ep->host, ':') - ep->host) :
 			 strlen(ep->host);
 	if (!ep->insecure || realm_len != ep_len || strncasecmp(host, ep->host, ep_len) != 0)
-		return error_setf(e, -EACCES, "%s names the token server \"%.120s\" without TLS: refused", ep->host,
-				  shown != NULL ? shown : "");
+		return error_setf(e, -EACCES,
+				  "%s names the token server \"%.120s\" without TLS: refused",
+				  ep->host, shown != NULL ? shown : "");
 	return 0;
 }
 
@@ -147,7 +153,8 @@ static int query_add(CURLU *u, const char *key, const char *value)
 {
 	_cleanup_free_ char *text = str_printf("%s=%s", key, value);
 
-	return text != NULL && curl_url_set(u, CURLUPART_QUERY, text, CURLU_APPENDQUERY | CURLU_URLENCODE) == CURLUE_OK ?
+	return text != NULL && curl_url_set(u, CURLUPART_QUERY, text,
+					    CURLU_APPENDQUERY | CURLU_URLENCODE) == CURLUE_OK ?
 		       0 :
 		       -ENOMEM;
 }
@@ -170,7 +177,8 @@ static int form_add(CURL *easy, struct buf *b, const char *key, const char *valu
 {
 	char *enc = curl_easy_escape(easy, value, 0);
 
-	(void)buf_printf(b, "%s%s=%s", b->len > 0 ? "&" : "", key, enc != NULL ? enc : ""); /* err is kept in b */
+	(void)buf_printf(b, "%s%s=%s", b->len > 0 ? "&" : "", key,
+			 enc != NULL ? enc : ""); /* err is kept in b */
 	if (enc == NULL)
 		b->err = -ENOMEM;
 	curl_free(enc);
@@ -178,10 +186,13 @@ static int form_add(CURL *easy, struct buf *b, const char *key, const char *valu
 }
 
 /* With an identity token the exchange is OAuth2's refresh grant. */
-static int set_refresh(CURL *easy, const struct http_endpoint *ep, const struct challenge *ch, struct buf *form)
+static int set_refresh(CURL *easy, const struct http_endpoint *ep, const struct challenge *ch,
+		       struct buf *form)
 {
-	if (form_add(easy, form, "grant_type", "refresh_token") < 0 || form_add(easy, form, "client_id", "crt") < 0 ||
-	    form_add(easy, form, "service", ch->service) < 0 || form_add(easy, form, "scope", ch->scope) < 0 ||
+	if (form_add(easy, form, "grant_type", "refresh_token") < 0 ||
+	    form_add(easy, form, "client_id", "crt") < 0 ||
+	    form_add(easy, form, "service", ch->service) < 0 ||
+	    form_add(easy, form, "scope", ch->scope) < 0 ||
 	    form_add(easy, form, "refresh_token", ep->token) < 0 ||
 	    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, buf_str(form)) != CURLE_OK)
 		return -ENOMEM;
@@ -190,7 +201,8 @@ static int set_refresh(CURL *easy, const struct http_endpoint *ep, const struct 
 
 static int take_token(struct http_endpoint *ep, const struct buf *body, struct error *e)
 {
-	_cleanup_json_ json_t *doc = json_parse(buf_str(body), body->len, "answer of the token server", e);
+	_cleanup_json_ json_t *doc =
+		json_parse(buf_str(body), body->len, "answer of the token server", e);
 	const char *token = NULL;
 
 	if (doc == NULL || json_get_string(doc, "", "token", &token, e) < 0 ||
@@ -200,13 +212,15 @@ static int take_token(struct http_endpoint *ep, const struct buf *body, struct e
 		return error_setf(e, -EBADMSG, "the token server of %s sent no token", ep->host);
 	for (const char *p = token; *p != '\0'; p++)
 		if (*p <= ' ' || *p > '~')
-			return error_setf(e, -EBADMSG, "the token server of %s sent an invalid token", ep->host);
+			return error_setf(e, -EBADMSG,
+					  "the token server of %s sent an invalid token", ep->host);
 	free(ep->bearer);
 	ep->bearer = strdup(token);
 	return ep->bearer != NULL ? 0 : error_set(e, -ENOMEM, "keep a token");
 }
 
-static int fetch_token(struct http_client *c, struct http_endpoint *ep, const struct challenge *ch, struct error *e)
+static int fetch_token(struct http_client *c, struct http_endpoint *ep, const struct challenge *ch,
+		       struct error *e)
 {
 	_cleanup_buf_ struct buf body = BUF_INIT;
 	_cleanup_buf_ struct buf form = BUF_INIT;
@@ -233,13 +247,17 @@ static int fetch_token(struct http_client *c, struct http_endpoint *ep, const st
 		code = curl_easy_perform(easy);
 		(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status); /* 0 on failure */
 		if (code != CURLE_OK)
-			r = error_setf(e, -EIO, "token server of %s: %s", ep->host, curl_easy_strerror(code));
+			r = error_setf(e, -EIO, "token server of %s: %s", ep->host,
+				       curl_easy_strerror(code));
 		else if (status == 401 || status == 403)
-			r = error_setf(e, -EACCES, "the token server of %s refused the %s", ep->host,
-				       ep->user != NULL || ep->token != NULL ? "user name or password" :
-									       "request: log in first");
+			r = error_setf(e, -EACCES, "the token server of %s refused the %s",
+				       ep->host,
+				       ep->user != NULL || ep->token != NULL ?
+					       "user name or password" :
+					       "request: log in first");
 		else if (status != 200)
-			r = error_setf(e, -EIO, "token server of %s: HTTP status %ld", ep->host, status);
+			r = error_setf(e, -EIO, "token server of %s: HTTP status %ld", ep->host,
+				       status);
 		else
 			r = take_token(ep, &body, e);
 	} else {
@@ -261,15 +279,21 @@ int auth_answer(struct http_client *c, struct http_request *r, struct error *e)
 	parse_challenge(buf_str(&r->challenge), ch);
 	if (r->auth_tries++ >= AUTH_TRIES || (!ch->basic && !ch->bearer)) {
 		res = error_setf(e, -EACCES, "%s refuses access to %s%s", ep->host, ep->path,
-				 ep->user == NULL && ep->token == NULL ? ": log in first, or name a user by --creds" : "");
+				 ep->user == NULL && ep->token == NULL ?
+					 ": log in first, or name a user by --creds" :
+					 "");
 	} else if (ch->bearer) {
 		res = check_realm(ep, ch->realm, e);
 		if (res == 0)
 			res = fetch_token(c, ep, ch, e);
 	} else if (ep->user == NULL) {
-		res = error_setf(e, -EACCES, "%s asks for a user name and password: log in first, or use --creds", ep->host);
+		res = error_setf(
+			e, -EACCES,
+			"%s asks for a user name and password: log in first, or use --creds",
+			ep->host);
 	} else if (ep->use_basic && r->auth_tries > 1) {
-		res = error_setf(e, -EACCES, "%s refuses the user name or password of \"%.100s\"", ep->host, ep->user);
+		res = error_setf(e, -EACCES, "%s refuses the user name or password of \"%.100s\"",
+				 ep->host, ep->user);
 	} else {
 		ep->use_basic = true;
 		res = 0;

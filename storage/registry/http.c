@@ -106,7 +106,8 @@ static size_t on_body(char *p, size_t size, size_t n, void *data)
 	long status = 0;
 
 	if (r->status == 0) {
-		(void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status); /* 0 on failure */
+		(void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE,
+					&status); /* 0 on failure */
 		r->status = (int)status;
 		if (good_status(r->status) && !range_ok(r))
 			r->status = -1;
@@ -160,7 +161,8 @@ static size_t on_header(char *p, size_t size, size_t n, void *data)
 	if (r->header_bytes > LIMIT_HTTP_HEADER)
 		return 0;
 	if (len > 5 && strncmp(p, "HTTP/", 5) == 0) { /* a new response (100-continue, proxy) */
-		r->content_type[0] = r->content_digest[0] = r->location[0] = r->content_range[0] = '\0';
+		r->content_type[0] = r->content_digest[0] = r->location[0] = r->content_range[0] =
+			'\0';
 		buf_reset(&r->challenge);
 		return len;
 	}
@@ -220,17 +222,17 @@ static int load_ca(struct http_client *c, const struct http_endpoint *ep)
 	return c->ca_blob.err;
 }
 
-int http_easy_setup(struct http_client *c, CURL *easy, const struct http_endpoint *ep, const char *url,
-		    struct error *e)
+int http_easy_setup(struct http_client *c, CURL *easy, const struct http_endpoint *ep,
+		    const char *url, struct error *e)
 {
 	bool https = str_starts(url, "https:");
 	const char *proxy = https ? c->proxy_https : c->proxy_http;
 	struct curl_blob blob;
 	CURLcode r = CURLE_OK;
 
-#define SET(opt, value)                                      \
-	do {                                                 \
-		if (r == CURLE_OK)                           \
+#define SET(opt, value)                                         \
+	do {                                                    \
+		if (r == CURLE_OK)                              \
 			r = curl_easy_setopt(easy, opt, value); \
 	} while (0)
 	SET(CURLOPT_URL, url);
@@ -254,7 +256,9 @@ int http_easy_setup(struct http_client *c, CURL *easy, const struct http_endpoin
 	if (ep->ca != NULL && !ep->insecure) {
 		if (load_ca(c, ep) < 0)
 			return error_set(e, -ENOMEM, "load certificates");
-		blob = (struct curl_blob){ .data = c->ca_blob.data, .len = c->ca_blob.len, .flags = CURL_BLOB_COPY };
+		blob = (struct curl_blob){ .data = c->ca_blob.data,
+					   .len = c->ca_blob.len,
+					   .flags = CURL_BLOB_COPY };
 		SET(CURLOPT_CAINFO_BLOB, &blob);
 	} else {
 		SET(CURLOPT_CAINFO, cage_ca_path());
@@ -326,7 +330,8 @@ static int transfer_start(struct http_client *c, struct http_request *r, struct 
 		r->sink_reset(r->data);
 	}
 	if (r->url == NULL) {
-		r->url = str_printf("%s://%s%s", r->ep->plain ? "http" : "https", r->ep->host, r->path);
+		r->url = str_printf("%s://%s%s", r->ep->plain ? "http" : "https", r->ep->host,
+				    r->path);
 		r->own_host = true;
 	}
 	r->easy = curl_easy_init();
@@ -338,8 +343,10 @@ static int transfer_start(struct http_client *c, struct http_request *r, struct 
 	if ((r->accept != NULL && add_header(r, "Accept: ", r->accept) < 0) || set_auth(r) < 0)
 		return error_set(e, -ENOMEM, "make a request");
 	if (r->received > 0) {
-		(void)snprintf(range, sizeof(range), "%llu-", (unsigned long long)r->received); /* fits */
-		(void)curl_easy_setopt(r->easy, CURLOPT_RANGE, range); /* without it everything comes again */
+		(void)snprintf(range, sizeof(range), "%llu-",
+			       (unsigned long long)r->received); /* fits */
+		(void)curl_easy_setopt(r->easy, CURLOPT_RANGE,
+				       range); /* without it everything comes again */
 	}
 	if (curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, r->headers) != CURLE_OK ||
 	    curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, on_body) != CURLE_OK ||
@@ -391,13 +398,14 @@ static void again(struct http_client *c, struct http_request *r)
 static bool worth_retrying(CURLcode code)
 {
 	return code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING ||
-	       code == CURLE_PARTIAL_FILE || code == CURLE_OPERATION_TIMEDOUT || code == CURLE_HTTP2 ||
-	       code == CURLE_HTTP2_STREAM;
+	       code == CURLE_PARTIAL_FILE || code == CURLE_OPERATION_TIMEDOUT ||
+	       code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM;
 }
 
 static void on_failure(struct http_client *c, struct http_request *r, CURLcode code)
 {
-	_cleanup_free_ char *shown = str_escape(r->curl_error[0] != '\0' ? r->curl_error : curl_easy_strerror(code));
+	_cleanup_free_ char *shown =
+		str_escape(r->curl_error[0] != '\0' ? r->curl_error : curl_easy_strerror(code));
 	int err = code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO;
 
 	if (r->stopped) {
@@ -413,14 +421,18 @@ static void on_failure(struct http_client *c, struct http_request *r, CURLcode c
 		return;
 	}
 	if (r->header_bytes > LIMIT_HTTP_HEADER)
-		(void)error_setf(&r->error, err, "GET %s: the response headers are longer than %u bytes", r->url,
+		(void)error_setf(&r->error, err,
+				 "GET %s: the response headers are longer than %u bytes", r->url,
 				 LIMIT_HTTP_HEADER);
 	else
-		(void)error_setf(&r->error, err, "GET %s: %s", r->url, shown != NULL ? shown : "failed");
+		(void)error_setf(&r->error, err, "GET %s: %s", r->url,
+				 shown != NULL ? shown : "failed");
 	if (code == CURLE_PEER_FAILED_VERIFICATION)
-		(void)error_hint(&r->error, "; its certificate is not trusted here: see --tls-verify=false");
+		(void)error_hint(&r->error,
+				 "; its certificate is not trusted here: see --tls-verify=false");
 	else if (code == CURLE_SSL_CONNECT_ERROR)
-		(void)error_hint(&r->error, "; if it is a registry without TLS, use --tls-verify=false");
+		(void)error_hint(&r->error,
+				 "; if it is a registry without TLS, use --tls-verify=false");
 	if (worth_retrying(code) && r->header_bytes <= LIMIT_HTTP_HEADER)
 		retry(c, r, err);
 	else
@@ -440,18 +452,22 @@ static void on_redirect(struct http_client *c, struct http_request *r)
 	if (u == NULL || curl_url_set(u, CURLUPART_URL, r->url, 0) != CURLUE_OK ||
 	    curl_url_set(u, CURLUPART_URL, r->location, 0) != CURLUE_OK ||
 	    curl_url_get(u, CURLUPART_URL, &absolute, 0) != CURLUE_OK ||
-	    http_url_host(r->url, &from, &from_https) < 0 || http_url_host(absolute, &to, &to_https) < 0) {
-		code = error_setf(&r->error, code, "GET %s: redirected to \"%.200s\": refused", r->url,
-				  shown != NULL ? shown : "");
+	    http_url_host(r->url, &from, &from_https) < 0 ||
+	    http_url_host(absolute, &to, &to_https) < 0) {
+		code = error_setf(&r->error, code, "GET %s: redirected to \"%.200s\": refused",
+				  r->url, shown != NULL ? shown : "");
 	} else if (from_https && !to_https) {
-		code = error_setf(&r->error, -EACCES, "GET %s: redirected from https to http: refused", r->url);
+		code = error_setf(&r->error, -EACCES,
+				  "GET %s: redirected from https to http: refused", r->url);
 	} else if (++r->redirects > LIMIT_HTTP_REDIRECTS) {
-		code = error_setf(&r->error, -ELOOP, "GET %s: more than %d redirects", r->url, LIMIT_HTTP_REDIRECTS);
+		code = error_setf(&r->error, -ELOOP, "GET %s: more than %d redirects", r->url,
+				  LIMIT_HTTP_REDIRECTS);
 	} else {
 		char *url = strdup(absolute);
 
 		if (url != NULL) {
-			r->own_host = r->own_host && strcasecmp(from, to) == 0 && from_https == to_https;
+			r->own_host = r->own_host && strcasecmp(from, to) == 0 &&
+				      from_https == to_https;
 			free(r->url);
 			r->url = url;
 			again(c, r);
@@ -469,7 +485,8 @@ static void on_redirect(struct http_client *c, struct http_request *r)
 /* The message of {"errors":[{"code","message"}]}, escaped and short; "" when there is none. */
 static char *server_message(const struct http_request *r)
 {
-	_cleanup_json_ json_t *doc = json_parse(buf_str(&r->error_body), r->error_body.len, "error", NULL);
+	_cleanup_json_ json_t *doc =
+		json_parse(buf_str(&r->error_body), r->error_body.len, "error", NULL);
 	const json_t *first = json_array_get(json_object_get(doc, "errors"), 0);
 	const char *text = json_string_value(json_object_get(first, "message"));
 	_cleanup_free_ char *shown = NULL;
@@ -494,9 +511,12 @@ static void on_status(struct http_client *c, struct http_request *r)
 	else if (r->status == 401 || r->status == 403)
 		code = -EACCES;
 	if (r->status == -1)
-		(void)error_setf(&r->error, code, "GET %s: the server sent another range than was asked for", r->url);
+		(void)error_setf(&r->error, code,
+				 "GET %s: the server sent another range than was asked for",
+				 r->url);
 	else
-		(void)error_setf(&r->error, code, "GET %s: HTTP status %d%s", r->url, r->status, said != NULL ? said : "");
+		(void)error_setf(&r->error, code, "GET %s: HTTP status %d%s", r->url, r->status,
+				 said != NULL ? said : "");
 	if (r->status == 408 || r->status == 429 || r->status >= 500)
 		retry(c, r, code);
 	else
@@ -512,7 +532,8 @@ static void on_done(struct http_client *c, struct http_request *r, CURLcode code
 		return;
 	}
 	if (r->status == 0) { /* no body came */
-		(void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status); /* 0 on failure */
+		(void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE,
+					&status); /* 0 on failure */
 		r->status = (int)status;
 	}
 	r->ep->answered = true;
@@ -525,7 +546,8 @@ static void on_done(struct http_client *c, struct http_request *r, CURLcode code
 			finish(c, r, res);
 		else
 			again(c, r);
-	} else if ((r->status == 301 || r->status == 302 || r->status == 303 || r->status == 307 || r->status == 308) &&
+	} else if ((r->status == 301 || r->status == 302 || r->status == 303 || r->status == 307 ||
+		    r->status == 308) &&
 		   r->location[0] != '\0') {
 		on_redirect(c, r);
 	} else {
@@ -609,7 +631,9 @@ static void unpause(struct http_client *c)
 		if (!r->paused)
 			continue;
 		r->paused = false;
-		(void)curl_easy_pause(r->easy, CURLPAUSE_CONT); /* a failure ends the transfer, which is reported */
+		(void)curl_easy_pause(
+			r->easy,
+			CURLPAUSE_CONT); /* a failure ends the transfer, which is reported */
 	}
 }
 
@@ -630,14 +654,15 @@ int http_step(struct http_client *c, int wake_fd, int timeout_ms, struct error *
 
 		if (m->msg != CURLMSG_DONE)
 			continue;
-		(void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&r); /* set by us */
+		(void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE,
+					(char **)&r); /* set by us */
 		if (r != NULL)
 			on_done(c, r, code);
 		timeout_ms = 0; /* something happened: let the caller see */
 	}
 	if (timeout_ms > 0)
-		(void)curl_multi_poll(c->multi, wake_fd >= 0 ? &extra : NULL, wake_fd >= 0 ? 1 : 0, timeout_ms,
-				      NULL); /* a failure only shortens the wait */
+		(void)curl_multi_poll(c->multi, wake_fd >= 0 ? &extra : NULL, wake_fd >= 0 ? 1 : 0,
+				      timeout_ms, NULL); /* a failure only shortens the wait */
 	if (wake_fd >= 0)
 		(void)!read(wake_fd, &n, sizeof(n)); /* non-blocking: only resets the counter */
 	return 0;
@@ -668,8 +693,8 @@ static void small_reset(void *data)
 	buf_reset(s->b);
 }
 
-int http_get(struct http_client *c, struct fetch_ctx *ctx, struct http_request *r, size_t max, struct buf *ret,
-	     struct error *e)
+int http_get(struct http_client *c, struct fetch_ctx *ctx, struct http_request *r, size_t max,
+	     struct buf *ret, struct error *e)
 {
 	struct small s = { .b = ret, .max = max };
 	int res = 0;

@@ -22,19 +22,19 @@ struct http_endpoint {
 	const char *ca;		     /* PEM text of additional authorities, NULL = none */
 	bool insecure;
 	/* learned */
-	bool plain;	 /* http: https failed and insecure allows it */
-	bool answered;	 /* it has answered once: plain is settled */
-	bool use_basic;	 /* it asked for basic authentication */
-	char *bearer;	 /* owned */
+	bool plain;	/* http: https failed and insecure allows it */
+	bool answered;	/* it has answered once: plain is settled */
+	bool use_basic; /* it asked for basic authentication */
+	char *bearer;	/* owned */
 };
 void http_endpoint_fini(struct http_endpoint *ep);
 
 struct http_client {
 	CURLM *multi;
-	struct http_request *requests; /* list */
+	struct http_request *requests;			   /* list */
 	const char *proxy_http, *proxy_https, *proxy_none; /* borrowed, may be NULL */
-	struct buf ca_blob;				   /* for endpoints with authorities of their own */
-	const char *ca_for;				   /* whose */
+	struct buf ca_blob; /* for endpoints with authorities of their own */
+	const char *ca_for; /* whose */
 };
 
 /* What a body sink answers. */
@@ -49,7 +49,7 @@ struct http_request {
 	struct http_endpoint *ep;
 	char *path;	    /* "/v2/...", owned */
 	const char *accept; /* NULL = none */
-	bool resumable;	    /* after a broken connection go on where it stopped; else sink_reset() and begin again */
+	bool resumable; /* after a broken connection go on where it stopped; else sink_reset() and begin again */
 	enum http_sink_result (*sink)(void *data, const void *p, size_t len);
 	void (*sink_reset)(void *data);
 	void *data;
@@ -64,8 +64,8 @@ struct http_request {
 	struct http_request *next;
 	CURL *easy;
 	struct curl_slist *headers;
-	char *url;	  /* of this attempt */
-	bool own_host;	  /* url is at the endpoint: credentials may be sent */
+	char *url;     /* of this attempt */
+	bool own_host; /* url is at the endpoint: credentials may be sent */
 	bool paused, stopped, authenticated, running;
 	uint64_t received, skip;
 	unsigned int tries, redirects, auth_tries;
@@ -84,8 +84,8 @@ int http_global_init(struct error *e);
 int http_client_init(struct http_client *c, const json_t *request, struct error *e);
 void http_client_fini(struct http_client *c);
 /* Options that every transfer has. */
-int http_easy_setup(struct http_client *c, CURL *easy, const struct http_endpoint *ep, const char *url,
-		    struct error *e);
+int http_easy_setup(struct http_client *c, CURL *easy, const struct http_endpoint *ep,
+		    const char *url, struct error *e);
 /* Queue a request; http_step() drives it. */
 void http_submit(struct http_client *c, struct http_request *r);
 /* Give a request up and release what it holds. */
@@ -93,8 +93,8 @@ void http_request_fini(struct http_client *c, struct http_request *r);
 /* Move bytes for at most timeout_ms; returns early on activity, also on wake_fd. */
 int http_step(struct http_client *c, int wake_fd, int timeout_ms, struct error *e);
 /* A small document, at most max bytes. The request's results are in *r (fini it). 0 or -errno. */
-int http_get(struct http_client *c, struct fetch_ctx *ctx, struct http_request *r, size_t max, struct buf *ret,
-	     struct error *e);
+int http_get(struct http_client *c, struct fetch_ctx *ctx, struct http_request *r, size_t max,
+	     struct buf *ret, struct error *e);
 /* "host" or "host:port" of a URL, and its scheme; -EINVAL. host is owned by the caller. */
 int http_url_host(const char *url, char **ret_host, bool *ret_https);
 

@@ -68,7 +68,8 @@ int fetch_say_text(struct fetch_ctx *c, const char *kind, const char *text, stru
 {
 	_cleanup_free_ char *shown = str_escape(text);
 
-	return fetch_say(c, json_pack("{s:s, s:s}", "t", kind, "text", shown != NULL ? shown : ""), e);
+	return fetch_say(c, json_pack("{s:s, s:s}", "t", kind, "text", shown != NULL ? shown : ""),
+			 e);
 }
 
 void ingest_plan_fini(struct ingest_plan *p)
@@ -83,11 +84,12 @@ void ingest_plan_fini(struct ingest_plan *p)
 
 /* ---- plan ------------------------------------------------------------------------- */
 
-int ingest_plan_layers(struct ingest_plan *p, const struct manifest *m, const struct image_config_info *info,
-		       struct error *e)
+int ingest_plan_layers(struct ingest_plan *p, const struct manifest *m,
+		       const struct image_config_info *info, struct error *e)
 {
 	if (m != NULL && m->layers_n != info->n)
-		return error_setf(e, -EBADMSG, "the manifest has %zu layers, the image config %zu", m->layers_n, info->n);
+		return error_setf(e, -EBADMSG, "the manifest has %zu layers, the image config %zu",
+				  m->layers_n, info->n);
 	p->layers = calloc(info->n + 1, sizeof(*p->layers));
 	if (p->layers == NULL)
 		return error_set(e, -ENOMEM, "plan the layers");
@@ -103,13 +105,19 @@ int ingest_plan_layers(struct ingest_plan *p, const struct manifest *m, const st
 		for (il->same_as = 0; il->same_as < i; il->same_as++)
 			if (strcmp(p->layers[il->same_as].l.diff_id, il->l.diff_id) == 0)
 				break;
-		if (il->same_as < i && strcmp(p->layers[il->same_as].want.digest, il->want.digest) != 0)
-			return error_setf(e, -EBADMSG, "layers %zu and %zu unpack to the same but differ", il->same_as, i);
+		if (il->same_as < i &&
+		    strcmp(p->layers[il->same_as].want.digest, il->want.digest) != 0)
+			return error_setf(e, -EBADMSG,
+					  "layers %zu and %zu unpack to the same but differ",
+					  il->same_as, i);
 		if (m == NULL)
 			continue;
 		for (size_t k = 0; k < il->same_as; k++)
 			if (strcmp(p->layers[k].want.digest, il->want.digest) == 0)
-				return error_setf(e, -EBADMSG, "layers %zu and %zu are the same but unpack differently", k, i);
+				return error_setf(
+					e, -EBADMSG,
+					"layers %zu and %zu are the same but unpack differently", k,
+					i);
 	}
 	return 0;
 }
@@ -122,13 +130,13 @@ static int note_platform(struct fetch_ctx *c, const struct image_config_info *in
 	if ((info->arch[0] == '\0' || strcmp(info->arch, c->platform.arch) == 0) &&
 	    (info->os[0] == '\0' || strcmp(info->os, c->platform.os) == 0))
 		return 0;
-	(void)snprintf(text, sizeof(text), "the image is for %s/%s, not for %s/%s", info->os, info->arch, c->platform.os,
-		       c->platform.arch); /* bounded names */
+	(void)snprintf(text, sizeof(text), "the image is for %s/%s, not for %s/%s", info->os,
+		       info->arch, c->platform.os, c->platform.arch); /* bounded names */
 	return fetch_say_text(c, "note", text, e);
 }
 
-static int plan_config(struct fetch_ctx *c, const struct manifest *m, ingest_document_fn document, void *data,
-		       struct ingest_plan *p, struct error *e)
+static int plan_config(struct fetch_ctx *c, const struct manifest *m, ingest_document_fn document,
+		       void *data, struct ingest_plan *p, struct error *e)
 {
 	struct image_config_info info = { .n = 0 };
 	_cleanup_json_ json_t *doc = NULL;
@@ -151,8 +159,9 @@ static int plan_config(struct fetch_ctx *c, const struct manifest *m, ingest_doc
 	return r;
 }
 
-int ingest_plan_documents(struct fetch_ctx *c, struct buf *top, const char *top_type, ingest_document_fn document,
-			  void *data, struct ingest_plan *ret, struct error *e)
+int ingest_plan_documents(struct fetch_ctx *c, struct buf *top, const char *top_type,
+			  ingest_document_fn document, void *data, struct ingest_plan *ret,
+			  struct error *e)
 {
 	struct manifest m = { .layers = NULL };
 	char type[128];
@@ -173,7 +182,8 @@ int ingest_plan_documents(struct fetch_ctx *c, struct buf *top, const char *top_
 			break;
 		}
 		if (depth == MANIFEST_NEST_MAX)
-			return error_setf(e, -ELOOP, "more than %d indexes inside each other", MANIFEST_NEST_MAX);
+			return error_setf(e, -ELOOP, "more than %d indexes inside each other",
+					  MANIFEST_NEST_MAX);
 		r = manifest_choose(doc, &c->platform, &d, e);
 		if (r < 0)
 			return r;
@@ -207,7 +217,10 @@ static int ask_one(struct fetch_ctx *c, struct ingest_layer *il, struct error *e
 	ssize_t len;
 	int r;
 
-	r = fetch_say(c, json_pack("{s:s, s:s, s:s}", "t", "ask", "d", il->want.digest, "diff", il->l.diff_id), e);
+	r = fetch_say(c,
+		      json_pack("{s:s, s:s, s:s}", "t", "ask", "d", il->want.digest, "diff",
+				il->l.diff_id),
+		      e);
 	if (r < 0)
 		return r;
 	len = fd_recv(c->control_fd, text, sizeof(text), &fd, &n);
@@ -216,7 +229,8 @@ static int ask_one(struct fetch_ctx *c, struct ingest_layer *il, struct error *e
 	if (n == 1)
 		il->blob_fd = fd;
 	doc = json_parse(text, (size_t)len, "answer of crt", e);
-	if (doc == NULL || json_get_bool(doc, "", "layer", &layer, e) < 0 || json_get_bool(doc, "", "blob", &blob, e) < 0)
+	if (doc == NULL || json_get_bool(doc, "", "layer", &layer, e) < 0 ||
+	    json_get_bool(doc, "", "blob", &blob, e) < 0)
 		return -EPROTO;
 	il->l.want_tree = !layer;
 	il->l.want_blob = !blob;
@@ -226,16 +240,18 @@ static int ask_one(struct fetch_ctx *c, struct ingest_layer *il, struct error *e
 
 /* ---- layers ----------------------------------------------------------------------- */
 
-static int say_layer(struct fetch_ctx *c, struct ingest_layer *il, const char *state, struct error *e)
+static int say_layer(struct fetch_ctx *c, struct ingest_layer *il, const char *state,
+		     struct error *e)
 {
 	uint64_t done = atomic_load(&il->l.done);
 	uint64_t total = il->want.size == LAYER_SIZE_UNKNOWN ? 0 : il->want.size;
 
 	il->last_event_ms = fetch_now_ms();
 	il->last_event_bytes = done;
-	return fetch_say(c, json_pack("{s:s, s:s, s:I, s:I, s:s}", "t", "layer", "d",
-				      il->want.digest[0] != '\0' ? il->want.digest : il->l.diff_id, "n", (json_int_t)done,
-				      "m", (json_int_t)total, "s", state),
+	return fetch_say(c,
+			 json_pack("{s:s, s:s, s:I, s:I, s:s}", "t", "layer", "d",
+				   il->want.digest[0] != '\0' ? il->want.digest : il->l.diff_id,
+				   "n", (json_int_t)done, "m", (json_int_t)total, "s", state),
 			 e);
 }
 
@@ -247,7 +263,8 @@ static void wake(void *data)
 	(void)!write(c->wake_fd, &one, sizeof(one)); /* a full counter is awake enough */
 }
 
-static int start_layer(struct fetch_ctx *c, struct source *s, struct ingest_plan *p, size_t i, struct error *e)
+static int start_layer(struct fetch_ctx *c, struct source *s, struct ingest_plan *p, size_t i,
+		       struct error *e)
 {
 	struct ingest_layer *il = &p->layers[i];
 	struct layer *l = &il->l;
@@ -311,7 +328,8 @@ static int say_notes(struct fetch_ctx *c, unsigned int notes, struct error *e)
 }
 
 /* Join a layer whose threads are at their end and judge it. */
-static int finish_layer(struct fetch_ctx *c, struct source *s, struct ingest_layer *il, struct error *e)
+static int finish_layer(struct fetch_ctx *c, struct source *s, struct ingest_layer *il,
+			struct error *e)
 {
 	int r = layer_join(&il->l);
 
@@ -351,8 +369,10 @@ static int report(struct fetch_ctx *c, struct ingest_plan *p, struct error *e)
 		struct ingest_layer *il = &p->layers[i];
 		uint64_t done = atomic_load(&il->l.done);
 
-		if (il->started && done != il->last_event_bytes && now - il->last_event_ms >= EVENT_MS)
-			r = say_layer(c, il, done == il->want.size ? "unpacking" : "downloading", e);
+		if (il->started && done != il->last_event_bytes &&
+		    now - il->last_event_ms >= EVENT_MS)
+			r = say_layer(c, il, done == il->want.size ? "unpacking" : "downloading",
+				      e);
 	}
 	if (r == 0 && now - c->last_sent_ms >= FETCH_ALIVE_MS)
 		r = fetch_say(c, json_pack("{s:s}", "t", "alive"), e);
@@ -400,7 +420,8 @@ static int run_layers(struct fetch_ctx *c, struct source *s, struct ingest_plan 
 		for (size_t i = 0; r == 0 && i < next; i++) {
 			struct ingest_layer *il = &p->layers[i];
 
-			if (il->started && (atomic_load(&il->l.finished) || il->source_error.code < 0)) {
+			if (il->started &&
+			    (atomic_load(&il->l.finished) || il->source_error.code < 0)) {
 				if (il->source_error.code < 0)
 					layer_cancel(&il->l);
 				r = finish_layer(c, s, il, e);
@@ -419,7 +440,8 @@ static int run_layers(struct fetch_ctx *c, struct source *s, struct ingest_plan 
 
 static int write_blob(struct fetch_ctx *c, const char *digest, const struct buf *b, struct error *e)
 {
-	_cleanup_fd_ int fd = openat(c->txn_fd, "blobs/sha256", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_fd_ int fd =
+		openat(c->txn_fd, "blobs/sha256", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
 		return error_set(e, -errno, "open blobs/sha256");
@@ -442,13 +464,16 @@ static int make_manifest(struct ingest_plan *p, struct error *e)
 	for (size_t i = 0; i < p->layers_n; i++) {
 		const struct ingest_layer *il = &p->layers[p->layers[i].same_as];
 
-		if (json_array_append_new(layers, json_pack("{s:s, s:s, s:I}", "mediaType", types[il->l.got_kind], "digest",
-							    il->want.digest, "size", (json_int_t)il->want.size)) < 0)
+		if (json_array_append_new(layers, json_pack("{s:s, s:s, s:I}", "mediaType",
+							    types[il->l.got_kind], "digest",
+							    il->want.digest, "size",
+							    (json_int_t)il->want.size)) < 0)
 			return error_set(e, -ENOMEM, "make a manifest");
 	}
-	doc = json_pack("{s:i, s:s, s:{s:s, s:s, s:I}, s:O}", "schemaVersion", 2, "mediaType", MANIFEST_TYPE_OCI, "config",
-			"mediaType", "application/vnd.oci.image.config.v1+json", "digest", p->config_digest, "size",
-			(json_int_t)p->config.len, "layers", layers);
+	doc = json_pack("{s:i, s:s, s:{s:s, s:s, s:I}, s:O}", "schemaVersion", 2, "mediaType",
+			MANIFEST_TYPE_OCI, "config", "mediaType",
+			"application/vnd.oci.image.config.v1+json", "digest", p->config_digest,
+			"size", (json_int_t)p->config.len, "layers", layers);
 	text = doc != NULL ? json_to_text(doc) : NULL;
 	if (text == NULL || buf_puts(&p->manifest, text) < 0 ||
 	    digest_of(text, strlen(text), p->manifest_digest) < 0)
@@ -456,7 +481,8 @@ static int make_manifest(struct ingest_plan *p, struct error *e)
 	return 0;
 }
 
-int ingest_run(struct fetch_ctx *c, struct source *s, char ret_digest[DIGEST_TEXT_SIZE], struct error *e)
+int ingest_run(struct fetch_ctx *c, struct source *s, char ret_digest[DIGEST_TEXT_SIZE],
+	       struct error *e)
 {
 	struct ingest_plan p = { .layers = NULL };
 	int r;
@@ -467,7 +493,8 @@ int ingest_run(struct fetch_ctx *c, struct source *s, char ret_digest[DIGEST_TEX
 			continue;
 		r = ask_one(c, &p.layers[i], e);
 		if (r == 0)
-			r = say_layer(c, &p.layers[i], p.layers[i].exists ? "exists" : "waiting", e);
+			r = say_layer(c, &p.layers[i], p.layers[i].exists ? "exists" : "waiting",
+				      e);
 	}
 	if (r == 0)
 		r = run_layers(c, s, &p, e);

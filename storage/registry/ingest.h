@@ -74,16 +74,18 @@ struct source {
  * (bytes already verified), walk indexes by platform, read the config.
  * document() reads a small blob or manifest and verifies size and digest.
  */
-typedef int (*ingest_document_fn)(void *data, const struct descriptor *d, bool manifest, struct buf *ret,
-				  char ret_type[128], struct error *e);
-int ingest_plan_documents(struct fetch_ctx *c, struct buf *top, const char *top_type, ingest_document_fn document,
-			  void *data, struct ingest_plan *ret, struct error *e);
+typedef int (*ingest_document_fn)(void *data, const struct descriptor *d, bool manifest,
+				  struct buf *ret, char ret_type[128], struct error *e);
+int ingest_plan_documents(struct fetch_ctx *c, struct buf *top, const char *top_type,
+			  ingest_document_fn document, void *data, struct ingest_plan *ret,
+			  struct error *e);
 /* Set up the layers of a plan from the config and descriptors (NULL: unknown). */
-int ingest_plan_layers(struct ingest_plan *p, const struct manifest *m, const struct image_config_info *info,
-		       struct error *e);
+int ingest_plan_layers(struct ingest_plan *p, const struct manifest *m,
+		       const struct image_config_info *info, struct error *e);
 
 /* Run a source to the end: all blobs and layers are in the transaction. ret_digest: the manifest's. */
-int ingest_run(struct fetch_ctx *c, struct source *s, char ret_digest[DIGEST_TEXT_SIZE], struct error *e);
+int ingest_run(struct fetch_ctx *c, struct source *s, char ret_digest[DIGEST_TEXT_SIZE],
+	       struct error *e);
 
 /* Messages (see fetch-proto.h). Failures to send are failures of crt: -EPIPE ends the work. */
 int fetch_say(struct fetch_ctx *c, json_t *message /* taken */, struct error *e);

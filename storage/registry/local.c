@@ -112,12 +112,15 @@ static char *link_target(const char *path, const char *target, bool hard)
 static int member_add(struct local *l, const struct tar_entry *n, struct error *e)
 {
 	bool link = n->type == TAR_SYMLINK || n->type == TAR_HARDLINK;
-	struct member m = { .regular = n->type == TAR_FILE && !n->sparse, .offset = n->data_offset, .size = n->size };
+	struct member m = { .regular = n->type == TAR_FILE && !n->sparse,
+			    .offset = n->data_offset,
+			    .size = n->size };
 
 	if (!link && !m.regular)
 		return 0;
 	if (l->members_n >= ARCHIVE_ENTRIES_MAX)
-		return error_setf(e, -E2BIG, "the archive has more than %u entries", ARCHIVE_ENTRIES_MAX);
+		return error_setf(e, -E2BIG, "the archive has more than %u entries",
+				  ARCHIVE_ENTRIES_MAX);
 	if (l->members_n == l->members_cap) {
 		size_t cap = l->members_cap == 0 ? 64 : l->members_cap * 2;
 		struct member *v = reallocarray(l->members, cap, sizeof(*v));
@@ -164,7 +167,8 @@ static const struct member *member_find(const struct local *l, const char *path)
 	for (int hops = 0; hops < ARCHIVE_LINKS_MAX; hops++) {
 		const struct member *found = NULL;
 
-		for (size_t i = l->members_n; i > 0 && found == NULL; i--) /* the last of a name counts */
+		for (size_t i = l->members_n; i > 0 && found == NULL;
+		     i--) /* the last of a name counts */
 			if (strcmp(l->members[i - 1].path, path) == 0)
 				found = &l->members[i - 1];
 		if (found == NULL || found->link == NULL)
@@ -187,10 +191,12 @@ static int piece_open(const struct local *l, const char *path, struct piece *ret
 		const struct member *m = clean != NULL ? member_find(l, clean) : NULL;
 
 		if (m == NULL)
-			return error_setf(e, -ENOENT, "there is no %.200s in the archive", shown != NULL ? shown : "");
+			return error_setf(e, -ENOENT, "there is no %.200s in the archive",
+					  shown != NULL ? shown : "");
 		p.offset = m->offset;
 		p.size = m->size;
-		if (fstat(l->fd, &whole) < 0 || p.offset > (uint64_t)whole.st_size || p.size > (uint64_t)whole.st_size - p.offset)
+		if (fstat(l->fd, &whole) < 0 || p.offset > (uint64_t)whole.st_size ||
+		    p.size > (uint64_t)whole.st_size - p.offset)
 			return error_setf(e, -EBADMSG, "the archive is cut off");
 		*ret = p;
 		return 0;
@@ -198,12 +204,14 @@ static int piece_open(const struct local *l, const char *path, struct piece *ret
 	p.fd = path_open_beneath(l->fd, path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0);
 	p.own = true;
 	if (p.fd == -ELOOP)
-		return error_setf(e, -ELOOP, "%.200s is a symbolic link: refused", shown != NULL ? shown : "");
+		return error_setf(e, -ELOOP, "%.200s is a symbolic link: refused",
+				  shown != NULL ? shown : "");
 	if (p.fd < 0)
 		return error_set(e, p.fd, "open %.200s", shown != NULL ? shown : "");
 	if (fstat(p.fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		piece_fini(&p);
-		return error_setf(e, -EINVAL, "%.200s is not a regular file", shown != NULL ? shown : "");
+		return error_setf(e, -EINVAL, "%.200s is not a regular file",
+				  shown != NULL ? shown : "");
 	}
 	p.size = (uint64_t)st.st_size;
 	*ret = p;
@@ -216,8 +224,8 @@ static int piece_read(const struct piece *p, struct buf *ret, struct error *e)
 	char *to;
 
 	if (p->size > LIMIT_JSON_BYTES)
-		return error_setf(e, -EFBIG, "%llu bytes are more than the limit of %u", (unsigned long long)p->size,
-				  LIMIT_JSON_BYTES);
+		return error_setf(e, -EFBIG, "%llu bytes are more than the limit of %u",
+				  (unsigned long long)p->size, LIMIT_JSON_BYTES);
 	buf_reset(ret);
 	to = buf_reserve(ret, len + 1);
 	if (to == NULL)
@@ -248,7 +256,8 @@ static int read_file(const struct local *l, const char *path, struct buf *ret, s
 	return r < 0 ? error_prefix(e, "%s", path) : 0;
 }
 
-static int open_blob(const struct local *l, const struct descriptor *d, struct piece *ret, struct error *e)
+static int open_blob(const struct local *l, const struct descriptor *d, struct piece *ret,
+		     struct error *e)
 {
 	char path[96];
 	int r;
@@ -258,7 +267,8 @@ static int open_blob(const struct local *l, const struct descriptor *d, struct p
 	if (r < 0)
 		return r;
 	if (ret->size != d->size) {
-		r = error_setf(e, -EBADMSG, "%llu bytes instead of the %llu that its descriptor says",
+		r = error_setf(e, -EBADMSG,
+			       "%llu bytes instead of the %llu that its descriptor says",
 			       (unsigned long long)ret->size, (unsigned long long)d->size);
 		piece_fini(ret);
 	}
@@ -267,8 +277,8 @@ static int open_blob(const struct local *l, const struct descriptor *d, struct p
 
 /* ---- OCI layout ------------------------------------------------------------------- */
 
-static int oci_document(void *data, const struct descriptor *d, bool manifest, struct buf *ret, char ret_type[128],
-			struct error *e)
+static int oci_document(void *data, const struct descriptor *d, bool manifest, struct buf *ret,
+			char ret_type[128], struct error *e)
 {
 	char got[DIGEST_TEXT_SIZE];
 	struct piece p;
@@ -292,7 +302,8 @@ static int oci_document(void *data, const struct descriptor *d, bool manifest, s
 
 static const char *ref_name(const json_t *entry)
 {
-	return json_string_value(json_object_get(json_object_get(entry, "annotations"), "org.opencontainers.image.ref.name"));
+	return json_string_value(json_object_get(json_object_get(entry, "annotations"),
+						 "org.opencontainers.image.ref.name"));
 }
 
 /* Does the annotation name this tag: the tag itself, or a full name that ends with it? */
@@ -300,7 +311,8 @@ static bool tag_matches(const char *name, const char *tag)
 {
 	const char *colon = name != NULL ? strrchr(name, ':') : NULL;
 
-	return name != NULL && (strcmp(name, tag) == 0 || (colon != NULL && strcmp(colon + 1, tag) == 0));
+	return name != NULL &&
+	       (strcmp(name, tag) == 0 || (colon != NULL && strcmp(colon + 1, tag) == 0));
 }
 
 /* Keep only the entries of index.json that the user means. */
@@ -319,12 +331,14 @@ static int oci_filter(const json_t *index, const char *tag, json_t **ret, struct
 		const char *name = ref_name(entry);
 
 		if (name != NULL && list.len < 200) {
-			(void)buf_puts(&list, list.len > 0 ? ", " : ""); /* only text for an error */
+			(void)buf_puts(&list,
+				       list.len > 0 ? ", " : ""); /* only text for an error */
 			(void)buf_puts_escaped(&list, name, strlen(name));
 		}
 		if (i > 0 && tag == NULL && (name == NULL) != (first == NULL))
 			several = true;
-		if (i > 0 && tag == NULL && name != NULL && first != NULL && strcmp(name, first) != 0)
+		if (i > 0 && tag == NULL && name != NULL && first != NULL &&
+		    strcmp(name, first) != 0)
 			several = true;
 		if (i == 0)
 			first = name;
@@ -332,10 +346,12 @@ static int oci_filter(const json_t *index, const char *tag, json_t **ret, struct
 			return error_set(e, -ENOMEM, "read index.json");
 	}
 	if (several)
-		return error_setf(e, -EINVAL, "it holds several images, name one of them: %s", buf_str(&list));
+		return error_setf(e, -EINVAL, "it holds several images, name one of them: %s",
+				  buf_str(&list));
 	if (json_array_size(kept) == 0)
-		return error_setf(e, -ENOENT, "there is no image %s%s in it; there is: %s", tag != NULL ? "tagged " : "",
-				  tag != NULL ? tag : "", list.len > 0 ? buf_str(&list) : "nothing");
+		return error_setf(e, -ENOENT, "there is no image %s%s in it; there is: %s",
+				  tag != NULL ? "tagged " : "", tag != NULL ? tag : "",
+				  list.len > 0 ? buf_str(&list) : "nothing");
 	*ret = json_pack("{s:i, s:O}", "schemaVersion", 2, "manifests", kept);
 	return *ret != NULL ? 0 : error_set(e, -ENOMEM, "read index.json");
 }
@@ -362,8 +378,8 @@ static int oci_plan(struct local *l, struct fetch_ctx *c, struct ingest_plan *re
 		r = oci_filter(index, l->tag, &kept, e);
 	if (r >= 0 && json_array_size(json_object_get(kept, "manifests")) == 1)
 		/* the only one: whatever its platform is, the user asked for it */
-		r = manifest_descriptor(json_array_get(json_object_get(kept, "manifests"), 0), "manifests[0]",
-					LIMIT_JSON_BYTES, &d, e);
+		r = manifest_descriptor(json_array_get(json_object_get(kept, "manifests"), 0),
+					"manifests[0]", LIMIT_JSON_BYTES, &d, e);
 	else if (r >= 0)
 		r = manifest_choose(kept, &c->platform, &d, e);
 	if (r >= 0)
@@ -384,7 +400,8 @@ static bool repo_tag_matches(const json_t *entry, const char *tag)
 		/* "busybox" and "busybox:latest", "x:1" and "docker.io/library/x:1" mean the same */
 		if (name == NULL)
 			continue;
-		if (strcmp(name, tag) == 0 || (str_ends(name, tag) && name[strlen(name) - strlen(tag) - 1] == '/') ||
+		if (strcmp(name, tag) == 0 ||
+		    (str_ends(name, tag) && name[strlen(name) - strlen(tag) - 1] == '/') ||
 		    (str_ends(tag, name) && tag[strlen(tag) - strlen(name) - 1] == '/'))
 			return true;
 		if (str_starts(name, tag) && strcmp(name + strlen(tag), ":latest") == 0)
@@ -405,10 +422,13 @@ static int docker_entry(const json_t *list, const char *tag, const json_t **ret,
 		if (found == NULL && (tag == NULL || repo_tag_matches(entry, tag)))
 			found = entry;
 	if (found == NULL)
-		return error_setf(e, -ENOENT, "there is no image %s in the archive", tag != NULL ? tag : "");
+		return error_setf(e, -ENOENT, "there is no image %s in the archive",
+				  tag != NULL ? tag : "");
 	if (tag == NULL && json_array_size(list) > 1)
-		return error_setf(e, -EINVAL, "the archive holds %zu images, name one: docker-archive:FILE:NAME:TAG",
-				  json_array_size(list));
+		return error_setf(
+			e, -EINVAL,
+			"the archive holds %zu images, name one: docker-archive:FILE:NAME:TAG",
+			json_array_size(list));
 	*ret = found;
 	return 0;
 }
@@ -421,21 +441,23 @@ static int docker_layer_names(struct local *l, const json_t *entry, size_t want,
 	if (json_get_array(entry, "manifest.json", "Layers", &layers, e) < 0)
 		return -EBADMSG;
 	if (json_array_size(layers) != want)
-		return error_setf(e, -EBADMSG, "manifest.json has %zu layers, the image config %zu", json_array_size(layers),
-				  want);
+		return error_setf(e, -EBADMSG, "manifest.json has %zu layers, the image config %zu",
+				  json_array_size(layers), want);
 	l->docker_layers = calloc(want + 1, sizeof(*l->docker_layers));
 	if (l->docker_layers == NULL)
 		return error_set(e, -ENOMEM, "read the archive");
 	l->docker_layers_n = want;
 	json_array_foreach(layers, i, name) {
 		if (!json_is_string(name) || json_string_length(name) > LIMIT_TAR_NAME)
-			return error_setf(e, -EBADMSG, "manifest.json: Layers[%zu] is not a name", i);
+			return error_setf(e, -EBADMSG, "manifest.json: Layers[%zu] is not a name",
+					  i);
 		memcpy(l->docker_layers[i], json_string_value(name), json_string_length(name) + 1);
 	}
 	return 0;
 }
 
-static int docker_plan(struct local *l, struct fetch_ctx *c, struct ingest_plan *ret, struct error *e)
+static int docker_plan(struct local *l, struct fetch_ctx *c, struct ingest_plan *ret,
+		       struct error *e)
 {
 	struct image_config_info info = { .n = 0 };
 	_cleanup_buf_ struct buf list = BUF_INIT;
@@ -453,7 +475,8 @@ static int docker_plan(struct local *l, struct fetch_ctx *c, struct ingest_plan 
 	if (doc == NULL)
 		return -EBADMSG;
 	r = docker_entry(doc, l->tag, &entry, e);
-	if (r == 0 && (json_get_string(entry, "manifest.json", "Config", &config_name, e) < 0 || config_name == NULL))
+	if (r == 0 && (json_get_string(entry, "manifest.json", "Config", &config_name, e) < 0 ||
+		       config_name == NULL))
 		r = error_setf(e, -EBADMSG, "manifest.json names no config");
 	if (r == 0)
 		r = read_file(l, config_name, &ret->config, e);
@@ -486,7 +509,8 @@ static int local_plan(void *data, struct fetch_ctx *c, struct ingest_plan *ret, 
 			return r;
 	}
 	if (l->docker ? l->is_dir || member_find(l, "manifest.json") != NULL :
-			!l->is_dir && member_find(l, "index.json") == NULL && member_find(l, "manifest.json") != NULL)
+			!l->is_dir && member_find(l, "index.json") == NULL &&
+				member_find(l, "manifest.json") != NULL)
 		return docker_plan(l, c, ret, e);
 	return oci_plan(l, c, ret, e);
 }
@@ -518,7 +542,7 @@ static int local_wait(void *data, struct fetch_ctx *c, int timeout_ms, struct er
 
 	(void)data;
 	(void)e;
-	(void)poll(&p, 1, timeout_ms);		     /* an interruption is a wake-up too */
+	(void)poll(&p, 1, timeout_ms);		/* an interruption is a wake-up too */
 	(void)!read(c->wake_fd, &n, sizeof(n)); /* non-blocking: only resets the counter */
 	return 0;
 }

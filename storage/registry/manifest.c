@@ -35,7 +35,8 @@
 
 static int copy_part(char ret[64], const char *text, size_t len)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 
 	if (len == 0 || len >= 64 || strspn(text, allowed) < len)
 		return -EINVAL;
@@ -48,10 +49,12 @@ static int copy_part(char ret[64], const char *text, size_t len)
 static int platform_host(struct platform *ret, struct error *e)
 {
 	static const char *const names[][3] = {
-		{ "x86_64", "amd64", "" },   { "aarch64", "arm64", "" },   { "armv8l", "arm", "v7" },
-		{ "armv7l", "arm", "v7" },   { "armv6l", "arm", "v6" },	   { "i686", "386", "" },
-		{ "i586", "386", "" },	     { "ppc64le", "ppc64le", "" }, { "s390x", "s390x", "" },
-		{ "riscv64", "riscv64", "" }, { "mips64", "mips64le", "" }, { "loongarch64", "loong64", "" },
+		{ "x86_64", "amd64", "" },    { "aarch64", "arm64", "" },
+		{ "armv8l", "arm", "v7" },    { "armv7l", "arm", "v7" },
+		{ "armv6l", "arm", "v6" },    { "i686", "386", "" },
+		{ "i586", "386", "" },	      { "ppc64le", "ppc64le", "" },
+		{ "s390x", "s390x", "" },     { "riscv64", "riscv64", "" },
+		{ "mips64", "mips64le", "" }, { "loongarch64", "loong64", "" },
 	};
 	struct utsname u;
 
@@ -61,12 +64,14 @@ static int platform_host(struct platform *ret, struct error *e)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(u.machine, names[i][0]) != 0)
 			continue;
-		(void)snprintf(ret->arch, sizeof(ret->arch), "%s", names[i][1]); /* constants that fit */
+		(void)snprintf(ret->arch, sizeof(ret->arch), "%s",
+			       names[i][1]); /* constants that fit */
 		(void)snprintf(ret->variant, sizeof(ret->variant), "%s", names[i][2]);
 		return 0;
 	}
 	if (copy_part(ret->arch, u.machine, strlen(u.machine)) < 0)
-		return error_setf(e, -EINVAL, "this machine's architecture is not known: use --platform");
+		return error_setf(e, -EINVAL,
+				  "this machine's architecture is not known: use --platform");
 	return 0;
 }
 
@@ -80,9 +85,13 @@ int platform_parse(const char *text, struct platform *ret, struct error *e)
 	slash = strchr(text, '/');
 	second = slash != NULL ? strchr(slash + 1, '/') : NULL;
 	if (slash == NULL || copy_part(p.os, text, (size_t)(slash - text)) < 0 ||
-	    copy_part(p.arch, slash + 1, second != NULL ? (size_t)(second - slash - 1) : strlen(slash + 1)) < 0 ||
+	    copy_part(p.arch, slash + 1,
+		      second != NULL ? (size_t)(second - slash - 1) : strlen(slash + 1)) < 0 ||
 	    (second != NULL && copy_part(p.variant, second + 1, strlen(second + 1)) < 0))
-		return error_setf(e, -EINVAL, "platform \"%.100s\" is not OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT", text);
+		return error_setf(
+			e, -EINVAL,
+			"platform \"%.100s\" is not OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT",
+			text);
 	*ret = p;
 	return 0;
 }
@@ -111,17 +120,20 @@ static int check_type(const char *type, bool index, struct error *e)
 	if (type == NULL || type[0] == '\0')
 		return 0;
 	if (str_starts(type, "application/vnd.docker.distribution.manifest.v1+"))
-		return error_setf(e, -EPROTONOSUPPORT,
-				  "the image has only an old schema 1 manifest: push it again with a current tool");
+		return error_setf(
+			e, -EPROTONOSUPPORT,
+			"the image has only an old schema 1 manifest: push it again with a current tool");
 	if ((type_is_index(type) && !index) || (type_is_image(type) && index))
-		return error_setf(e, -EBADMSG, "the manifest is not what its media type says: refused");
+		return error_setf(e, -EBADMSG,
+				  "the manifest is not what its media type says: refused");
 	return 0;
 }
 
 int manifest_kind(const json_t *doc, const char *content_type, struct error *e)
 {
 	bool index = json_object_get(doc, "manifests") != NULL;
-	bool image = json_object_get(doc, "config") != NULL || json_object_get(doc, "layers") != NULL;
+	bool image = json_object_get(doc, "config") != NULL ||
+		     json_object_get(doc, "layers") != NULL;
 	bool old = json_object_get(doc, "fsLayers") != NULL;
 	const char *own = NULL;
 	int64_t version = 0;
@@ -131,11 +143,14 @@ int manifest_kind(const json_t *doc, const char *content_type, struct error *e)
 	    json_get_int(doc, "", "schemaVersion", 0, INT32_MAX, &version, e) < 0)
 		return -EBADMSG;
 	if ((index && (image || old)) || (image && old))
-		return error_setf(e, -EBADMSG, "the manifest has the members of an index and of an image: refused");
+		return error_setf(
+			e, -EBADMSG,
+			"the manifest has the members of an index and of an image: refused");
 	if (old || version == 1)
 		return check_type("application/vnd.docker.distribution.manifest.v1+json", false, e);
 	if (version != 2 || (!index && !image))
-		return error_setf(e, -EBADMSG, "not an image manifest (schemaVersion is not 2, or no layers)");
+		return error_setf(e, -EBADMSG,
+				  "not an image manifest (schemaVersion is not 2, or no layers)");
 	r = check_type(content_type, index, e);
 	if (r == 0)
 		r = check_type(own, index, e);
@@ -144,7 +159,8 @@ int manifest_kind(const json_t *doc, const char *content_type, struct error *e)
 	return index ? MANIFEST_INDEX : MANIFEST_IMAGE;
 }
 
-int manifest_descriptor(const json_t *o, const char *where, uint64_t max, struct descriptor *ret, struct error *e)
+int manifest_descriptor(const json_t *o, const char *where, uint64_t max, struct descriptor *ret,
+			struct error *e)
 {
 	const char *digest = NULL;
 	int64_t size = -1;
@@ -157,14 +173,16 @@ int manifest_descriptor(const json_t *o, const char *where, uint64_t max, struct
 	if (digest == NULL || !digest_valid(digest)) {
 		_cleanup_free_ char *shown = digest != NULL ? str_escape(digest) : NULL;
 
-		return error_setf(e, -EBADMSG, "%s.digest: \"%.100s\" is not \"sha256:\" and 64 lower-case hex digits", where,
-				  shown != NULL ? shown : "");
+		return error_setf(
+			e, -EBADMSG,
+			"%s.digest: \"%.100s\" is not \"sha256:\" and 64 lower-case hex digits",
+			where, shown != NULL ? shown : "");
 	}
 	if (size < 0)
 		return error_setf(e, -EBADMSG, "%s.size is missing", where);
 	if ((uint64_t)size > max)
-		return error_setf(e, -EFBIG, "%s.size: %lld bytes are more than the limit of %llu", where, (long long)size,
-				  (unsigned long long)max);
+		return error_setf(e, -EFBIG, "%s.size: %lld bytes are more than the limit of %llu",
+				  where, (long long)size, (unsigned long long)max);
 	memcpy(ret->digest, digest, sizeof(ret->digest));
 	ret->size = (uint64_t)size;
 	return 0;
@@ -183,9 +201,10 @@ static int score_variant(const struct platform *p, const char *variant)
 	}
 	if (strcmp(want, variant) == 0)
 		return 100;
-	if (want[0] == 'v' && variant[0] == 'v' && want[1] >= '0' && want[1] <= '9' && variant[1] >= '0' &&
-	    variant[1] <= '9' && want[2] == '\0' && variant[2] == '\0')
-		return variant[1] < want[1] ? 10 + variant[1] - '0' : 0; /* older ones run on newer processors */
+	if (want[0] == 'v' && variant[0] == 'v' && want[1] >= '0' && want[1] <= '9' &&
+	    variant[1] >= '0' && variant[1] <= '9' && want[2] == '\0' && variant[2] == '\0')
+		return variant[1] < want[1] ? 10 + variant[1] - '0' :
+					      0; /* older ones run on newer processors */
 	if (variant[0] == '\0')
 		return 5;
 	return want[0] == '\0' ? 2 : 0;
@@ -221,7 +240,8 @@ static int score(const json_t *entry, const struct platform *p, struct buf *list
 	return score_variant(p, variant);
 }
 
-int manifest_choose(const json_t *index, const struct platform *p, struct descriptor *ret, struct error *e)
+int manifest_choose(const json_t *index, const struct platform *p, struct descriptor *ret,
+		    struct error *e)
 {
 	_cleanup_buf_ struct buf list = BUF_INIT;
 	const json_t *best = NULL;
@@ -245,8 +265,10 @@ int manifest_choose(const json_t *index, const struct platform *p, struct descri
 		}
 	}
 	if (best == NULL)
-		return error_setf(e, -ENOENT, "there is no image for platform %s/%s%s%s; there is: %s", p->os, p->arch,
-				  p->variant[0] != '\0' ? "/" : "", p->variant, list.len > 0 ? buf_str(&list) : "nothing");
+		return error_setf(e, -ENOENT,
+				  "there is no image for platform %s/%s%s%s; there is: %s", p->os,
+				  p->arch, p->variant[0] != '\0' ? "/" : "", p->variant,
+				  list.len > 0 ? buf_str(&list) : "nothing");
 	return manifest_descriptor(best, "manifests[]", LIMIT_JSON_BYTES, ret, e);
 }
 
@@ -258,7 +280,8 @@ static int check_config_type(const char *type, struct error *e)
 	    strcmp(type, "application/vnd.docker.container.image.v1+json") == 0)
 		return 0;
 	shown = str_escape(type);
-	return error_setf(e, -EPROTONOSUPPORT, "this is an artifact (%.120s), not a container image",
+	return error_setf(e, -EPROTONOSUPPORT,
+			  "this is an artifact (%.120s), not a container image",
 			  shown != NULL ? shown : "?");
 }
 
@@ -278,9 +301,12 @@ static int check_layer_type(const char *type, size_t i, struct error *e)
 		if (strcmp(type, known[k]) == 0)
 			return 0;
 	if (strstr(type, "foreign") != NULL || strstr(type, "nondistributable") != NULL)
-		return error_setf(e, -EPROTONOSUPPORT, "layers[%zu] is a foreign layer that the registry does not hold", i);
+		return error_setf(e, -EPROTONOSUPPORT,
+				  "layers[%zu] is a foreign layer that the registry does not hold",
+				  i);
 	shown = str_escape(type);
-	return error_setf(e, -EPROTONOSUPPORT, "layers[%zu] has a media type that is not read: %.120s", i,
+	return error_setf(e, -EPROTONOSUPPORT,
+			  "layers[%zu] has a media type that is not read: %.120s", i,
 			  shown != NULL ? shown : "?");
 }
 
@@ -292,7 +318,8 @@ int manifest_parse(const json_t *doc, struct manifest *ret, struct error *e)
 	size_t i;
 	int r;
 
-	if (json_get_object(doc, "", "config", &config, e) < 0 || json_get_array(doc, "", "layers", &layers, e) < 0)
+	if (json_get_object(doc, "", "config", &config, e) < 0 ||
+	    json_get_array(doc, "", "layers", &layers, e) < 0)
 		return -EBADMSG;
 	if (config == NULL || layers == NULL)
 		return error_setf(e, -EBADMSG, "the manifest has no config or no layers");
@@ -305,7 +332,8 @@ int manifest_parse(const json_t *doc, struct manifest *ret, struct error *e)
 		return r;
 	m.layers_n = json_array_size(layers);
 	if (m.layers_n > LIMIT_LAYERS)
-		return error_setf(e, -E2BIG, "%zu layers are more than the limit of %d", m.layers_n, LIMIT_LAYERS);
+		return error_setf(e, -E2BIG, "%zu layers are more than the limit of %d", m.layers_n,
+				  LIMIT_LAYERS);
 	m.layers = calloc(m.layers_n + 1, sizeof(*m.layers));
 	if (m.layers == NULL)
 		return error_set(e, -ENOMEM, "read the manifest");
@@ -314,8 +342,9 @@ int manifest_parse(const json_t *doc, struct manifest *ret, struct error *e)
 
 		(void)snprintf(where, sizeof(where), "layers[%zu]", i); /* fits */
 		type = "";
-		r = json_is_object(layer) ? json_get_string(layer, where, "mediaType", &type, e) :
-					    error_setf(e, -EBADMSG, "%s: expected an object", where);
+		r = json_is_object(layer) ?
+			    json_get_string(layer, where, "mediaType", &type, e) :
+			    error_setf(e, -EBADMSG, "%s: expected an object", where);
 		if (r >= 0)
 			r = check_layer_type(type, i, e);
 		if (r == 0)
@@ -336,7 +365,8 @@ int image_config_info_parse(const json_t *doc, struct image_config_info *ret, st
 	json_t *rootfs = NULL, *ids = NULL, *id;
 	size_t i;
 
-	if (json_get_string(doc, "", "os", &os, e) < 0 || json_get_string(doc, "", "architecture", &arch, e) < 0 ||
+	if (json_get_string(doc, "", "os", &os, e) < 0 ||
+	    json_get_string(doc, "", "architecture", &arch, e) < 0 ||
 	    json_get_object(doc, "", "rootfs", &rootfs, e) < 0 ||
 	    json_get_array(rootfs, "rootfs", "diff_ids", &ids, e) < 0)
 		return -EBADMSG;
@@ -344,17 +374,20 @@ int image_config_info_parse(const json_t *doc, struct image_config_info *ret, st
 		return error_setf(e, -EBADMSG, "the image config has no rootfs");
 	info.n = json_array_size(ids);
 	if (info.n > LIMIT_LAYERS)
-		return error_setf(e, -E2BIG, "%zu layers are more than the limit of %d", info.n, LIMIT_LAYERS);
+		return error_setf(e, -E2BIG, "%zu layers are more than the limit of %d", info.n,
+				  LIMIT_LAYERS);
 	if ((os[0] != '\0' && copy_part(info.os, os, strlen(os)) < 0) ||
 	    (arch[0] != '\0' && copy_part(info.arch, arch, strlen(arch)) < 0))
-		return error_setf(e, -EBADMSG, "the image config has an invalid os or architecture");
+		return error_setf(e, -EBADMSG,
+				  "the image config has an invalid os or architecture");
 	info.diff_ids = calloc(info.n + 1, sizeof(*info.diff_ids));
 	if (info.diff_ids == NULL)
 		return error_set(e, -ENOMEM, "read the image config");
 	json_array_foreach(ids, i, id) {
 		if (!json_is_string(id) || !digest_valid(json_string_value(id))) {
 			free(info.diff_ids);
-			return error_setf(e, -EBADMSG, "rootfs.diff_ids[%zu] is not a sha256 digest", i);
+			return error_setf(e, -EBADMSG,
+					  "rootfs.diff_ids[%zu] is not a sha256 digest", i);
 		}
 		memcpy(info.diff_ids[i], json_string_value(id), sizeof(info.diff_ids[i]));
 	}

@@ -13,8 +13,8 @@
 #include "storage/unpack/digest.h"
 
 /* Accept header for manifests and indexes of both families. */
-#define MANIFEST_ACCEPT                                                                                            \
-	"application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "                    \
+#define MANIFEST_ACCEPT                                                                         \
+	"application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, " \
 	"application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json"
 
 #define MANIFEST_TYPE_OCI "application/vnd.oci.image.manifest.v1+json"
@@ -54,9 +54,11 @@ enum manifest_kind {
  */
 int manifest_kind(const json_t *doc, const char *content_type, struct error *e);
 /* The entry for the platform: *ret (nested index or manifest). -ENOENT lists what there is. */
-int manifest_choose(const json_t *index, const struct platform *p, struct descriptor *ret, struct error *e);
+int manifest_choose(const json_t *index, const struct platform *p, struct descriptor *ret,
+		    struct error *e);
 /* A {digest, size} object; size at most max. */
-int manifest_descriptor(const json_t *o, const char *where, uint64_t max, struct descriptor *ret, struct error *e);
+int manifest_descriptor(const json_t *o, const char *where, uint64_t max, struct descriptor *ret,
+			struct error *e);
 /* An image manifest. Refuses artifacts, foreign and encrypted layers. Free with manifest_fini(). */
 int manifest_parse(const json_t *doc, struct manifest *ret, struct error *e);
 

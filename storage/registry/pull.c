@@ -41,8 +41,8 @@ struct download {
 
 /* ---- documents -------------------------------------------------------------------- */
 
-static int get(struct registry *reg, const char *what, const char *name, size_t max, const char *accept,
-	       struct http_request *r, struct buf *ret, struct error *e)
+static int get(struct registry *reg, const char *what, const char *name, size_t max,
+	       const char *accept, struct http_request *r, struct buf *ret, struct error *e)
 {
 	*r = (struct http_request){ .ep = &reg->ep, .accept = accept };
 	r->path = str_printf("/v2/%s/%s/%s", reg->ep.path, what, name);
@@ -58,21 +58,23 @@ static int check_digest(const struct buf *b, const char *want, struct error *e)
 	if (digest_of(buf_str(b), b->len, got) < 0)
 		return error_set(e, -ENOMEM, "digest");
 	if (strcmp(got, want) != 0)
-		return error_setf(e, -EBADMSG, "digest mismatch: the content is %s, not %s", got, want);
+		return error_setf(e, -EBADMSG, "digest mismatch: the content is %s, not %s", got,
+				  want);
 	return 0;
 }
 
-static int document(void *data, const struct descriptor *d, bool manifest, struct buf *ret, char ret_type[128],
-		    struct error *e)
+static int document(void *data, const struct descriptor *d, bool manifest, struct buf *ret,
+		    char ret_type[128], struct error *e)
 {
 	struct registry *reg = data;
 	struct http_request r;
 	int res;
 
-	res = get(reg, manifest ? "manifests" : "blobs", d->digest, (size_t)d->size, manifest ? MANIFEST_ACCEPT : NULL, &r,
-		  ret, e);
+	res = get(reg, manifest ? "manifests" : "blobs", d->digest, (size_t)d->size,
+		  manifest ? MANIFEST_ACCEPT : NULL, &r, ret, e);
 	if (res == 0 && ret->len != d->size)
-		res = error_setf(e, -EBADMSG, "%zu bytes instead of the %llu that its descriptor says", ret->len,
+		res = error_setf(e, -EBADMSG,
+				 "%zu bytes instead of the %llu that its descriptor says", ret->len,
 				 (unsigned long long)d->size);
 	if (res == 0)
 		res = check_digest(ret, d->digest, e);
@@ -87,7 +89,8 @@ static int top(struct registry *reg, struct buf *ret, char ret_type[128], struct
 	struct http_request r;
 	int res;
 
-	res = get(reg, "manifests", reg->ep.reference, LIMIT_JSON_BYTES, MANIFEST_ACCEPT, &r, ret, e);
+	res = get(reg, "manifests", reg->ep.reference, LIMIT_JSON_BYTES, MANIFEST_ACCEPT, &r, ret,
+		  e);
 	if (res == 0 && digest_valid(reg->ep.reference))
 		res = check_digest(ret, reg->ep.reference, e);
 	if (res == 0 && digest_valid(r.content_digest))
@@ -219,9 +222,11 @@ static int registry_layer_begin(void *data, struct ingest_layer *il, struct erro
 		return error_set(e, -ENOMEM, "download a layer");
 	d->reg = reg;
 	d->il = il;
-	d->req = (struct http_request){
-		.ep = &reg->ep, .resumable = true, .sink = layer_sink, .sink_reset = layer_reset, .data = d
-	};
+	d->req = (struct http_request){ .ep = &reg->ep,
+					.resumable = true,
+					.sink = layer_sink,
+					.sink_reset = layer_reset,
+					.data = d };
 	d->req.path = str_printf("/v2/%s/blobs/%s", reg->ep.path, il->want.digest);
 	if (d->req.path == NULL) {
 		free(d);

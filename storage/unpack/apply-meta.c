@@ -70,7 +70,8 @@ struct apply_ids apply_ids(struct apply *a, const struct tar_entry *n)
 
 static bool foreign_mark(const char *name)
 {
-	static const char *const prefixes[] = { "user.overlay.", "user.fuseoverlayfs.", "user.containers." };
+	static const char *const prefixes[] = { "user.overlay.", "user.fuseoverlayfs.",
+						"user.containers." };
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		if (str_starts(name, prefixes[i]))
@@ -84,7 +85,8 @@ static int set_xattrs(struct apply *a, int fd, const struct tar_entry *n, struct
 		const struct tar_xattr *x = &n->xattrs[i];
 		bool caps = strcmp(x->name, "security.capability") == 0;
 
-		if (caps ? n->type != TAR_FILE : !str_starts(x->name, "user.") || foreign_mark(x->name))
+		if (caps ? n->type != TAR_FILE :
+			   !str_starts(x->name, "user.") || foreign_mark(x->name))
 			continue;
 		if (caps && !a->o.keep_ids) {
 			a->notes |= 1u << APPLY_NOTE_CAPS;
@@ -100,14 +102,16 @@ static int set_xattrs(struct apply *a, int fd, const struct tar_entry *n, struct
 }
 
 /* Remember owner and mode that this inode cannot have. */
-static int set_override(struct apply *a, int fd, const struct tar_entry *n, mode_t have, struct error *e)
+static int set_override(struct apply *a, int fd, const struct tar_entry *n, mode_t have,
+			struct error *e)
 {
 	char text[96];
 
 	if (n->uid == 0 && n->gid == 0 && (have & 07777) == n->mode)
 		return 0;
-	(void)snprintf(text, sizeof(text), "%llu:%llu:%04o:%s", (unsigned long long)n->uid, (unsigned long long)n->gid,
-		       n->mode, n->type == TAR_DIR ? "dir" : "file"); /* bounded: two ids, a mode, a word */
+	(void)snprintf(text, sizeof(text), "%llu:%llu:%04o:%s", (unsigned long long)n->uid,
+		       (unsigned long long)n->gid, n->mode,
+		       n->type == TAR_DIR ? "dir" : "file"); /* bounded: two ids, a mode, a word */
 	if (fsetxattr(fd, OVERRIDE_XATTR, text, strlen(text), 0) == 0)
 		return 0;
 	if (errno == ENOSPC || errno == EDQUOT || errno == EIO)
@@ -121,7 +125,8 @@ static struct timespec entry_time(const struct tar_entry *n)
 	return (struct timespec){ .tv_sec = n->mtime, .tv_nsec = (long)n->mtime_ns };
 }
 
-int apply_meta_fd(struct apply *a, int fd, const struct tar_entry *n, mode_t have_mode, struct error *e)
+int apply_meta_fd(struct apply *a, int fd, const struct tar_entry *n, mode_t have_mode,
+		  struct error *e)
 {
 	struct apply_ids ids = apply_ids(a, n);
 	struct timespec times[2] = { entry_time(n), entry_time(n) };
@@ -148,7 +153,8 @@ int apply_meta_fd(struct apply *a, int fd, const struct tar_entry *n, mode_t hav
 	return 0;
 }
 
-int apply_meta_at(struct apply *a, int dir_fd, const char *name, const struct tar_entry *n, struct error *e)
+int apply_meta_at(struct apply *a, int dir_fd, const char *name, const struct tar_entry *n,
+		  struct error *e)
 {
 	struct apply_ids ids = apply_ids(a, n);
 	struct timespec times[2] = { entry_time(n), entry_time(n) };
@@ -175,7 +181,9 @@ int apply_late_add(struct apply *a, const char *path, const struct tar_entry *n)
 		a->late_cap = cap;
 	}
 	l = &a->late[a->late_n];
-	*l = (struct apply_late){ .path = strdup(path), .mode = n->mode, .mtime = n->mtime, .mtime_ns = n->mtime_ns };
+	*l = (struct apply_late){
+		.path = strdup(path), .mode = n->mode, .mtime = n->mtime, .mtime_ns = n->mtime_ns
+	};
 	if (l->path == NULL)
 		return -ENOMEM;
 	if (!a->o.keep_ids)

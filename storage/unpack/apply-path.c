@@ -71,7 +71,8 @@ void apply_cache_drop(struct apply *a)
 	}
 }
 
-static int find_parent(struct apply *a, const char *parent, bool create, bool strict, struct error *e)
+static int find_parent(struct apply *a, const char *parent, bool create, bool strict,
+		       struct error *e)
 {
 	int fd = path_open_beneath(a->root_fd, parent, O_PATH | O_DIRECTORY, 0);
 

@@ -62,9 +62,11 @@ struct apply_ids {
 };
 struct apply_ids apply_ids(struct apply *a, const struct tar_entry *n);
 /* Owner, mode, attributes and times of an open file or directory. */
-int apply_meta_fd(struct apply *a, int fd, const struct tar_entry *n, mode_t have_mode, struct error *e);
+int apply_meta_fd(struct apply *a, int fd, const struct tar_entry *n, mode_t have_mode,
+		  struct error *e);
 /* Owner and times of what cannot be opened (links, fifos). */
-int apply_meta_at(struct apply *a, int dir_fd, const char *name, const struct tar_entry *n, struct error *e);
+int apply_meta_at(struct apply *a, int dir_fd, const char *name, const struct tar_entry *n,
+		  struct error *e);
 int apply_late_add(struct apply *a, const char *path, const struct tar_entry *n);
 int apply_mark_opaque(struct apply *a, int fd, struct error *e);
 /* Write a whiteout called name. -EEXIST when something is there. */

@@ -83,12 +83,16 @@ const char *apply_note_text(enum apply_note n)
 {
 	static const char *const text[] = {
 		[APPLY_NOTE_DEVICE] = "device nodes of the image were left out",
-		[APPLY_NOTE_SQUASHED] = "owners outside the mapped ids were replaced by the largest mapped id",
-		[APPLY_NOTE_XATTR] = "extended attributes of the image were refused by the file system",
+		[APPLY_NOTE_SQUASHED] =
+			"owners outside the mapped ids were replaced by the largest mapped id",
+		[APPLY_NOTE_XATTR] =
+			"extended attributes of the image were refused by the file system",
 		[APPLY_NOTE_CAPS] = "file capabilities of the image could not be kept",
-		[APPLY_NOTE_OVERRIDE] = "owners of the image could not be recorded: the file system has no user attributes",
+		[APPLY_NOTE_OVERRIDE] =
+			"owners of the image could not be recorded: the file system has no user attributes",
 		[APPLY_NOTE_UNKNOWN] = "entries of an unknown kind were left out",
-		[APPLY_NOTE_MARK] = "the file system refuses overlay marks: only fuse-overlayfs can use these layers",
+		[APPLY_NOTE_MARK] =
+			"the file system refuses overlay marks: only fuse-overlayfs can use these layers",
 	};
 
 	static_assert(sizeof(text) / sizeof(text[0]) == APPLY_NOTE_COUNT, "one text each");
@@ -100,7 +104,8 @@ static bool is_whiteout(int dir_fd, const char *name)
 {
 	struct stat st;
 
-	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0);
+	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISCHR(st.st_mode) &&
+	       st.st_rdev == makedev(0, 0);
 }
 
 /* Remove what is in the way of a new entry. */
@@ -121,7 +126,8 @@ static int make_room(struct apply *a, int dir_fd, const char *name, struct error
 	return path_remove_tree(dir_fd, name, e);
 }
 
-static int write_data(struct apply *a, struct tar_reader *t, const struct tar_entry *n, int fd, struct error *e)
+static int write_data(struct apply *a, struct tar_reader *t, const struct tar_entry *n, int fd,
+		      struct error *e)
 {
 	const void *p;
 	uint64_t at, end = 0;
@@ -148,13 +154,14 @@ static int write_data(struct apply *a, struct tar_reader *t, const struct tar_en
 		return error_set(e, -errno, "write a sparse file");
 	a->size += n->size;
 	if (a->size > LIMIT_LAYER_BYTES)
-		return error_setf(e, -EFBIG, "the files of the layer are larger than %llu bytes together",
+		return error_setf(e, -EFBIG,
+				  "the files of the layer are larger than %llu bytes together",
 				  (unsigned long long)LIMIT_LAYER_BYTES);
 	return 0;
 }
 
-static int make_file(struct apply *a, struct tar_reader *t, const struct tar_entry *n, const struct apply_name *name,
-		     int dir_fd, struct error *e)
+static int make_file(struct apply *a, struct tar_reader *t, const struct tar_entry *n,
+		     const struct apply_name *name, int dir_fd, struct error *e)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	const mode_t mode = n->mode & 0777;
@@ -174,8 +181,8 @@ static int make_file(struct apply *a, struct tar_reader *t, const struct tar_ent
 	return r < 0 ? r : apply_meta_fd(a, fd, n, mode, e);
 }
 
-static int make_dir(struct apply *a, const struct tar_entry *n, const struct apply_name *name, int dir_fd,
-		    const char *path, struct error *e)
+static int make_dir(struct apply *a, const struct tar_entry *n, const struct apply_name *name,
+		    int dir_fd, const char *path, struct error *e)
 {
 	_cleanup_fd_ int fd = -1;
 	bool opaque = false;
@@ -215,8 +222,8 @@ static int make_dir(struct apply *a, const struct tar_entry *n, const struct app
 	return apply_meta_fd(a, fd, n, 0755, e);
 }
 
-static int make_symlink(struct apply *a, const struct tar_entry *n, const struct apply_name *name, int dir_fd,
-			struct error *e)
+static int make_symlink(struct apply *a, const struct tar_entry *n, const struct apply_name *name,
+			int dir_fd, struct error *e)
 {
 	int r;
 
@@ -234,7 +241,8 @@ static int make_symlink(struct apply *a, const struct tar_entry *n, const struct
 	return apply_meta_at(a, dir_fd, name->name, n, e);
 }
 
-static int make_hardlink(struct apply *a, const struct tar_entry *n, const struct apply_name *name, struct error *e)
+static int make_hardlink(struct apply *a, const struct tar_entry *n, const struct apply_name *name,
+			 struct error *e)
 {
 	_cleanup_free_ struct apply_name *target = malloc(sizeof(*target));
 	_cleanup_fd_ int from_fd = -1;
@@ -275,8 +283,8 @@ static int make_hardlink(struct apply *a, const struct tar_entry *n, const struc
 	return 0;
 }
 
-static int make_fifo(struct apply *a, const struct tar_entry *n, const struct apply_name *name, int dir_fd,
-		     struct error *e)
+static int make_fifo(struct apply *a, const struct tar_entry *n, const struct apply_name *name,
+		     int dir_fd, struct error *e)
 {
 	int r;
 
@@ -331,7 +339,8 @@ static int apply_whiteout(struct apply *a, const struct apply_name *name, struct
 	return 1;
 }
 
-static int apply_one(struct apply *a, struct tar_reader *t, const struct tar_entry *n, struct error *e)
+static int apply_one(struct apply *a, struct tar_reader *t, const struct tar_entry *n,
+		     struct error *e)
 {
 	_cleanup_free_ struct apply_name *name = malloc(sizeof(*name));
 	_cleanup_free_ char *path = NULL;
@@ -364,7 +373,8 @@ static int apply_one(struct apply *a, struct tar_reader *t, const struct tar_ent
 	case TAR_FILE:
 		return make_file(a, t, n, name, dir_fd, e);
 	case TAR_DIR:
-		path = name->parent[0] == '\0' ? strdup(name->name) : str_printf("%s/%s", name->parent, name->name);
+		path = name->parent[0] == '\0' ? strdup(name->name) :
+						 str_printf("%s/%s", name->parent, name->name);
 		if (path == NULL)
 			return error_set(e, -ENOMEM, "unpack");
 		return make_dir(a, n, name, dir_fd, path, e);
@@ -388,7 +398,8 @@ int apply_entry(struct apply *a, struct tar_reader *t, const struct tar_entry *n
 	int r;
 
 	if (++a->entries > LIMIT_TAR_ENTRIES)
-		return error_setf(e, -E2BIG, "the layer has more than %u entries", LIMIT_TAR_ENTRIES);
+		return error_setf(e, -E2BIG, "the layer has more than %u entries",
+				  LIMIT_TAR_ENTRIES);
 	if (a->stale) {
 		apply_cache_drop(a);
 		a->stale = false;
@@ -412,7 +423,8 @@ int apply_finish(struct apply *a, struct error *e)
 		if (l->path[0] == '\0')
 			fd = fcntl(a->root_fd, F_DUPFD_CLOEXEC, 3);
 		else
-			fd = path_open_in(a->root_fd, l->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+			fd = path_open_in(a->root_fd, l->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+					  0);
 		if (fd < 0)
 			continue; /* replaced by something else later on */
 		if (fchmod(fd, l->mode & 07777) < 0)

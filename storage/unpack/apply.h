@@ -23,7 +23,7 @@ enum apply_note {
 };
 
 struct apply_options {
-	bool keep_ids;		  /* chown to the ids of the tar (squashed to map); else record them in an attribute */
+	bool keep_ids; /* chown to the ids of the tar (squashed to map); else record them in an attribute */
 	const struct id_map *map; /* ids that exist here (inside ids); empty = all */
 };
 
@@ -35,7 +35,7 @@ void apply_free(struct apply *a); /* accepts NULL */
 int apply_entry(struct apply *a, struct tar_reader *t, const struct tar_entry *n, struct error *e);
 /* After the last entry: modes and times of directories. */
 int apply_finish(struct apply *a, struct error *e);
-uint64_t apply_size(const struct apply *a);	/* bytes of regular files written */
+uint64_t apply_size(const struct apply *a);	 /* bytes of regular files written */
 unsigned int apply_notes(const struct apply *a); /* bits 1 << APPLY_NOTE_* */
 /* One line of text for a note (constant). */
 const char *apply_note_text(enum apply_note n);

@@ -38,37 +38,107 @@
 /* Every source. */
 static const int always[] = {
 	/* data */
-	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
-	SCMP_SYS(lseek), SCMP_SYS(_llseek), SCMP_SYS(close), SCMP_SYS(fcntl), SCMP_SYS(fcntl64), SCMP_SYS(dup),
-	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(ppoll_time64), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
-	SCMP_SYS(fadvise64), SCMP_SYS(sync_file_range), SCMP_SYS(fallocate), SCMP_SYS(eventfd2),
+	SCMP_SYS(read),
+	SCMP_SYS(readv),
+	SCMP_SYS(write),
+	SCMP_SYS(writev),
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(lseek),
+	SCMP_SYS(_llseek),
+	SCMP_SYS(close),
+	SCMP_SYS(fcntl),
+	SCMP_SYS(fcntl64),
+	SCMP_SYS(dup),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(ppoll_time64),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(fadvise64),
+	SCMP_SYS(sync_file_range),
+	SCMP_SYS(fallocate),
+	SCMP_SYS(eventfd2),
 	/* files below the transaction */
-	SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(open), SCMP_SYS(mkdirat), SCMP_SYS(mknodat), SCMP_SYS(symlinkat),
-	SCMP_SYS(linkat), SCMP_SYS(unlinkat), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(fchmod),
-	SCMP_SYS(fchmodat), SCMP_SYS(fchown), SCMP_SYS(fchownat), SCMP_SYS(ftruncate), SCMP_SYS(utimensat),
-	SCMP_SYS(utimensat_time64), SCMP_SYS(fsetxattr), SCMP_SYS(getdents64), SCMP_SYS(readlinkat),
-	SCMP_SYS(readlink), SCMP_SYS(fstat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat),
-	SCMP_SYS(fstatat64), SCMP_SYS(fstat64), SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat),
-	SCMP_SYS(faccessat2), SCMP_SYS(umask),
+	SCMP_SYS(openat),
+	SCMP_SYS(openat2),
+	SCMP_SYS(open),
+	SCMP_SYS(mkdirat),
+	SCMP_SYS(mknodat),
+	SCMP_SYS(symlinkat),
+	SCMP_SYS(linkat),
+	SCMP_SYS(unlinkat),
+	SCMP_SYS(renameat),
+	SCMP_SYS(renameat2),
+	SCMP_SYS(fchmod),
+	SCMP_SYS(fchmodat),
+	SCMP_SYS(fchown),
+	SCMP_SYS(fchownat),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(utimensat),
+	SCMP_SYS(utimensat_time64),
+	SCMP_SYS(fsetxattr),
+	SCMP_SYS(getdents64),
+	SCMP_SYS(readlinkat),
+	SCMP_SYS(readlink),
+	SCMP_SYS(fstat),
+	SCMP_SYS(stat),
+	SCMP_SYS(lstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(fstatat64),
+	SCMP_SYS(fstat64),
+	SCMP_SYS(statx),
+	SCMP_SYS(access),
+	SCMP_SYS(faccessat),
+	SCMP_SYS(faccessat2),
+	SCMP_SYS(umask),
 	/* memory (mmap and mprotect: see below) */
-	SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(brk),
 	/* threads and signals of our own */
-	SCMP_SYS(futex), SCMP_SYS(futex_time64), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield),
-	SCMP_SYS(sched_getaffinity), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(sigreturn), SCMP_SYS(sigaltstack), SCMP_SYS(restart_syscall), SCMP_SYS(exit), SCMP_SYS(exit_group),
+	SCMP_SYS(futex),
+	SCMP_SYS(futex_time64),
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(rseq),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sigreturn),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
 	/* time, identity, chance */
-	SCMP_SYS(clock_gettime), SCMP_SYS(clock_gettime64), SCMP_SYS(clock_getres), SCMP_SYS(clock_nanosleep),
-	SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(getpid), SCMP_SYS(gettid),
-	SCMP_SYS(getppid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(uname),
-	SCMP_SYS(sysinfo), SCMP_SYS(getrandom),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_gettime64),
+	SCMP_SYS(clock_getres),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(time),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(getppid),
+	SCMP_SYS(getuid),
+	SCMP_SYS(geteuid),
+	SCMP_SYS(getgid),
+	SCMP_SYS(getegid),
+	SCMP_SYS(uname),
+	SCMP_SYS(sysinfo),
+	SCMP_SYS(getrandom),
 };
 
 /* Registries: sockets, and what the resolver uses. */
 static const int with_network[] = {
-	SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(getsockopt),
-	SCMP_SYS(setsockopt), SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg),
-	SCMP_SYS(shutdown), SCMP_SYS(socketpair), SCMP_SYS(pipe2), SCMP_SYS(select), SCMP_SYS(pselect6),
-	SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
+	SCMP_SYS(connect),    SCMP_SYS(bind),	    SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+	SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(sendto),	   SCMP_SYS(recvfrom),
+	SCMP_SYS(sendmmsg),   SCMP_SYS(recvmmsg),   SCMP_SYS(shutdown),	   SCMP_SYS(socketpair),
+	SCMP_SYS(pipe2),      SCMP_SYS(select),	    SCMP_SYS(pselect6),	   SCMP_SYS(epoll_create1),
+	SCMP_SYS(epoll_ctl),  SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
 };
 
 /* Tried by libraries, which do without. */
@@ -76,14 +146,17 @@ static const struct {
 	int call;
 	unsigned short error;
 } refused[] = {
-	{ SCMP_SYS(clone3), ENOSYS },	    { SCMP_SYS(prlimit64), EPERM },	{ SCMP_SYS(getrlimit), EPERM },
-	{ SCMP_SYS(ugetrlimit), EPERM },    { SCMP_SYS(getcwd), ENOENT },	{ SCMP_SYS(memfd_create), ENOSYS },
-	{ SCMP_SYS(membarrier), ENOSYS },   { SCMP_SYS(getpriority), EPERM },	{ SCMP_SYS(statfs), EACCES },
-	{ SCMP_SYS(fstatfs), EACCES },	    { SCMP_SYS(fgetxattr), EOPNOTSUPP }, { SCMP_SYS(get_mempolicy), ENOSYS },
+	{ SCMP_SYS(clone3), ENOSYS },	     { SCMP_SYS(prlimit64), EPERM },
+	{ SCMP_SYS(getrlimit), EPERM },	     { SCMP_SYS(ugetrlimit), EPERM },
+	{ SCMP_SYS(getcwd), ENOENT },	     { SCMP_SYS(memfd_create), ENOSYS },
+	{ SCMP_SYS(membarrier), ENOSYS },    { SCMP_SYS(getpriority), EPERM },
+	{ SCMP_SYS(statfs), EACCES },	     { SCMP_SYS(fstatfs), EACCES },
+	{ SCMP_SYS(fgetxattr), EOPNOTSUPP }, { SCMP_SYS(get_mempolicy), ENOSYS },
 };
 
 #define ALLOW_IF(call, n, ...) seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(call), n, __VA_ARGS__)
-#define REFUSE_IF(error, call, n, ...) seccomp_rule_add(f, SCMP_ACT_ERRNO(error), SCMP_SYS(call), n, __VA_ARGS__)
+#define REFUSE_IF(error, call, n, ...) \
+	seccomp_rule_add(f, SCMP_ACT_ERRNO(error), SCMP_SYS(call), n, __VA_ARGS__)
 
 /*
  * Calls whose arguments decide. A rule without conditions would replace all
@@ -134,7 +207,8 @@ static int add_calls(scmp_filter_ctx f, const int *calls, size_t n)
 	int r = 0;
 
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i], 0); /* those that the architecture lacks do nothing */
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i],
+				     0); /* those that the architecture lacks do nothing */
 	return r;
 }
 

@@ -114,7 +114,8 @@ static int copy_etc(struct error *e)
 	for (size_t i = 0; r == 0 && i < sizeof(etc_files) / sizeof(etc_files[0]); i++) {
 		_cleanup_free_ char *to = str_printf("%s%s", NEW_ROOT, etc_files[i]);
 
-		r = to == NULL ? error_set(e, -ENOMEM, "make the cage") : copy_file(etc_files[i], to, &found, e);
+		r = to == NULL ? error_set(e, -ENOMEM, "make the cage") :
+				 copy_file(etc_files[i], to, &found, e);
 	}
 	found = false;
 	for (size_t i = 0; r == 0 && !found && i < sizeof(ca_bundles) / sizeof(ca_bundles[0]); i++)
@@ -140,14 +141,18 @@ static int clone_dir(int fd, uint64_t attrs, struct error *e)
 	again = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (again < 0)
 		return error_set(e, -errno, "make the cage: open %s", path);
-	if (fstat(fd, &a) < 0 || fstat(again, &b) < 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
-		return error_setf(e, -ESTALE, "make the cage: %s is not the directory that was passed", path);
-	tree = (int)syscall(SYS_open_tree, again, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (fstat(fd, &a) < 0 || fstat(again, &b) < 0 || a.st_dev != b.st_dev ||
+	    a.st_ino != b.st_ino)
+		return error_setf(e, -ESTALE,
+				  "make the cage: %s is not the directory that was passed", path);
+	tree = (int)syscall(SYS_open_tree, again, "",
+			    AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree < 0)
 		return error_set(e, -errno, "make the cage: bind %s", path);
 #ifdef SYS_mount_setattr
 	/* Linux 5.12; without it the cage has one lock less */
-	if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 && errno != ENOSYS) {
+	if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 &&
+	    errno != ENOSYS) {
 		int r = error_set(e, -errno, "make the cage: restrict %s", path);
 
 		(void)close(tree);
@@ -183,7 +188,8 @@ static int enter(struct error *e)
 	}
 	if (chdir("/") < 0)
 		return error_set(e, -errno, "make the cage: enter it");
-	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+	if (mount(NULL, "/", NULL,
+		  MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		return error_set(e, -errno, "make the cage: make it read-only");
 	return 0;
 }

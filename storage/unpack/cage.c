@@ -73,23 +73,27 @@ static int limits(struct error *e)
 /* What libc would load at run time. Newer ones have the resolver built in: then there is nothing to load. */
 static void preload(void)
 {
-	static const char *const names[] = { "libgcc_s.so.1", "libnss_files.so.2", "libnss_dns.so.2" };
+	static const char *const names[] = { "libgcc_s.so.1", "libnss_files.so.2",
+					     "libnss_dns.so.2" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		(void)dlopen(names[i], RTLD_NOW | RTLD_GLOBAL); /* stays loaded; a missing one is not needed */
+		(void)dlopen(names[i],
+			     RTLD_NOW |
+				     RTLD_GLOBAL); /* stays loaded; a missing one is not needed */
 }
 
 static int capabilities(struct error *e)
 {
-	const uint64_t keep = (1ull << CAP_CHOWN) | (1ull << CAP_DAC_OVERRIDE) | (1ull << CAP_FOWNER) |
-			      (1ull << CAP_SETFCAP) | (1ull << CAP_FSETID);
+	const uint64_t keep = (1ull << CAP_CHOWN) | (1ull << CAP_DAC_OVERRIDE) |
+			      (1ull << CAP_FOWNER) | (1ull << CAP_SETFCAP) | (1ull << CAP_FSETID);
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { { .permitted = 0 } };
 
 	for (int cap = 0; cap < 64; cap++) {
 		if ((keep & (1ull << cap)) != 0)
 			continue;
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EINVAL) /* EINVAL: the kernel has no such one */
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 &&
+		    errno != EINVAL) /* EINVAL: the kernel has no such one */
 			return error_set(e, -errno, "make the cage: drop capabilities");
 	}
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
@@ -113,15 +117,15 @@ static int capabilities(struct error *e)
 #define SYS_landlock_add_rule	    445
 #define SYS_landlock_restrict_self  446
 #endif
-#define LL_VERSION	 1u
-#define LL_PATH_BENEATH	 1
-#define LL_READ_FILE	 (1ull << 2)
-#define LL_READ_DIR	 (1ull << 3)
-#define LL_EXECUTE	 (1ull << 0)
-#define LL_FS_ABI2	 ((1ull << 14) - 1) /* up to "refer" */
-#define LL_FS_TRUNCATE	 (1ull << 14)	    /* 3 */
-#define LL_FS_IOCTL_DEV	 (1ull << 15)	    /* 5 */
-#define LL_SCOPE_ALL	 3ull		    /* 6: abstract sockets and signals */
+#define LL_VERSION	1u
+#define LL_PATH_BENEATH 1
+#define LL_READ_FILE	(1ull << 2)
+#define LL_READ_DIR	(1ull << 3)
+#define LL_EXECUTE	(1ull << 0)
+#define LL_FS_ABI2	((1ull << 14) - 1) /* up to "refer" */
+#define LL_FS_TRUNCATE	(1ull << 14)	   /* 3 */
+#define LL_FS_IOCTL_DEV (1ull << 15)	   /* 5 */
+#define LL_SCOPE_ALL	3ull		   /* 6: abstract sockets and signals */
 
 struct ll_ruleset {
 	uint64_t fs, net, scoped;
@@ -157,7 +161,10 @@ static int landlock(struct error *e)
 	if (abi >= 6)
 		set.scoped = LL_SCOPE_ALL;
 	rules = (int)syscall(SYS_landlock_create_ruleset, &set,
-			     abi >= 6 ? sizeof(set) : abi >= 4 ? 2 * sizeof(uint64_t) : sizeof(uint64_t), 0);
+			     abi >= 6 ? sizeof(set) :
+			     abi >= 4 ? 2 * sizeof(uint64_t) :
+					sizeof(uint64_t),
+			     0);
 	if (rules < 0)
 		return error_set(e, -errno, "make the cage: Landlock rules");
 	r = landlock_allow(rules, "/txn", set.fs & ~LL_EXECUTE);

@@ -80,7 +80,8 @@ static int count_out(struct decompress *d, size_t n, struct error *e)
 		return error_setf(e, -EFBIG, "the layer unpacks to more than %llu bytes",
 				  (unsigned long long)LIMIT_LAYER_BYTES);
 	if (d->out > LIMIT_RATIO_MIN_BYTES && d->out / LIMIT_RATIO > d->in)
-		return error_setf(e, -EFBIG, "the layer unpacks to more than %d times its size", LIMIT_RATIO);
+		return error_setf(e, -EFBIG, "the layer unpacks to more than %d times its size",
+				  LIMIT_RATIO);
 	d->sink.done(d->sink.data, n);
 	return 0;
 }
@@ -125,7 +126,8 @@ static int inflate_piece(struct decompress *d, const unsigned char *p, size_t le
 		r = isal_inflate(s);
 		if (r != ISAL_DECOMP_OK)
 			return error_setf(e, -EINVAL, "the gzip data is damaged (%s)",
-					  r == ISAL_INCORRECT_CHECKSUM ? "wrong checksum" : "invalid block or header");
+					  r == ISAL_INCORRECT_CHECKSUM ? "wrong checksum" :
+									 "invalid block or header");
 		r = count_out(d, cap - s->avail_out, e);
 		if (r < 0)
 			return r;
@@ -192,8 +194,10 @@ static int feed_zstd(struct decompress *d, const unsigned char *p, size_t len, s
 		out.size = cap;
 		r = ZSTD_decompressStream(d->zstd, &out, &in);
 		if (ZSTD_isError(r))
-			return error_setf(e, -EINVAL, "the zstd data is damaged or needs a window above %d MiB (%s)",
-					  (1 << LIMIT_ZSTD_WINDOW_LOG) >> 20, ZSTD_getErrorName(r));
+			return error_setf(
+				e, -EINVAL,
+				"the zstd data is damaged or needs a window above %d MiB (%s)",
+				(1 << LIMIT_ZSTD_WINDOW_LOG) >> 20, ZSTD_getErrorName(r));
 		d->frame_open = r != 0;
 		full = out.pos == out.size && r != 0;
 		c = count_out(d, out.pos, e);
@@ -238,9 +242,13 @@ static int choose(struct decompress *d, struct error *e)
 	static const unsigned char xz_magic[4] = { 0xfd, '7', 'z', 'X' };
 
 	if (d->first_n >= 3 && memcmp(d->first, "BZh", 3) == 0)
-		return error_setf(e, -EPROTONOSUPPORT, "the layer is packed by bzip2: only gzip, zstd and plain tar are read");
+		return error_setf(
+			e, -EPROTONOSUPPORT,
+			"the layer is packed by bzip2: only gzip, zstd and plain tar are read");
 	if (d->first_n == 4 && memcmp(d->first, xz_magic, 4) == 0)
-		return error_setf(e, -EPROTONOSUPPORT, "the layer is packed by xz: only gzip, zstd and plain tar are read");
+		return error_setf(
+			e, -EPROTONOSUPPORT,
+			"the layer is packed by xz: only gzip, zstd and plain tar are read");
 	d->kind = decompress_kind_of(d->first, d->first_n);
 	if (d->kind == DECOMPRESS_GZIP) {
 		d->inflate = malloc(sizeof(*d->inflate));
@@ -250,7 +258,8 @@ static int choose(struct decompress *d, struct error *e)
 	} else if (d->kind == DECOMPRESS_ZSTD) {
 		d->zstd = ZSTD_createDCtx();
 		if (d->zstd == NULL ||
-		    ZSTD_isError(ZSTD_DCtx_setParameter(d->zstd, ZSTD_d_windowLogMax, LIMIT_ZSTD_WINDOW_LOG)))
+		    ZSTD_isError(ZSTD_DCtx_setParameter(d->zstd, ZSTD_d_windowLogMax,
+							LIMIT_ZSTD_WINDOW_LOG)))
 			return error_set(e, -ENOMEM, "unpack zstd data");
 	}
 	return 0;

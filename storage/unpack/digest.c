@@ -83,5 +83,6 @@ int digest_of(const void *data, size_t len, char ret[DIGEST_TEXT_SIZE])
 
 bool digest_valid(const char *text)
 {
-	return strncmp(text, "sha256:", 7) == 0 && strlen(text) == 71 && strspn(text + 7, "0123456789abcdef") == 64;
+	return strncmp(text, "sha256:", 7) == 0 && strlen(text) == 71 &&
+	       strspn(text + 7, "0123456789abcdef") == 64;
 }

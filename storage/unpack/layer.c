@@ -102,7 +102,8 @@ static int packer_init(struct packer *p, struct error *e)
 	const struct decompress_sink sink = { .room = sink_room, .done = sink_done, .data = p };
 	struct layer *l = p->l;
 
-	if (digest_new(&p->packed) < 0 || digest_new(&p->plain) < 0 || decompress_new(&sink, &p->d) < 0)
+	if (digest_new(&p->packed) < 0 || digest_new(&p->plain) < 0 ||
+	    decompress_new(&sink, &p->d) < 0)
 		return error_set(e, -ENOMEM, "unpack a layer");
 	if (!l->from_queue) {
 		p->file_buf = malloc(IN_SIZE);
@@ -112,10 +113,13 @@ static int packer_init(struct packer *p, struct error *e)
 	if (!l->want_blob)
 		return 0;
 	if (l->digest[0] != '\0')
-		(void)snprintf(p->blob_name, sizeof(p->blob_name), "blobs/sha256/%.64s", l->digest + 7); /* fits */
+		(void)snprintf(p->blob_name, sizeof(p->blob_name), "blobs/sha256/%.64s",
+			       l->digest + 7); /* fits */
 	else
-		(void)snprintf(p->blob_name, sizeof(p->blob_name), "blobs/sha256/part-%u", l->index); /* fits */
-	p->blob_fd = openat(l->txn_fd, p->blob_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		(void)snprintf(p->blob_name, sizeof(p->blob_name), "blobs/sha256/part-%u",
+			       l->index); /* fits */
+	p->blob_fd = openat(l->txn_fd, p->blob_name,
+			    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (p->blob_fd < 0)
 		return error_set(e, -errno, "create blob file %s", p->blob_name);
 	return 0;
@@ -165,7 +169,9 @@ static int packer_read_file(struct packer *p, struct error *e)
 		if (n < 0)
 			return error_set(e, -errno, "read");
 		if (n == 0)
-			return l->size == LAYER_SIZE_UNKNOWN ? 0 : error_setf(e, -EBADMSG, "the file is too short");
+			return l->size == LAYER_SIZE_UNKNOWN ?
+				       0 :
+				       error_setf(e, -EBADMSG, "the file is too short");
 		r = packer_feed(p, p->file_buf, (size_t)n, e);
 		if (r < 0)
 			return r;
@@ -199,7 +205,8 @@ static int packer_check(struct packer *p, struct error *e)
 
 	digest_text(p->packed, l->got_digest);
 	if (l->size != LAYER_SIZE_UNKNOWN && l->got_size != l->size)
-		return error_setf(e, -EBADMSG, "%llu bytes instead of the %llu that the manifest says",
+		return error_setf(e, -EBADMSG,
+				  "%llu bytes instead of the %llu that the manifest says",
 				  (unsigned long long)l->got_size, (unsigned long long)l->size);
 	if (l->digest[0] != '\0' && strcmp(l->digest, l->got_digest) != 0)
 		return error_setf(e, -EBADMSG, "digest mismatch: the content is %s", l->got_digest);
@@ -214,8 +221,10 @@ static int packer_check(struct packer *p, struct error *e)
 	else
 		digest_text(p->plain, diff_id);
 	if (strcmp(diff_id, l->diff_id) != 0)
-		return error_setf(e, -EBADMSG, "digest mismatch: the unpacked layer is %s, the image config says %s", diff_id,
-				  l->diff_id);
+		return error_setf(
+			e, -EBADMSG,
+			"digest mismatch: the unpacked layer is %s, the image config says %s",
+			diff_id, l->diff_id);
 	return 0;
 }
 
@@ -236,11 +245,13 @@ static void *packed_main(void *data)
 
 	r = packer_init(&p, &l->error);
 	if (r == 0)
-		r = l->from_queue ? packer_read_queue(&p, &l->error) : packer_read_file(&p, &l->error);
+		r = l->from_queue ? packer_read_queue(&p, &l->error) :
+				    packer_read_file(&p, &l->error);
 	if (r == 0)
 		r = packer_check(&p, &l->error);
 	if (r == 0 && p.blob_fd >= 0 && l->digest[0] == '\0') {
-		(void)snprintf(name, sizeof(name), "blobs/sha256/%.64s", l->got_digest + 7); /* fits */
+		(void)snprintf(name, sizeof(name), "blobs/sha256/%.64s",
+			       l->got_digest + 7); /* fits */
 		if (renameat(l->txn_fd, p.blob_name, l->txn_fd, name) < 0)
 			r = error_set(&l->error, -errno, "rename blob file %s", p.blob_name);
 	}
@@ -400,7 +411,8 @@ int layer_join(struct layer *l)
 	if (l->tree_started)
 		(void)pthread_join(l->tree_thread, NULL);
 	l->packed_started = l->tree_started = false;
-	if (l->tree_error.code < 0 && l->tree_error.code != -EPIPE && (l->error.code == 0 || l->error.code == -EPIPE))
+	if (l->tree_error.code < 0 && l->tree_error.code != -EPIPE &&
+	    (l->error.code == 0 || l->error.code == -EPIPE))
 		l->error = l->tree_error;
 	layer_release(l);
 	return l->error.code;

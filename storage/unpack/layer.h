@@ -18,15 +18,15 @@
 
 struct layer {
 	/* set by the caller before layer_start() */
-	char digest[DIGEST_TEXT_SIZE];  /* of the packed blob; "" = not known, it is computed */
+	char digest[DIGEST_TEXT_SIZE];	/* of the packed blob; "" = not known, it is computed */
 	char diff_id[DIGEST_TEXT_SIZE]; /* of the unpacked tar */
-	uint64_t size;			   /* of the packed blob or LAYER_SIZE_UNKNOWN */
-	bool want_blob;			   /* write blobs/sha256/<hex> */
-	bool want_tree;			   /* write layers/<hex>/fs */
-	int txn_fd;			   /* borrowed */
-	int source_fd;			   /* borrowed: read from here ... */
-	uint64_t source_offset;		   /* ... size bytes from this offset ... */
-	bool from_queue;		   /* ... or from the queue made by layer_start() */
+	uint64_t size;			/* of the packed blob or LAYER_SIZE_UNKNOWN */
+	bool want_blob;			/* write blobs/sha256/<hex> */
+	bool want_tree;			/* write layers/<hex>/fs */
+	int txn_fd;			/* borrowed */
+	int source_fd;			/* borrowed: read from here ... */
+	uint64_t source_offset;		/* ... size bytes from this offset ... */
+	bool from_queue;		/* ... or from the queue made by layer_start() */
 	struct apply_options apply;
 	void (*wake)(void *data); /* called in other threads: room in the queue, or finished */
 	void *wake_data;
@@ -42,7 +42,7 @@ struct layer {
 	char got_digest[DIGEST_TEXT_SIZE];
 	uint64_t got_size;
 	enum decompress_kind got_kind; /* how the blob is packed */
-	uint64_t tree_size; /* bytes of regular files */
+	uint64_t tree_size;	       /* bytes of regular files */
 	unsigned int notes;
 
 	/* private */

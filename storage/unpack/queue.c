@@ -30,7 +30,8 @@ struct queue {
 	void *data;
 };
 
-int queue_new(size_t slots, size_t slot_size, void (*released)(void *data), void *data, struct queue **ret)
+int queue_new(size_t slots, size_t slot_size, void (*released)(void *data), void *data,
+	      struct queue **ret)
 {
 	struct queue *q = calloc(1, sizeof(*q));
 

@@ -15,7 +15,8 @@ struct queue_slot {
 };
 
 /* released: called (in the consumer's thread) when a slot became free; may be NULL. */
-int queue_new(size_t slots, size_t slot_size, void (*released)(void *data), void *data, struct queue **ret);
+int queue_new(size_t slots, size_t slot_size, void (*released)(void *data), void *data,
+	      struct queue **ret);
 void queue_free(struct queue *q); /* both threads must be done; accepts NULL */
 /* A slot to fill. NULL: full and !wait, or the consumer is gone (see queue_is_gone). */
 struct queue_slot *queue_claim(struct queue *q, bool wait);

@@ -33,7 +33,8 @@ static int map_add(struct tar_reader *t, uint64_t offset, uint64_t len, struct e
 		struct tar_extent *n;
 
 		if (cap > MAP_MAX)
-			return error_setf(e, -EFBIG, "a sparse map has more than %u pieces", MAP_MAX);
+			return error_setf(e, -EFBIG, "a sparse map has more than %u pieces",
+					  MAP_MAX);
 		n = reallocarray(t->map, cap, sizeof(*n));
 		if (n == NULL)
 			return error_set(e, -ENOMEM, "read a sparse map");
@@ -44,12 +45,14 @@ static int map_add(struct tar_reader *t, uint64_t offset, uint64_t len, struct e
 	return 0;
 }
 
-static int xattr_add(struct tar_reader *t, const char *name, const char *value, size_t len, struct error *e)
+static int xattr_add(struct tar_reader *t, const char *name, const char *value, size_t len,
+		     struct error *e)
 {
 	struct tar_xattr x = { .len = len };
 
 	if (len > LIMIT_TAR_XATTR_BYTES || strlen(name) > 255 || t->xattrs_n >= XATTRS_MAX)
-		return error_setf(e, -E2BIG, "an entry has too many or too long extended attributes");
+		return error_setf(e, -E2BIG,
+				  "an entry has too many or too long extended attributes");
 	if (t->xattrs_n == t->xattrs_cap) {
 		size_t cap = t->xattrs_cap == 0 ? 8 : t->xattrs_cap * 2;
 		struct tar_xattr *n = reallocarray(t->xattrs, cap, sizeof(*n));
@@ -72,12 +75,14 @@ static int xattr_add(struct tar_reader *t, const char *name, const char *value, 
 	return 0;
 }
 
-static int decimal(const char *key, const char *value, size_t len, uint64_t max, uint64_t *ret, struct error *e)
+static int decimal(const char *key, const char *value, size_t len, uint64_t max, uint64_t *ret,
+		   struct error *e)
 {
 	unsigned long long v = 0;
 
 	if (strlen(value) != len || str_to_u64(value, max, &v) < 0)
-		return error_setf(e, -EINVAL, "the pax record \"%.40s\" is not a valid number", key);
+		return error_setf(e, -EINVAL, "the pax record \"%.40s\" is not a valid number",
+				  key);
 	*ret = v;
 	return 0;
 }
@@ -136,7 +141,8 @@ static int take_name(struct buf *ret, const char *value, size_t len, bool *have,
 	if (strlen(value) != len)
 		return error_setf(e, -EINVAL, "a name holds a NUL byte");
 	if (len > LIMIT_TAR_NAME)
-		return error_setf(e, -ENAMETOOLONG, "a name of %zu bytes is too long (limit %d)", len, LIMIT_TAR_NAME);
+		return error_setf(e, -ENAMETOOLONG, "a name of %zu bytes is too long (limit %d)",
+				  len, LIMIT_TAR_NAME);
 	buf_reset(ret);
 	if (buf_append(ret, value, len) < 0)
 		return error_set(e, -ENOMEM, "read a name");
@@ -171,8 +177,8 @@ static int take_map_list(struct tar_reader *t, char *value, struct error *e)
 	return second ? error_setf(e, -EINVAL, "a sparse map has an odd number of fields") : 0;
 }
 
-static int take_sparse(struct tar_reader *t, const char *key, char *value, size_t len, bool *have_path,
-		       struct error *e)
+static int take_sparse(struct tar_reader *t, const char *key, char *value, size_t len,
+		       bool *have_path, struct error *e)
 {
 	uint64_t v = 0;
 	int r;
@@ -181,8 +187,9 @@ static int take_sparse(struct tar_reader *t, const char *key, char *value, size_
 	if (strcmp(key, "name") == 0)
 		return take_name(&t->path, value, len, have_path, e);
 	if (strcmp(key, "map") == 0)
-		return strlen(value) == len ? take_map_list(t, value, e) :
-					      error_setf(e, -EINVAL, "a sparse map holds a NUL byte");
+		return strlen(value) == len ?
+			       take_map_list(t, value, e) :
+			       error_setf(e, -EINVAL, "a sparse map holds a NUL byte");
 	r = decimal("GNU.sparse", value, len, INT64_MAX, &v, e);
 	if (r < 0)
 		return r;
@@ -196,15 +203,16 @@ static int take_sparse(struct tar_reader *t, const char *key, char *value, size_
 		t->pax.offset = v;
 	} else if (strcmp(key, "numbytes") == 0) {
 		if (!t->pax.has_offset)
-			return error_setf(e, -EINVAL, "a sparse map has a length without an offset");
+			return error_setf(e, -EINVAL,
+					  "a sparse map has a length without an offset");
 		t->pax.has_offset = false;
 		return map_add(t, t->pax.offset, v, e);
 	}
 	return 0; /* numblocks, minor: nothing to learn */
 }
 
-static int take_record(struct tar_reader *t, const char *key, char *value, size_t len, bool *have_path,
-		       bool *have_link, struct error *e)
+static int take_record(struct tar_reader *t, const char *key, char *value, size_t len,
+		       bool *have_path, bool *have_link, struct error *e)
 {
 	if (strcmp(key, "path") == 0)
 		return take_name(&t->path, value, len, have_path, e);
@@ -227,7 +235,8 @@ static int take_record(struct tar_reader *t, const char *key, char *value, size_
 	return 0;
 }
 
-int tar_pax_parse(struct tar_reader *t, char *text, size_t len, bool *have_path, bool *have_link, struct error *e)
+int tar_pax_parse(struct tar_reader *t, char *text, size_t len, bool *have_path, bool *have_link,
+		  struct error *e)
 {
 	size_t at = 0;
 
@@ -238,7 +247,8 @@ int tar_pax_parse(struct tar_reader *t, char *text, size_t len, bool *have_path,
 
 		while (i < len && text[i] >= '0' && text[i] <= '9' && n <= len)
 			n = n * 10 + (size_t)(text[i++] - '0');
-		if (i == at || i >= len || text[i] != ' ' || n > len - at || n < i - at + 4 || text[at + n - 1] != '\n')
+		if (i == at || i >= len || text[i] != ' ' || n > len - at || n < i - at + 4 ||
+		    text[at + n - 1] != '\n')
 			return error_setf(e, -EINVAL, "a pax header is malformed");
 		i++;
 		end = text + at + n - 1;
@@ -247,7 +257,8 @@ int tar_pax_parse(struct tar_reader *t, char *text, size_t len, bool *have_path,
 		if (eq == NULL || eq == text + i)
 			return error_setf(e, -EINVAL, "a pax header is malformed");
 		*eq = '\0';
-		r = take_record(t, text + i, eq + 1, (size_t)(end - (eq + 1)), have_path, have_link, e);
+		r = take_record(t, text + i, eq + 1, (size_t)(end - (eq + 1)), have_path, have_link,
+				e);
 		if (r < 0)
 			return r;
 		at += n;
@@ -263,7 +274,8 @@ static int old_gnu_entries(struct tar_reader *t, const char *p, size_t n, struct
 
 		if (p[0] == '\0')
 			break;
-		if (tar_number(p, 12, &offset) < 0 || tar_number(p + 12, 12, &len) < 0 || offset < 0 || len < 0)
+		if (tar_number(p, 12, &offset) < 0 || tar_number(p + 12, 12, &len) < 0 ||
+		    offset < 0 || len < 0)
 			return error_setf(e, -EINVAL, "a sparse map is malformed");
 		r = map_add(t, (uint64_t)offset, (uint64_t)len, e);
 		if (r < 0)
@@ -348,8 +360,10 @@ static int map_check(struct tar_reader *t, struct error *e)
 	for (size_t i = 0; i < t->map_n; i++) {
 		const struct tar_extent *x = &t->map[i];
 
-		if (x->offset < end || x->len > t->pax.real_size || x->offset > t->pax.real_size - x->len)
-			return error_setf(e, -EINVAL, "a sparse map is not in order or leaves its file");
+		if (x->offset < end || x->len > t->pax.real_size ||
+		    x->offset > t->pax.real_size - x->len)
+			return error_setf(e, -EINVAL,
+					  "a sparse map is not in order or leaves its file");
 		end = x->offset + x->len;
 		sum += x->len;
 	}

@@ -52,7 +52,8 @@ struct tar_reader {
 int tar_number(const char *field, size_t len, int64_t *ret);
 int tar_read_stored(struct tar_reader *t, void *ret, size_t len, struct error *e);
 int tar_read_block(struct tar_reader *t, char ret[TAR_BLOCK_SIZE], struct error *e);
-int tar_pax_parse(struct tar_reader *t, char *text, size_t len, bool *have_path, bool *have_link, struct error *e);
+int tar_pax_parse(struct tar_reader *t, char *text, size_t len, bool *have_path, bool *have_link,
+		  struct error *e);
 /* Build and check the sparse map of the entry; sets entry.size. */
 int tar_sparse_begin(struct tar_reader *t, const char *h, struct error *e);
 

@@ -224,7 +224,8 @@ static int read_meta(struct tar_reader *t, uint64_t size, struct buf *b, struct 
 	int r;
 
 	if (size > META_BYTES)
-		return error_setf(e, -EINVAL, "an extended header of %llu bytes is too long (limit %u)",
+		return error_setf(e, -EINVAL,
+				  "an extended header of %llu bytes is too long (limit %u)",
 				  (unsigned long long)size, META_BYTES);
 	buf_reset(b);
 	p = buf_reserve(b, (size_t)size + 1);
@@ -243,7 +244,8 @@ static int read_meta(struct tar_reader *t, uint64_t size, struct buf *b, struct 
 }
 
 /* GNU long name or link: NUL-terminated, the NUL counted. */
-static int take_long(struct tar_reader *t, uint64_t size, struct buf *ret, bool *set, struct error *e)
+static int take_long(struct tar_reader *t, uint64_t size, struct buf *ret, bool *set,
+		     struct error *e)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
 	size_t len;
@@ -254,7 +256,8 @@ static int take_long(struct tar_reader *t, uint64_t size, struct buf *ret, bool 
 		return r;
 	len = strnlen(buf_str(&b), b.len);
 	if (len > LIMIT_TAR_NAME)
-		return error_setf(e, -ENAMETOOLONG, "a name of %zu bytes is too long (limit %d)", len, LIMIT_TAR_NAME);
+		return error_setf(e, -ENAMETOOLONG, "a name of %zu bytes is too long (limit %d)",
+				  len, LIMIT_TAR_NAME);
 	buf_reset(ret);
 	if (buf_append(ret, buf_str(&b), len) < 0)
 		return error_set(e, -ENOMEM, "read a long name");
@@ -268,12 +271,14 @@ static int field_text(struct buf *b, const char *field, size_t len)
 }
 
 /* Name and link from the header itself, where nothing longer was given before. */
-static int take_names(struct tar_reader *t, const char *h, bool posix, bool have_path, bool have_link, struct error *e)
+static int take_names(struct tar_reader *t, const char *h, bool posix, bool have_path,
+		      bool have_link, struct error *e)
 {
 	if (!have_path) {
 		buf_reset(&t->path);
 		if (posix && h[TAR_OFF_PREFIX] != '\0') {
-			(void)field_text(&t->path, h + TAR_OFF_PREFIX, 155); /* a failure stays in the buffer */
+			(void)field_text(&t->path, h + TAR_OFF_PREFIX,
+					 155); /* a failure stays in the buffer */
 			(void)buf_putc(&t->path, '/');
 		}
 		(void)field_text(&t->path, h, 100);
@@ -313,11 +318,12 @@ static enum tar_type type_of(char c)
 	}
 }
 
-static int number_field(const char *h, size_t off, size_t len, const char *what, int64_t min, int64_t *ret,
-			struct error *e)
+static int number_field(const char *h, size_t off, size_t len, const char *what, int64_t min,
+			int64_t *ret, struct error *e)
 {
 	if (tar_number(h + off, len, ret) < 0 || *ret < min)
-		return error_setf(e, -EINVAL, "the %s field of a header is not a valid number", what);
+		return error_setf(e, -EINVAL, "the %s field of a header is not a valid number",
+				  what);
 	return 0;
 }
 
@@ -328,14 +334,16 @@ static int take_entry(struct tar_reader *t, const char *h, uint64_t size, struct
 	int64_t mode, uid, gid, mtime, major = 0, minor = 0;
 	bool ustar = memcmp(h + TAR_OFF_MAGIC, "ustar", 5) == 0;
 
-	if (number_field(h, 100, 8, "mode", 0, &mode, e) < 0 || number_field(h, 108, 8, "uid", INT64_MIN, &uid, e) < 0 ||
+	if (number_field(h, 100, 8, "mode", 0, &mode, e) < 0 ||
+	    number_field(h, 108, 8, "uid", INT64_MIN, &uid, e) < 0 ||
 	    number_field(h, 116, 8, "gid", INT64_MIN, &gid, e) < 0 ||
 	    number_field(h, 136, 12, "mtime", INT64_MIN, &mtime, e) < 0)
 		return -EINVAL;
 	n->raw_type = h[TAR_OFF_TYPE];
 	n->type = type_of(n->raw_type);
 	if (ustar && (n->type == TAR_CHAR || n->type == TAR_BLOCK) &&
-	    (number_field(h, 329, 8, "major", 0, &major, e) < 0 || number_field(h, 337, 8, "minor", 0, &minor, e) < 0))
+	    (number_field(h, 329, 8, "major", 0, &major, e) < 0 ||
+	     number_field(h, 337, 8, "minor", 0, &minor, e) < 0))
 		return -EINVAL;
 	n->mode = (uint32_t)mode & 07777;
 	n->uid = t->pax.has_uid ? t->pax.uid : uid < 0 ? UINT64_MAX : (uint64_t)uid;
@@ -346,11 +354,13 @@ static int take_entry(struct tar_reader *t, const char *h, uint64_t size, struct
 	n->dev_minor = (uint32_t)minor;
 	n->stored = t->pax.has_size ? t->pax.size : size;
 	/* only these kinds have data; links may carry a size that means nothing (old tars), unless pax gave it */
-	if ((n->type == TAR_HARDLINK && !t->pax.has_size) || n->type == TAR_SYMLINK || n->type == TAR_CHAR ||
-	    n->type == TAR_BLOCK || n->type == TAR_DIR || n->type == TAR_FIFO)
+	if ((n->type == TAR_HARDLINK && !t->pax.has_size) || n->type == TAR_SYMLINK ||
+	    n->type == TAR_CHAR || n->type == TAR_BLOCK || n->type == TAR_DIR ||
+	    n->type == TAR_FIFO)
 		n->stored = 0;
 	if (n->stored > LIMIT_LAYER_BYTES)
-		return error_setf(e, -EFBIG, "an entry of %llu bytes is too large", (unsigned long long)n->stored);
+		return error_setf(e, -EFBIG, "an entry of %llu bytes is too large",
+				  (unsigned long long)n->stored);
 	n->size = n->stored;
 	if (n->type == TAR_FILE && t->path.len > 0 && buf_str(&t->path)[t->path.len - 1] == '/')
 		n->type = TAR_DIR; /* v7 directories; their data, if any, is skipped */
@@ -412,13 +422,16 @@ int tar_next(struct tar_reader *t, const struct tar_entry **ret, struct error *e
 			return r;
 		if (r == 0 || is_zero_block(h)) {
 			if (meta > 0)
-				return error_setf(e, -EINVAL, "the archive ends after an extended header");
+				return error_setf(e, -EINVAL,
+						  "the archive ends after an extended header");
 			t->ended = true;
 			return 0;
 		}
 		if (!checksum_ok(h))
-			return error_setf(e, -EINVAL, "not a tar archive, or damaged at byte %llu (header checksum)",
-					  (unsigned long long)(t->pos - TAR_BLOCK_SIZE));
+			return error_setf(
+				e, -EINVAL,
+				"not a tar archive, or damaged at byte %llu (header checksum)",
+				(unsigned long long)(t->pos - TAR_BLOCK_SIZE));
 		r = number_field(h, 124, 12, "size", 0, &size, e);
 		if (r < 0)
 			return r;
@@ -439,7 +452,8 @@ int tar_next(struct tar_reader *t, const struct tar_entry **ret, struct error *e
 				r = tar_pax_parse(t, b.data, b.len, &have_path, &have_link, e);
 			break;
 		default:
-			r = take_names(t, h, memcmp(h + TAR_OFF_MAGIC, "ustar\0", 6) == 0, have_path, have_link, e);
+			r = take_names(t, h, memcmp(h + TAR_OFF_MAGIC, "ustar\0", 6) == 0,
+				       have_path, have_link, e);
 			if (r == 0)
 				r = take_entry(t, h, (uint64_t)size, e);
 			if (r < 0)
@@ -454,7 +468,8 @@ int tar_next(struct tar_reader *t, const struct tar_entry **ret, struct error *e
 	return error_setf(e, -EINVAL, "more than %d extended headers in a row", META_MAX);
 }
 
-int tar_data(struct tar_reader *t, const void **ret, size_t *ret_len, uint64_t *ret_offset, struct error *e)
+int tar_data(struct tar_reader *t, const void **ret, size_t *ret_len, uint64_t *ret_offset,
+	     struct error *e)
 {
 	uint64_t want = t->left;
 	size_t n;

@@ -70,6 +70,7 @@ int tar_next(struct tar_reader *t, const struct tar_entry **ret, struct error *e
  * Next piece of the entry's data: *ret_offset is its place in the file (holes
  * of sparse files are skipped). 1, 0 at the end of the data, -errno.
  */
-int tar_data(struct tar_reader *t, const void **ret, size_t *ret_len, uint64_t *ret_offset, struct error *e);
+int tar_data(struct tar_reader *t, const void **ret, size_t *ret_len, uint64_t *ret_offset,
+	     struct error *e);
 
 #endif

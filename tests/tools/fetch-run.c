@@ -23,14 +23,16 @@ static void on_event(void *data, const struct storage_fetch_event *event)
 	if (*quiet)
 		return;
 	if (event->kind == STORAGE_FETCH_LAYER)
-		(void)fprintf(stderr, "layer %.19s state %d %llu/%llu\n", event->digest, (int)event->state,
-			      (unsigned long long)event->done, (unsigned long long)event->total);
+		(void)fprintf(stderr, "layer %.19s state %d %llu/%llu\n", event->digest,
+			      (int)event->state, (unsigned long long)event->done,
+			      (unsigned long long)event->total);
 	else
-		(void)fprintf(stderr, "%s: %s\n", event->kind == STORAGE_FETCH_NOTE ? "note" : "resolved", event->text);
+		(void)fprintf(stderr, "%s: %s\n",
+			      event->kind == STORAGE_FETCH_NOTE ? "note" : "resolved", event->text);
 }
 
-static int fetch(struct storage *s, const struct storage_fetch_request *r, const struct userns_caps *caps, bool quiet,
-		 struct error *e)
+static int fetch(struct storage *s, const struct storage_fetch_request *r,
+		 const struct userns_caps *caps, bool quiet, struct error *e)
 {
 	struct userns_child child = { .pid = 0 };
 	struct storage_fetch *f = NULL;
@@ -70,10 +72,14 @@ out:
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "root", required_argument, NULL, 'r' },   { "platform", required_argument, NULL, 'p' },
-		{ "authfile", required_argument, NULL, 'a' }, { "creds", required_argument, NULL, 'c' },
-		{ "tls-verify", required_argument, NULL, 't' }, { "single", no_argument, NULL, 's' },
-		{ "quiet", no_argument, NULL, 'q' },	    { NULL, 0, NULL, 0 },
+		{ "root", required_argument, NULL, 'r' },
+		{ "platform", required_argument, NULL, 'p' },
+		{ "authfile", required_argument, NULL, 'a' },
+		{ "creds", required_argument, NULL, 'c' },
+		{ "tls-verify", required_argument, NULL, 't' },
+		{ "single", no_argument, NULL, 's' },
+		{ "quiet", no_argument, NULL, 'q' },
+		{ NULL, 0, NULL, 0 },
 	};
 	struct storage_fetch_request r = { .tls_verify = -1 };
 	struct storage_ref ref = { 0 };
@@ -86,14 +92,29 @@ int main(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "q", options, NULL)) >= 0) {
 		switch (c) {
-		case 'r': root = optarg; break;
-		case 'p': r.platform = optarg; break;
-		case 'a': r.authfile = optarg; break;
-		case 'c': r.creds = optarg; break;
-		case 't': r.tls_verify = optarg[0] == '1'; break;
-		case 's': single = true; break;
-		case 'q': quiet = true; break;
-		default: return 2;
+		case 'r':
+			root = optarg;
+			break;
+		case 'p':
+			r.platform = optarg;
+			break;
+		case 'a':
+			r.authfile = optarg;
+			break;
+		case 'c':
+			r.creds = optarg;
+			break;
+		case 't':
+			r.tls_verify = optarg[0] == '1';
+			break;
+		case 's':
+			single = true;
+			break;
+		case 'q':
+			quiet = true;
+			break;
+		default:
+			return 2;
 		}
 	}
 	if (optind + 1 != argc) {
