@@ -50,7 +50,10 @@ int json_get_array(const json_t *obj, const char *where, const char *key, json_t
 
 /* Compact text without escaped slashes and without a newline; NULL on -ENOMEM. Caller frees. */
 char *json_to_text(const json_t *j);
-/* Indented text with a newline at the end (for people and config.json). Caller frees. */
+/*
+ * Indented text with a newline at the end (for people and config.json); all that is not
+ * ASCII is escaped, so that it is harmless on terminals. Caller frees.
+ */
 char *json_to_pretty(const json_t *j);
 
 #endif

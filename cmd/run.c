@@ -39,6 +39,7 @@
 #include "cmd/run_options.h"
 #include "cmd/verbs.h"
 
+#define NAME_TRIES 50
 #define NET_TIMEOUT_MS 10000 /* crt-net answers in milliseconds; a stuck one must not hang us */
 
 struct run {
@@ -134,16 +135,35 @@ static int write_containerenv(struct run *r, struct error *e)
 	return write_file(r, ".containerenv", &b, e);
 }
 
+/* Create the record. A name that we made up may be taken already: there are only some ten thousand. */
+static int make_record(struct run *r, struct error *e)
+{
+	struct run_plan *p = &r->plan;
+
+	for (int tries = 0;; tries++) {
+		_cleanup_free_ char *record = record_new(p, e);
+		int ret;
+
+		if (record == NULL)
+			return -ENOMEM;
+		ret = storage_container_create(p->store, p->id, p->name, record, !r->req->rm, e);
+		if (ret != -EEXIST || r->req->name != NULL || tries == NAME_TRIES)
+			return ret;
+		*e = ERROR_INIT;
+		free(p->name);
+		p->name = id_random_name();
+		if (p->name == NULL)
+			return error_set(e, -ENOMEM, "container name");
+	}
+}
+
 /* Create the record, its lock, and the bundle directory. */
 static int make_container(struct run *r, struct error *e)
 {
 	struct run_plan *p = &r->plan;
-	_cleanup_free_ char *record = record_new(p, e);
 	int ret;
 
-	if (record == NULL)
-		return -ENOMEM;
-	ret = storage_container_create(p->store, p->id, p->name, record, !r->req->rm, e);
+	ret = make_record(r, e);
 	if (ret < 0)
 		return ret;
 	r->recorded = true;

@@ -15,9 +15,9 @@ harmless() {
 		    text = data.decode("utf-8")
 		except UnicodeDecodeError as e:
 		    sys.exit(f"invalid UTF-8: {e}")
-		for c in text:
+		for i, c in enumerate(text):
 		    if c not in "\n\t" and unicodedata.category(c) in ("Cc", "Cf"):
-		        sys.exit(f"raw U+{ord(c):04X} in {data!r}")
+		        sys.exit(f"raw U+{ord(c):04X} in {text[max(0, i - 60) : i + 20]!r}")
 	END
 }
 
