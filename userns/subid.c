@@ -4,7 +4,7 @@
  *
  * Theory of operation
  *
- * Root with CAP_SYS_ADMIN needs no user namespace. Everybody else gets the
+ * Root with CAP_SYS_ADMIN and a full set of ids needs no user namespace. Everybody else gets the
  * ranges that /etc/subuid and /etc/subgid grant to the login name or to the
  * decimal uid (subid(5)). Where nsswitch.conf names another source (sss, a
  * site's plug-in) newuidmap asks only that one, so we ask it too, through
@@ -41,10 +41,12 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/proc.h"
+#include "base/procfs.h"
 #include "userns/private.h"
 
 #define SUBID_FILE_MAX (16u << 20) /* 100000 users with 40 bytes and some comments */
 #define IDS_END	       UINT32_MAX  /* exclusive end of all ids: 2^32-1 is none */
+#define IDS_WANTED     65536 /* a namespace with fewer ids cannot hold the users of an image */
 
 /* ---- ranges ------------------------------------------------------------------- */
 
@@ -362,6 +364,55 @@ static bool has_sys_admin(void)
 	return (data[0].effective & (1u << CAP_SYS_ADMIN)) != 0;
 }
 
+/* Number of ids in a map file of ours ("INSIDE OUTSIDE COUNT" lines); 0 when it cannot be read. */
+static uint64_t mapped_ids(int proc_fd, const char *path)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *p = NULL;
+	const char *line;
+	size_t left, len;
+	uint64_t sum = 0;
+
+	if (proc_fd < 0 || procfs_read(proc_fd, path, LIMIT_LINE, &text) < 0)
+		return 0;
+	p = text;
+	left = strlen(text);
+	while (next_line(&p, &left, &line, &len)) {
+		const char *word = memrchr(line, ' ', len);
+		unsigned long long count;
+
+		if (word != NULL && parse_number(word + 1, (size_t)(line + len - word - 1), &count))
+			sum += count;
+	}
+	return sum;
+}
+
+/*
+ * Root with all rights needs no namespace of its own, unless it is root of a
+ * small one that somebody made around us: there most owners of an image's
+ * files do not exist, which is what the single-id map is for.
+ */
+static bool is_full_root(struct userns_caps *c)
+{
+	_cleanup_fd_ int proc_fd = -1;
+	uint64_t uids, gids;
+
+	if (c->uid != 0 || !has_sys_admin())
+		return false;
+	proc_fd = procfs_open(NULL);
+	if (proc_fd < 0)
+		return true; /* whatever follows will say that /proc is missing */
+	uids = mapped_ids(proc_fd, "self/uid_map");
+	gids = mapped_ids(proc_fd, "self/gid_map");
+	if (uids >= IDS_WANTED && gids >= IDS_WANTED)
+		return true;
+	c->kind = USERNS_KIND_SINGLE;
+	(void)snprintf(c->reason, sizeof(c->reason),
+		       "root of a user namespace that holds only %llu user and %llu group ids",
+		       (unsigned long long)uids, (unsigned long long)gids);
+	return false;
+}
+
 /* Decide between RANGE and SINGLE; the reason of SINGLE is filled in. */
 static int choose_kind(struct userns_caps *c)
 {
@@ -408,7 +459,7 @@ int userns_probe(struct userns_caps *ret, struct error *e)
 	c.user = user_name(c.uid);
 	if (c.user == NULL)
 		r = -ENOMEM;
-	else if (c.uid != 0 || !has_sys_admin())
+	else if (!is_full_root(&c) && c.kind == USERNS_KIND_NONE)
 		r = choose_kind(&c);
 	if (r < 0) {
 		userns_caps_fini(&c);
