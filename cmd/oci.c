@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "cmd/oci.h"
+#include "runtime/runtime.h"
 
 static const struct {
 	const char *name;
@@ -245,6 +246,11 @@ static int call_verb(struct oci_global *g, int argc, char **argv, struct error *
 	return 3;
 }
 
+static bool enters_containers(const char *verb)
+{
+	return strcmp(verb, "create") == 0 || strcmp(verb, "run") == 0 || strcmp(verb, "exec") == 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct oci_global g = { .state_root_fd = -1 };
@@ -285,6 +291,10 @@ int main(int argc, char **argv)
 		return print_version();
 	if (help || at >= argc)
 		return print_help();
+	if (enters_containers(argv[at]) && runtime_protect_self(argv, &e) < 0) {
+		print_error(&l, &e);
+		return 1;
+	}
 	status = call_verb(&g, argc - at, argv + at, &e);
 	if (e.code != 0)
 		print_error(&l, &e);

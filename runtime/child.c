@@ -168,7 +168,7 @@ static void join_namespaces(const struct child_plan *p)
 	if (p->intermediate)
 		return;
 	for (size_t i = 0; i < p->joins_n; i++)
-		if (syscall(SYS_setns, p->joins[i].fd, (int)spec_ns_flag(p->joins[i].ns)) < 0)
+		if (syscall(SYS_setns, p->joins[i].fd, p->joins[i].flag) < 0)
 			child_fail(STEP_JOIN, i, errno);
 }
 

@@ -402,14 +402,35 @@ static void wait_gate(const struct child_plan *p)
 	}
 }
 
+/* The process state for the seccomp agent. Our pid as the host's procfs names it. */
+static size_t notify_text(const struct child_plan *p, char *text, size_t size)
+{
+	char pid[32];
+	ssize_t n = readlinkat(p->proc_fd, "self", pid, sizeof(pid) - 1);
+	char *at = text;
+
+	if (n < 0)
+		child_fail(STEP_PROC_FD, 0, errno);
+	pid[n < 0 ? 0 : n] = '\0';
+	for (int i = 0; i < 3; i++) {
+		at = child_append(at, text + size - 1, p->notify_text[i]);
+		if (i < 2)
+			at = child_append(at, text + size - 1, pid);
+	}
+	return (size_t)(at - text);
+}
+
 static void install_seccomp(const struct child_plan *p)
 {
+	static char text[64 * 1024];
+	bool notify = (p->seccomp_flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0;
+	size_t len = notify ? notify_text(p, text, sizeof(text)) : 0;
 	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, p->seccomp_flags, p->seccomp);
 
 	if (fd < 0)
 		child_fail(STEP_SECCOMP, 0, errno);
-	if (p->seccomp_flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) {
-		int r = child_send_fd(p->notify_fd, p->notify_state, p->notify_state_len, (int)fd);
+	if (notify) {
+		int r = child_send_fd(p->notify_fd, text, len, (int)fd);
 
 		if (r < 0)
 			child_fail(STEP_NOTIFY_SOCKET, 0, -r);

@@ -26,7 +26,7 @@
 
 static bool join_one(const struct child_plan *p, size_t i)
 {
-	return syscall(SYS_setns, p->joins[i].fd, (int)spec_ns_flag(p->joins[i].ns)) == 0;
+	return syscall(SYS_setns, p->joins[i].fd, p->joins[i].flag) == 0;
 }
 
 static void join_all(const struct child_plan *p)

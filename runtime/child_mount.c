@@ -144,7 +144,8 @@ static void open_source(struct plan_mount *m, size_t index)
 			     (m->src_nofollow ? (unsigned int)AT_SYMLINK_NOFOLLOW : 0u);
 	struct stat st;
 
-	m->fd = sys_open_tree(AT_FDCWD, m->source, flags);
+	if (m->fd < 0)
+		m->fd = sys_open_tree(AT_FDCWD, m->source, flags);
 	if (m->fd < 0)
 		child_fail(STEP_SOURCE, index, errno);
 	if (fstat(m->fd, &st) < 0)
@@ -239,15 +240,6 @@ static void apply_attrs(const struct child_plan *p, const struct plan_mount *m, 
 		child_fail(STEP_MOUNT_ATTR, index, -r);
 }
 
-static void idmap_mount(const struct plan_mount *m, size_t index)
-{
-	struct sys_mount_attr a = { .attr_set = MOUNT_ATTR_IDMAP,
-				    .userns_fd = (uint64_t)m->userns_fd };
-
-	if (sys_mount_setattr(m->fd, m->idmap_recursive ? AT_RECURSIVE : 0, &a) < 0)
-		child_fail(STEP_MOUNT_IDMAP, index, errno);
-}
-
 static void remount(const struct child_plan *p, int root_fd, struct plan_mount *m, size_t index)
 {
 	int r;
@@ -318,8 +310,6 @@ static void mount_one(struct child_plan *p, int root_fd, struct plan_mount *m, s
 		child_fail(target_fd == -ELOOP && m->strict ? STEP_TARGET_NOT_DIR : STEP_TARGET,
 			   index, -target_fd);
 	check_target(m, index, target_fd);
-	if (m->idmap)
-		idmap_mount(m, index);
 	if (m->kind == PLAN_MOUNT_BIND)
 		apply_attrs(p, m, index, false);
 	else if (m->rec_set != 0 || m->rec_clr != 0)

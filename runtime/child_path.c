@@ -249,26 +249,33 @@ int child_path_parent(int root_fd, const char *path, const char **ret_name)
 	return child_path_target(root_fd, parent, CHILD_PATH_DIR);
 }
 
+/* Past slashes and "." components. */
+static const char *skip_empty(const char *path)
+{
+	for (;;) {
+		if (path[0] == '/')
+			path++;
+		else if (path[0] == '.' && (path[1] == '/' || path[1] == '\0'))
+			path++;
+		else
+			return path;
+	}
+}
+
 bool child_path_is(const char *path, const char *want)
 {
 	for (;;) {
-		while (*path == '/')
-			path++;
-		if (path[0] == '.' && (path[1] == '/' || path[1] == '\0')) {
-			path++;
-			continue;
-		}
-		while (*path != '\0' && *path != '/' && *path == *want) {
-			path++;
-			want++;
-		}
-		if (*want == '\0') {
-			while (*path == '/')
-				path++;
-			return *path == '\0';
-		}
-		if (*want != '/' || (*path != '/' && *path != '\0'))
+		size_t n, m;
+
+		path = skip_empty(path);
+		want = skip_empty(want);
+		n = strcspn(path, "/");
+		m = strcspn(want, "/");
+		if (n != m || strncmp(path, want, n) != 0)
 			return false;
-		want++;
+		if (n == 0)
+			return true;
+		path += n;
+		want += m;
 	}
 }

@@ -181,6 +181,16 @@ static int prepare_hook_state(struct runtime_container *k, struct error *e)
 	return 0;
 }
 
+static int connect_agent(struct runtime_container *k, struct error *e)
+{
+	_cleanup_free_ char *state = NULL;
+
+	if (!k->pr.seccomp.has_notify)
+		return 0;
+	state = state_text(&k->state, STATE_CREATING, true);
+	return state == NULL ? error_set(e, -ENOMEM, "seccomp") : prepare_notify(&k->pr, state, e);
+}
+
 static int prepare_all(struct runtime_container *k, const struct runtime_create *c, struct error *e)
 {
 	struct child_plan *p = &k->pr.plan;
@@ -208,6 +218,9 @@ static int prepare_all(struct runtime_container *k, const struct runtime_create 
 	p->keyring_name = prepared_printf(&k->pr, "_ses.%s", k->id);
 	if (p->keyring_name == NULL)
 		return error_set(e, -ENOMEM, "container %s", k->id);
+	r = connect_agent(k, e);
+	if (r < 0)
+		return r;
 	return cgroup_create(&k->pr, &k->spec, k->id, c->cgroup_manager, &host, &k->state.cgroup,
 			     e);
 }

@@ -230,6 +230,7 @@ static int add_join(struct exec_call *k, enum spec_ns ns, struct error *e)
 	if (fd < 0)
 		return error_set(e, fd, "exec");
 	plan->joins[plan->joins_n].fd = fd;
+	plan->joins[plan->joins_n].flag = (int)spec_ns_flag(ns);
 	plan->joins[plan->joins_n++].ns = ns;
 	if (ns == SPEC_NS_USER) {
 		plan->become_root = true;
@@ -300,6 +301,18 @@ static int prepare_call(struct exec_call *k, struct error *e)
 	if ((r = prepare_process(&k->pr, &k->p, k->spec.seccomp, e)) < 0 ||
 	    (r = cgroup_enter(&k->pr, k->state.cgroup, x->cgroup, e)) < 0)
 		return r;
+	if (k->pr.seccomp.has_notify) {
+		pid_t pid = k->state.pid;
+		_cleanup_free_ char *state = NULL;
+
+		k->state.pid = 0; /* the agent is told the new process's */
+		state = state_text(&k->state, STATE_RUNNING, true);
+		k->state.pid = pid;
+		r = state == NULL ? error_set(e, -ENOMEM, "seccomp") :
+				    prepare_notify(&k->pr, state, e);
+		if (r < 0)
+			return r;
+	}
 	for (int i = 0; i < 3; i++)
 		plan->stdio[i] = x->stdio[i];
 	plan->console_sock_fd = x->console_sock_fd;

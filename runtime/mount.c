@@ -14,7 +14,9 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "runtime/child.h"
+#include "runtime/idmap.h"
 #include "runtime/mountopt.h"
 #include "runtime/prepare.h"
 #include "runtime/sys.h"
@@ -158,6 +160,38 @@ static int finish_fs(struct prepared *pr, struct plan_mount *m, const struct spe
 	return 0;
 }
 
+/*
+ * The kernel lets only the owner of the file system change a mount's ids, so
+ * this is done here and not in the new user namespace. The copy must not
+ * stay a peer of the host's mount.
+ */
+static int make_idmapped(struct prepared *pr, struct plan_mount *m, const struct spec_mount *from,
+			 const struct spec *s, struct error *e)
+{
+	const struct id_map *map = from->idmap.uid_n > 0 ? &from->idmap : &s->idmap;
+	struct sys_mount_attr a = { .attr_set = MOUNT_ATTR_IDMAP, .propagation = MS_PRIVATE };
+	_cleanup_fd_ int ns_fd = -1;
+	int fd, r = 0;
+
+	if (map->uid_n == 0)
+		return error_setf(
+			e, -EINVAL,
+			"mounts: %s: idmap needs mappings, of the mount or of the container",
+			m->destination);
+	ns_fd = idmap_namespace(pr->plan.proc_fd, map, e);
+	if (ns_fd < 0)
+		return error_prefix(e, "mounts: %s: idmap", m->destination);
+	fd = sys_open_tree(AT_FDCWD, m->source,
+			   OPEN_TREE_CLONE | (m->recursive ? AT_RECURSIVE : 0u));
+	if (fd < 0)
+		return error_set(e, -errno, "mounts: %s: open %s", m->destination, m->source);
+	a.userns_fd = (uint64_t)ns_fd;
+	if (sys_mount_setattr(fd, m->idmap_recursive ? AT_RECURSIVE : 0, &a) < 0)
+		r = error_set(e, -errno, "mounts: %s: id-map %s", m->destination, m->source);
+	m->fd = prepared_own_fd(pr, fd);
+	return r < 0 ? r : m->fd < 0 ? error_set(e, m->fd, "mounts") : 0;
+}
+
 static int convert(struct prepared *pr, const struct spec_mount *from, const struct spec *s,
 		   const char *bundle, struct plan_mount *m, struct error *e)
 {
@@ -168,7 +202,6 @@ static int convert(struct prepared *pr, const struct spec_mount *from, const str
 				  .source = from->source,
 				  .destination = from->destination,
 				  .type = from->type,
-				  .userns_fd = -1,
 				  .fd = -1 };
 	if (from->destination[0] != '/') {
 		m->destination = prepared_printf(pr, "/%s", from->destination);
@@ -198,8 +231,10 @@ static int convert(struct prepared *pr, const struct spec_mount *from, const str
 					  m->destination);
 		m->idmap = true;
 	}
-	if (m->kind == PLAN_MOUNT_BIND)
-		return finish_bind(pr, m, bundle, e);
+	if (m->kind == PLAN_MOUNT_BIND) {
+		r = finish_bind(pr, m, bundle, e);
+		return r == 0 && m->idmap ? make_idmapped(pr, m, from, s, e) : r;
+	}
 	if (m->kind == PLAN_MOUNT_REMOUNT)
 		return 0;
 	if (m->type == NULL || m->type[0] == '\0' || strcmp(m->type, "none") == 0)
@@ -219,7 +254,6 @@ static int add_dev(struct prepared *pr, struct plan_mount *v, size_t *n, struct 
 				     .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME,
 				     .strict = true,
 				     .is_dev = true,
-				     .userns_fd = -1,
 				     .fd = -1 };
 	v[*n].options = prepared_alloc(pr, 3, sizeof(*v->options));
 	if (v[*n].options == NULL)
@@ -232,7 +266,6 @@ static int add_dev(struct prepared *pr, struct plan_mount *v, size_t *n, struct 
 				     .destination = "/dev/pts",
 				     .type = "devpts",
 				     .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
-				     .userns_fd = -1,
 				     .fd = -1 };
 	v[*n].options = prepared_alloc(pr, 3, sizeof(*v->options));
 	if (v[*n].options == NULL)

@@ -34,7 +34,6 @@ enum child_step {
 	STEP_MOUNT,	   /* index of plan.mounts, here and below */
 	STEP_MOUNT_OPTION, /* aux: index of the option */
 	STEP_MOUNT_ATTR,
-	STEP_MOUNT_IDMAP,
 	STEP_TARGET,
 	STEP_TARGET_NOT_DIR,
 	STEP_TARGET_PROC,
@@ -167,6 +166,7 @@ struct plan_sysctl {
 
 struct plan_join {
 	int fd;
+	int flag; /* CLONE_NEW* */
 	enum spec_ns ns;
 };
 
@@ -266,9 +266,8 @@ struct child_plan {
 	const char *apparmor_attr; /* "exec PROFILE" */
 	const struct sock_fprog *seccomp;
 	unsigned int seccomp_flags;
-	int notify_fd; /* connected socket for the seccomp listener, -1 */
-	const char *notify_state;
-	size_t notify_state_len;
+	int notify_fd;		    /* connected socket for the seccomp listener, -1 */
+	const char *notify_text[3]; /* the process state's JSON; our pid belongs between the pieces */
 	bool has_personality;
 	unsigned long personality;
 	bool has_mempolicy;

@@ -19,11 +19,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/statfs.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/procfs.h"
 #include "runtime/prepare.h"
@@ -226,6 +229,50 @@ static int prepare_seccomp(struct prepared *pr, const json_t *seccomp, struct er
 	return 0;
 }
 
+int prepare_notify(struct prepared *pr, const char *state, struct error *e)
+{
+	static const char marker[] = "\"pid\":0,";
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct child_plan *plan = &pr->plan;
+	_cleanup_json_ json_t *j = NULL;
+	_cleanup_free_ char *text = NULL;
+	char *copy, *second;
+	int fd;
+
+	if (!pr->seccomp.has_notify)
+		return 0;
+	if (strlen(pr->seccomp.listener_path) >= sizeof(sa.sun_path))
+		return error_set(e, -ENAMETOOLONG, "linux.seccomp.listenerPath");
+	memcpy(sa.sun_path, pr->seccomp.listener_path, strlen(pr->seccomp.listener_path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return error_set(e, -errno, "socket");
+	plan->notify_fd = fd = prepared_own_fd(pr, fd);
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
+		return error_set(e, fd < 0 ? fd : -errno, "connect to the seccomp agent %s",
+				 sa.sun_path);
+	/* the pid is known to the new process only: it puts it between the pieces */
+	j = json_pack("{s:s,s:[s],s:i,s:s*,s:o}", "ociVersion", "1.0.2", "fds", "seccompFd", "pid",
+		      0, "metadata", pr->seccomp.listener_metadata, "state",
+		      json_loads(state, 0, NULL));
+	text = j == NULL ? NULL : json_to_text(j);
+	copy = text == NULL ? NULL : prepared_printf(pr, "%s", text);
+	if (copy == NULL)
+		return error_set(e, -ENOMEM, "linux.seccomp.listenerPath");
+	plan->notify_text[0] = copy;
+	for (int i = 1; i < 3; i++) {
+		second = strstr(copy, marker);
+		if (second == NULL)
+			return error_setf(e, -EINVAL,
+					  "linux.seccomp.listenerPath: malformed state");
+		second[strlen("\"pid\":")] = '\0';
+		copy = second + strlen("\"pid\":0");
+		plan->notify_text[i] = copy;
+	}
+	plan->seccomp_flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	return 0;
+}
+
 static int prepare_label(struct prepared *pr, const struct spec_process *p, struct error *e)
 {
 	if (p->apparmor != NULL && p->apparmor[0] != '\0') {
@@ -283,6 +330,7 @@ static int open_joins(struct prepared *pr, const struct spec *s, struct error *e
 		if (fd < 0)
 			return error_set(e, fd, "linux.namespaces");
 		plan->joins[plan->joins_n].fd = fd;
+		plan->joins[plan->joins_n].flag = (int)spec_ns_flag((enum spec_ns)k);
 		plan->joins[plan->joins_n].ns = (enum spec_ns)k;
 		plan->joins_n++;
 	}

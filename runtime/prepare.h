@@ -44,6 +44,8 @@ int prepare_host_probe(int proc_fd, struct prepare_host *ret, struct error *e);
 /* process: ids, environment, capabilities, limits, seccomp (may be NULL), labels. */
 int prepare_process(struct prepared *pr, const struct spec_process *p, const json_t *seccomp,
 		    struct error *e);
+/* When the filter has notifications: connect to its agent. state: the OCI state with pid %PID%, as one line. */
+int prepare_notify(struct prepared *pr, const char *state, struct error *e);
 /* namespaces: clone flags, joins, id maps to be written. */
 int prepare_namespaces(struct prepared *pr, const struct spec *s, const struct prepare_host *h,
 		       struct error *e);

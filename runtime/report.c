@@ -75,10 +75,6 @@ static int mount_error(const struct child_plan *p, const struct child_report *re
 		return error_set(e, -rep->err,
 				 "error mounting \"%s\" to rootfs at \"%s\": set mount flags", what,
 				 m->destination);
-	if (rep->step == STEP_MOUNT_IDMAP)
-		return error_set(e, -rep->err,
-				 "error mounting \"%s\" to rootfs at \"%s\": id-map the mount",
-				 what, m->destination);
 	if (rep->step == STEP_TARGET)
 		return error_set(e, -rep->err,
 				 "error mounting \"%s\" to rootfs at \"%s\": create mount point",
@@ -154,6 +150,7 @@ int report_format(const struct child_plan *p, const struct child_report *rep, st
 {
 	enum child_step step = rep->step < STEP_COUNT ? (enum child_step)rep->step : STEP_NONE;
 	int err = rep->err > 0 && rep->err < 4096 ? rep->err : EPROTO;
+	const char *text;
 
 	if (step >= STEP_SOURCE && step <= STEP_COPYUP)
 		return mount_error(p, rep, e);

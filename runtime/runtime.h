@@ -83,6 +83,14 @@ void runtime_container_destroy(struct runtime_container *c);
 /* Free the structure and leave the container alone (crt-oci create; `run --detach`). Accepts NULL. */
 void runtime_container_release(struct runtime_container *c);
 
+/*
+ * For programs that create containers or enter them while nothing holds their
+ * executable (exe_is_held false): call it before anything else. Where a
+ * container's ids could write the executable it is executed again, with this
+ * argv and our environment, from a place that cannot be written. 0 = go on, or -errno.
+ */
+int runtime_protect_self(char *const argv[], struct error *e);
+
 /* ---- containers with state on disk, by id; state_root_fd: directory of the state, -1 = it does not exist ---- */
 
 /* Open the gate of a created container: as runtime_container_start(). */
