@@ -196,6 +196,6 @@ int report_format(const struct child_plan *p, const struct child_report *rep, st
 				 runtime_cap_name((int)rep->index) != NULL ?
 					 runtime_cap_name((int)rep->index) :
 					 "?");
-	return error_set(e, -err, "%s",
-			 step_texts[step] != NULL ? step_texts[step] : "child process");
+	text = step < STEP_COUNT ? step_texts[step] : NULL;
+	return error_set(e, -err, "%s", text != NULL ? text : "child process");
 }
