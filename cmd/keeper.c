@@ -188,7 +188,7 @@ static int create(struct keeper *k, int *ret_console, struct error *e)
 		r = chown_files(k, e);
 	if (r < 0)
 		return r;
-	text = json_to_pretty(p->config);
+	text = json_to_text(p->config);
 	if (text == NULL)
 		return error_set(e, -ENOMEM, "writing config.json");
 	r = fd_write_file_at(k->start->bundle_fd, "config.json", text, strlen(text), 0600, false, e);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "userns/userns.h"
 
 /*
@@ -24,6 +25,15 @@ int subid_parse_getsubids(const char *text, size_t len, uint32_t own, struct id_
 bool subid_has_foreign_source(const char *text, size_t len);
 /* "" when the set-id helper at path can work for this process, else the reason (static or in buf). */
 const char *subid_helper_defect(const char *path, char *buf, size_t buf_len);
+
+/* account.c: a file of the administrator's that may be missing; links are followed. Caller frees. 0 or -errno. */
+int subid_read_etc(const char *path, char **ret, size_t *ret_len);
+/* Run a program of the system (argv[0] is its name) and append its output. 0; -ENOENT when it is missing or fails. */
+int subid_ask_program(char *const *argv, struct buf *out);
+/* Login name of uid by the text of a passwd file; NULL when it has none. Caller frees. */
+char *account_find_name(const char *passwd, size_t len, uid_t uid);
+/* Login name, or the decimal uid where there is none. Caller frees; NULL = no memory. */
+char *account_name(uid_t uid);
 
 /* idmap.c: true when the map is one id each, the caller's own: written without helpers. */
 bool idmap_is_single(const struct userns_caps *c, const struct id_map *map);

@@ -25,7 +25,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +43,6 @@
 #include "base/procfs.h"
 #include "userns/private.h"
 
-#define SUBID_FILE_MAX (16u << 20) /* 100000 users with 40 bytes and some comments */
 #define IDS_END	       UINT32_MAX  /* exclusive end of all ids: 2^32-1 is none */
 #define IDS_WANTED     65536 /* a namespace with fewer ids cannot hold the users of an image */
 
@@ -220,29 +218,6 @@ bool subid_has_foreign_source(const char *text, size_t len)
 
 /* ---- asking the system ------------------------------------------------------------ */
 
-/* A file of the administrator's that may be missing. Links are followed: /etc is the host's. */
-static int read_etc(const char *path, char **ret, size_t *ret_len)
-{
-	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	_cleanup_buf_ struct buf b = BUF_INIT;
-	char *text;
-	size_t len;
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = fd_read_to_end(fd, &b, SUBID_FILE_MAX);
-	if (r < 0)
-		return r;
-	len = b.len;
-	text = buf_steal(&b);
-	if (text == NULL)
-		return -ENOMEM;
-	*ret = text;
-	*ret_len = len;
-	return 0;
-}
-
 static int read_ranges(const char *path, const struct userns_caps *c, uint32_t own,
 		       struct id_range **arr, size_t *n)
 {
@@ -250,7 +225,7 @@ static int read_ranges(const char *path, const struct userns_caps *c, uint32_t o
 	size_t len = 0;
 	int r;
 
-	r = read_etc(path, &text, &len);
+	r = subid_read_etc(path, &text, &len);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
@@ -262,32 +237,11 @@ static int read_ranges(const char *path, const struct userns_caps *c, uint32_t o
 static int ask_getsubids(const struct userns_caps *c, bool groups, uint32_t own,
 			 struct id_range **arr, size_t *n)
 {
-	_cleanup_free_ char *path = NULL;
 	_cleanup_buf_ struct buf out = BUF_INIT;
-	_cleanup_fd_ int from = -1;
-	_cleanup_fd_ int to = -1;
 	char name[] = "getsubids", dash_g[] = "-g";
-	char *argv[4] = { name, NULL };
-	struct proc_fd_map map = { .target = 1 };
-	struct proc_spawn s = { .path_fd = -1, .argv = argv, .fds = &map, .fds_n = 1 };
-	int p[2];
-	pid_t pid;
-	int r;
+	char *argv[4] = { name, groups ? dash_g : c->user, groups ? c->user : NULL, NULL };
 
-	if (proc_find_program("getsubids", &path) < 0 || fd_pipe(p) < 0)
-		return 0;
-	from = p[0];
-	to = p[1];
-	argv[1] = groups ? dash_g : c->user;
-	argv[2] = groups ? c->user : NULL;
-	s.path = path;
-	map.fd = to;
-	if (proc_spawn(&s, &pid, NULL, NULL) < 0)
-		return 0;
-	close_fd(&to);
-	r = fd_read_to_end(from, &out, SUBID_FILE_MAX);
-	close_fd(&from);
-	if (proc_wait(pid) != 0 || r < 0)
+	if (subid_ask_program(argv, &out) < 0)
 		return 0;
 	return subid_parse_getsubids(buf_str(&out), out.len, own, arr, n);
 }
@@ -298,7 +252,7 @@ static int read_all_ranges(struct userns_caps *c)
 	size_t len = 0;
 	int r;
 
-	if (read_etc("/etc/nsswitch.conf", &nsswitch, &len) == 0 &&
+	if (subid_read_etc("/etc/nsswitch.conf", &nsswitch, &len) == 0 &&
 	    subid_has_foreign_source(nsswitch, len)) {
 		r = ask_getsubids(c, false, (uint32_t)c->uid, &c->subuid, &c->subuid_n);
 		if (r == 0 && c->subuid_n > 0)
@@ -337,20 +291,6 @@ const char *subid_helper_defect(const char *path, char *buf, size_t buf_len)
 		return buf;
 	}
 	return "";
-}
-
-/* The login name, or the number where there is none. */
-static char *user_name(uid_t uid)
-{
-	struct passwd pw, *found = NULL;
-	_cleanup_free_ char *space = malloc(65536);
-
-	if (space == NULL)
-		return NULL;
-	if (getpwuid_r(uid, &pw, space, 65536, &found) == 0 && found != NULL &&
-	    found->pw_name[0] != '\0')
-		return strdup(found->pw_name);
-	return str_printf("%lu", (unsigned long)uid);
 }
 
 static bool has_sys_admin(void)
@@ -456,7 +396,7 @@ int userns_probe(struct userns_caps *ret, struct error *e)
 	struct userns_caps c = { .kind = USERNS_KIND_NONE, .uid = geteuid(), .gid = getegid() };
 	int r = 0;
 
-	c.user = user_name(c.uid);
+	c.user = account_name(c.uid);
 	if (c.user == NULL)
 		r = -ENOMEM;
 	else if (!is_full_root(&c) && c.kind == USERNS_KIND_NONE)
