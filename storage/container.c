@@ -13,15 +13,16 @@
  * is what takes time on some file systems. Where there are no hard links it is
  * a file of the same content.)
  *
- * A name whose container is gone (a crash between two steps of removal) is
- * stale and may be taken over under names.lock, after looking for "+id" and
- * then for "id", in this order, because creation renames the one to the other.
- * Removal renames the container to trash/ first, then removes the name under
- * the same lock if it still points to this id.
+ * Removal is the same backwards: one rename to containers/-<id>, which decides
+ * who removes it; the name is unlinked; the directory goes to trash/. So a name
+ * belongs to a container that exists as "+id", "id" or "-id", and to nobody
+ * else's removal: no lock is needed. A name of none of these (looked for in
+ * this order, the one in which they are renamed) is stale, left by a power cut,
+ * and may be taken over under names.lock.
  *
- * While a container is being built its directory is locked; "+id" whose lock
- * can be had is a crash's and goes to trash when containers are listed. On a
- * file system that cannot lock directories its age decides.
+ * While a container is built or removed its directory is locked; "+id" and
+ * "-id" whose lock can be had are a crash's: listing the containers clears
+ * them away. On a file system that cannot lock directories their age decides.
  *
  * The lock file is held by the container's keeper as long as it lives, so the
  * question "is it running?" is answered by the kernel also after a crash.
@@ -47,10 +48,9 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/lock.h"
-#include "base/path.h"
 #include "storage/store.h"
 
-#define UNFINISHED_SECONDS 600 /* age of a "+id" that cannot be locked at which it is a crash's */
+#define UNFINISHED_SECONDS 600 /* age at which a directory that cannot be locked is a crash's */
 
 static int check_id(const char *id, struct error *e)
 {
@@ -66,6 +66,12 @@ static bool dir_exists(const struct storage *s, const char *prefix, const char *
 
 	return store_rel(path, "containers/%s%s", prefix, id) == 0 &&
 	       fstatat(s->root_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* In some stage of its life; the order matters, see above. */
+static bool is_somewhere(const struct storage *s, const char *id)
+{
+	return dir_exists(s, "+", id) || dir_exists(s, "", id) || dir_exists(s, "-", id);
 }
 
 /* ---- names -------------------------------------------------------------------- */
@@ -164,14 +170,14 @@ static int name_take(struct storage *s, int dir_fd, const char *name, const char
 	if (r != -EEXIST)
 		return error_set(e, r, "create %s/%s", s->root, path);
 	r = name_target(s, name, old);
-	if (r == 0 && (dir_exists(s, "+", old) || dir_exists(s, "", old)))
+	if (r == 0 && is_somewhere(s, old))
 		return taken(name, old, e);
 
 	lock = lock_file_at(s->root_fd, "names.lock", true, STORE_LOCK_MS, e);
 	if (lock < 0)
 		return error_prefix(e, "store %s", s->root);
 	r = name_target(s, name, old);
-	if (r == 0 && (dir_exists(s, "+", old) || dir_exists(s, "", old)))
+	if (r == 0 && is_somewhere(s, old))
 		return taken(name, old, e);
 	if (r != -ENOENT && unlinkat(s->root_fd, path, 0) < 0 && errno != ENOENT)
 		return error_set(e, -errno, "replace %s/%s", s->root, path);
@@ -181,15 +187,14 @@ static int name_take(struct storage *s, int dir_fd, const char *name, const char
 	return r < 0 ? error_set(e, r, "create %s/%s", s->root, path) : 0;
 }
 
-/* Remove the link if it is this container's. */
+/* Remove the name if it is this container's, which only we are removing. */
 static void name_drop(struct storage *s, const char *name, const char *id)
 {
-	_cleanup_fd_ int lock = lock_file_at(s->root_fd, "names.lock", true, STORE_LOCK_MS, NULL);
 	char path[STORE_PATH_MAX];
 	char now[ID_LEN + 1];
 
-	/* A link that stays is stale and will be replaced by whoever wants the name. */
-	if (lock >= 0 && name_target(s, name, now) == 0 && strcmp(now, id) == 0 &&
+	/* A name that stays is stale and will be replaced by whoever wants it. */
+	if (name_target(s, name, now) == 0 && strcmp(now, id) == 0 &&
 	    store_rel(path, "names/%s", name) == 0)
 		(void)unlinkat(s->root_fd, path, 0);
 }
@@ -341,19 +346,38 @@ bool storage_container_is_live(struct storage *s, const char *id)
 
 /* ---- reading ---------------------------------------------------------------------- */
 
-/* "+id" of a creation that died goes to trash. */
+/* Take the name of "-id" and the directory away. 0 or -errno. */
+static int finish_removal(struct storage *s, const char *id, struct error *e)
+{
+	char path[STORE_PATH_MAX], tie[STORE_PATH_MAX];
+	char tied_id[ID_LEN + 1], name[LIMIT_NAME + 1];
+
+	if (store_rel(path, "containers/-%s", id) < 0 ||
+	    store_rel(tie, "containers/-%s/lock", id) < 0)
+		return error_set(e, -ENAMETOOLONG, "container id");
+	/* Unreadable: the name becomes stale. */
+	if (read_tie(s, tie, tied_id, name) == 0 && id_name_valid(name))
+		name_drop(s, name, id);
+	return store_discard(s, s->root_fd, path, e);
+}
+
+/* "+id" or "-id" of a process that died. */
 static void sweep_unfinished(struct storage *s, int dir_fd, const char *entry)
 {
 	_cleanup_fd_ int fd =
 		openat(dir_fd, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || !id_is_hex_prefix(entry + 1))
 		return;
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0 &&
-	    (errno == EWOULDBLOCK || st.st_mtime + UNFINISHED_SECONDS > time(NULL)))
+	    (errno == EWOULDBLOCK || st.st_ctime + UNFINISHED_SECONDS > time(NULL)))
 		return;
-	(void)store_trash(s, dir_fd, entry, NULL, NULL); /* the next listing tries again */
+	/* What fails is tried again by the next listing. */
+	if (entry[0] == '-')
+		(void)finish_removal(s, entry + 1, NULL);
+	else
+		(void)store_trash(s, dir_fd, entry, NULL, NULL);
 }
 
 int storage_container_list(struct storage *s, struct strv *ret_ids, struct error *e)
@@ -374,7 +398,7 @@ int storage_container_list(struct storage *s, struct strv *ret_ids, struct error
 		return -errno;
 	}
 	while ((de = readdir(d)) != NULL) {
-		if (de->d_name[0] == '+')
+		if (de->d_name[0] == '+' || de->d_name[0] == '-')
 			sweep_unfinished(s, dirfd(d), de->d_name);
 		else if (id_is_hex_prefix(de->d_name) && strv_add(&ids, de->d_name) < 0)
 			return error_set(e, -ENOMEM, "list of containers");
@@ -494,31 +518,23 @@ int container_mark_images(struct storage *s, json_t *set, struct error *e)
 
 int storage_container_remove(struct storage *s, const char *id, struct error *e)
 {
-	char path[STORE_PATH_MAX], tie[STORE_PATH_MAX], token[17];
-	char name[LIMIT_NAME + 1] = "";
-	char tied_id[ID_LEN + 1];
-	_cleanup_fd_ int trash_fd = -1;
+	char path[STORE_PATH_MAX], going[STORE_PATH_MAX];
+	_cleanup_fd_ int dir_fd = -1;
 	int r;
 
 	r = store_need(s, e);
 	if (r == 0)
 		r = check_id(id, e);
-	if (r == 0)
-		r = store_rel(path, "containers/%s", id);
-	if (r == 0)
-		r = store_rel(tie, "containers/%s/lock", id);
 	if (r < 0)
 		return r;
-	(void)read_tie(s, tie, tied_id, name); /* unreadable: the name becomes stale */
-	r = store_trash(s, s->root_fd, path, token, e);
-	if (r == -ENOENT)
-		return error_setf(e, -ENOENT, "no container %.12s", id);
-	if (r < 0)
-		return r;
-	if (id_name_valid(name))
-		name_drop(s, name, id);
-	trash_fd = openat(s->root_fd, "trash", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (trash_fd >= 0) /* what is not ours waits for storage_trash_empty() */
-		(void)path_remove_tree(trash_fd, token, NULL);
-	return 0;
+	if (store_rel(path, "containers/%s", id) < 0 || store_rel(going, "containers/-%s", id) < 0)
+		return error_set(e, -ENAMETOOLONG, "container id");
+	dir_fd = openat(s->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* Tells the listing of other processes that we live; some file systems cannot. */
+	if (dir_fd >= 0)
+		(void)flock(dir_fd, LOCK_EX | LOCK_NB);
+	if (renameat(s->root_fd, path, s->root_fd, going) < 0)
+		return errno == ENOENT ? error_setf(e, -ENOENT, "no container %.12s", id) :
+					 error_set(e, -errno, "remove %s/%s", s->root, path);
+	return finish_removal(s, id, e);
 }
