@@ -86,7 +86,9 @@ static bool gid_mapped(const struct run_plan *p, uint32_t gid)
 	const struct id_map *m = p->shift_map.gid_n > 0 ? &p->shift_map : &p->keeper_map;
 	uint32_t out;
 
-	return p->caps.kind == USERNS_KIND_NONE || id_map_to_outside(m->gid, m->gid_n, gid, &out);
+	if (p->caps.kind == USERNS_KIND_NONE)
+		return userns_self_has_gid(gid);
+	return id_map_to_outside(m->gid, m->gid_n, gid, &out);
 }
 
 static int add_sys(struct run_plan *p, json_t *mounts, struct error *e)

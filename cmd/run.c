@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -278,6 +279,16 @@ static void end_keeper(struct run *r)
 	userns_child_fini(&r->keeper);
 }
 
+/* When the keeper reported why it failed, that is better than the consequence that we saw. */
+static void prefer_keepers_reason(struct run *r, struct error *e)
+{
+	struct keeper_message m;
+
+	if (r->ctl[0] >= 0 && recv(r->ctl[0], &m, sizeof(m), MSG_DONTWAIT) == (ssize_t)sizeof(m) &&
+	    m.event == KEEPER_FAILED)
+		*e = m.error;
+}
+
 static int run_container(struct run *r, struct error *e)
 {
 	struct relay relay = {
@@ -292,14 +303,8 @@ static int run_container(struct run *r, struct error *e)
 	if (make_container(r, e) == 0 && write_cidfile(r, e) == 0 && launch(r, e) == 0) {
 		relay.ctl_fd = r->ctl[0];
 		code = relay_run(&relay, e);
-	} else if (r->keeper.pid > 0 && r->ctl[0] >= 0) {
-		struct keeper_message m;
-		size_t n = 0;
-
-		/* the keeper's own reason is better than the consequence that we saw */
-		if (e->code == -EPIPE && fd_recv(r->ctl[0], &m, sizeof(m), NULL, &n) == (ssize_t)sizeof(m) &&
-		    m.event == KEEPER_FAILED)
-			*e = m.error;
+	} else {
+		prefer_keepers_reason(r, e);
 	}
 	net_stop(&r->net);
 	end_keeper(r);

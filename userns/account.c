@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Asking the system: files of /etc, programs that know more, the login name.
+ * Asking the system: files of /etc, programs that know more, the login name, our own map.
  *
  * Theory of operation: crt is linked statically, because loading shared
  * objects would cost more than most of its work, so libc's own lookups
@@ -108,4 +108,22 @@ char *account_name(uid_t uid)
 	if (name == NULL && subid_ask_program(argv, &out) == 0)
 		name = account_find_name(buf_str(&out), out.len, uid);
 	return name != NULL ? name : strdup(number);
+}
+
+bool userns_self_has_gid(uint32_t gid)
+{
+	_cleanup_free_ char *text = NULL;
+	char *rest, *line;
+	size_t len = 0;
+
+	if (subid_read_etc("/proc/self/gid_map", &text, &len) < 0)
+		return true; /* a kernel without user namespaces has all ids */
+	rest = text;
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		unsigned int inside, outside, count;
+
+		if (sscanf(line, "%u %u %u", &inside, &outside, &count) == 3 && gid >= inside && gid - inside < count)
+			return true;
+	}
+	return false;
 }

@@ -63,6 +63,9 @@ int userns_map_keep_id(const struct userns_caps *c, int64_t uid, int64_t gid, st
 		       struct error *e);
 int userns_map_nomap(const struct userns_caps *c, struct id_map *ret, struct error *e);
 
+/* True when the namespace we are in maps this gid (root may be root of somebody's namespace only). */
+bool userns_self_has_gid(uint32_t gid);
+
 /* A child made by userns_clone(). Close/zero with userns_child_fini() (does not kill). */
 struct userns_child {
 	pid_t pid;
