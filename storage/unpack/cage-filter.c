@@ -226,8 +226,11 @@ int cage_filter(bool network, struct error *e)
 		r = add_sockets(f);
 	if (r == 0)
 		r = add_conditional(f);
-	for (size_t i = 0; r == 0 && i < sizeof(refused) / sizeof(refused[0]); i++)
+	for (size_t i = 0; r == 0 && i < sizeof(refused) / sizeof(refused[0]); i++) {
 		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(refused[i].error), refused[i].call, 0);
+		if (r == -EACCES)
+			r = 0; /* what happens to all others is the same */
+	}
 	if (r == 0)
 		r = seccomp_load(f);
 	seccomp_release(f);
