@@ -517,10 +517,13 @@ static int parse_tree(struct spec *s, struct error *e)
 /* Random bytes that the kernel gave us at exec: jansson would open /dev/urandom for them. */
 static void seed_hashes(void)
 {
-	const size_t *random =
+	const void *random =
 		(const void *)getauxval(AT_RANDOM); /* NOLINT: an address by definition */
+	size_t seed = 0;
 
-	json_object_seed(random != NULL && random[0] != 0 ? random[0] : 1);
+	if (random != NULL)
+		memcpy(&seed, random, sizeof(seed)); /* it is not aligned */
+	json_object_seed(seed != 0 ? seed : 1);
 }
 
 int spec_parse(const char *text, size_t len, struct spec *ret, struct error *e)
