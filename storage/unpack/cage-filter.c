@@ -91,7 +91,7 @@ static const int always[] = {
 	SCMP_SYS(access),
 	SCMP_SYS(faccessat),
 	SCMP_SYS(faccessat2),
-	SCMP_SYS(umask),
+	SCMP_SYS(umask), SCMP_SYS(fstatfs),
 	/* memory (mmap and mprotect: see below) */
 	SCMP_SYS(munmap),
 	SCMP_SYS(mremap),
@@ -150,7 +150,6 @@ static const struct {
 	{ SCMP_SYS(getrlimit), EPERM },	     { SCMP_SYS(ugetrlimit), EPERM },
 	{ SCMP_SYS(getcwd), ENOENT },	     { SCMP_SYS(memfd_create), ENOSYS },
 	{ SCMP_SYS(membarrier), ENOSYS },    { SCMP_SYS(getpriority), EPERM },
-	{ SCMP_SYS(statfs), EACCES },	     { SCMP_SYS(fstatfs), EACCES },
 	{ SCMP_SYS(fgetxattr), EOPNOTSUPP }, { SCMP_SYS(get_mempolicy), ENOSYS },
 };
 
