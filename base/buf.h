@@ -20,11 +20,11 @@ struct buf {
 	int err;
 };
 
-#define BUF_INIT ((struct buf){ .data = NULL })
+#define BUF_INIT      ((struct buf){ .data = NULL })
 #define _cleanup_buf_ __attribute__((cleanup(buf_fini)))
 
-void buf_fini(struct buf *b); /* frees and zeroes */
-void buf_reset(struct buf *b); /* len = 0, keeps the memory */
+void buf_fini(struct buf *b);				     /* frees and zeroes */
+void buf_reset(struct buf *b);				     /* len = 0, keeps the memory */
 int buf_append(struct buf *b, const void *data, size_t len); /* 0 or b->err */
 int buf_puts(struct buf *b, const char *s);
 int buf_putc(struct buf *b, char c);
@@ -61,8 +61,9 @@ struct strv {
 };
 #define _cleanup_strv_ __attribute__((cleanup(strv_fini)))
 void strv_fini(struct strv *s);
-int strv_add(struct strv *s, const char *str);	     /* copies; 0 or -ENOMEM */
-int strv_add_take(struct strv *s, char *str);	     /* takes ownership, frees on failure; NULL str = -ENOMEM */
+int strv_add(struct strv *s, const char *str); /* copies; 0 or -ENOMEM */
+int strv_add_take(struct strv *s,
+		  char *str); /* takes ownership, frees on failure; NULL str = -ENOMEM */
 int strv_addf(struct strv *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Value behind "key=" of the LAST matching entry, NULL when absent. Borrowed. */
 const char *strv_env_get(const struct strv *s, const char *key);

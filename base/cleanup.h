@@ -47,7 +47,7 @@ static inline void cleanup_file_(FILE **f)
 	}
 }
 
-#define _cleanup_(fn) __attribute__((cleanup(fn)))
+#define _cleanup_(fn)  __attribute__((cleanup(fn)))
 #define _cleanup_free_ _cleanup_(cleanup_free_)
 #define _cleanup_fd_   _cleanup_(cleanup_fd_)
 #define _cleanup_dir_  _cleanup_(cleanup_dir_)
@@ -63,12 +63,12 @@ static inline int steal_fd(int *fd)
 }
 
 /* Hand a pointer over: returns it and leaves NULL behind. */
-#define steal_ptr(pp)                        \
-	__extension__({                      \
-		__typeof__(pp) pp_ = (pp);   \
-		__typeof__(*pp_) p_ = *pp_;  \
-		*pp_ = NULL;                 \
-		p_;                          \
+#define steal_ptr(pp)                       \
+	__extension__({                     \
+		__typeof__(pp) pp_ = (pp);  \
+		__typeof__(*pp_) p_ = *pp_; \
+		*pp_ = NULL;                \
+		p_;                         \
 	})
 
 /* Close *fd if open and set it to -1; preserves errno. */

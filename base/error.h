@@ -29,8 +29,10 @@ struct error {
  * (use it when the message already says why). A code >= 0 is an own bug and
  * becomes -EINVAL.
  */
-int error_set(struct error *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-int error_setf(struct error *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int error_set(struct error *e, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+int error_setf(struct error *e, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Put "prefix: " before the message; returns e->code (or -EINVAL when e is NULL or empty). */
 int error_prefix(struct error *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -21,13 +21,14 @@ int fd_read_to_end(int fd, struct buf *b, size_t max);
  * NUL-terminated string; O_NOFOLLOW|O_NONBLOCK, refuses what is not regular
  * and more than max bytes. *ret_len may be NULL. Caller frees *ret.
  */
-int fd_read_file_at(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_len, struct error *e);
+int fd_read_file_at(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_len,
+		    struct error *e);
 /*
  * Replace dir_fd/name as a whole: temporary name, write, rename. With durable
  * set also fsync of file and directory. Mode as given, umask ignored.
  */
-int fd_write_file_at(int dir_fd, const char *name, const void *data, size_t len, mode_t mode, bool durable,
-		     struct error *e);
+int fd_write_file_at(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
+		     bool durable, struct error *e);
 /* Duplicate to a number >= 3 with CLOEXEC. New fd or -errno. */
 int fd_dup(int fd);
 int fd_set_cloexec(int fd, bool on);

@@ -329,7 +329,8 @@ char *json_to_text(const json_t *j)
 
 char *json_to_pretty(const json_t *j)
 {
-	_cleanup_free_ char *text = json_dumps(j, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+	_cleanup_free_ char *text =
+		json_dumps(j, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 
 	return text == NULL ? NULL : str_printf("%s\n", text);
 }

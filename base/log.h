@@ -40,6 +40,7 @@ void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(p
 void log_error(const struct error *e);
 #define log_warning(...) log_msg(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_info(...)	 log_msg(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_debug(...)	 (log_enabled(LOG_LEVEL_DEBUG) ? log_msg(LOG_LEVEL_DEBUG, __VA_ARGS__) : (void)0)
+#define log_debug(...) \
+	(log_enabled(LOG_LEVEL_DEBUG) ? log_msg(LOG_LEVEL_DEBUG, __VA_ARGS__) : (void)0)
 
 #endif

@@ -655,6 +655,30 @@ int path_open_private_dir(const char *path, struct error *e)
 	return r < 0 ? r : steal_fd(&fd);
 }
 
+int path_canonical(const char *path, char **ret)
+{
+	_cleanup_fd_ int fd = open(path, O_PATH | O_CLOEXEC);
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	char link[32];
+
+	if (fd < 0)
+		return -errno;
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	for (size_t room = 256; room <= 1u << 20; room *= 2) {
+		char *p = buf_reserve(&b, room);
+		ssize_t n = p == NULL ? -1 : readlink(link, p, room);
+
+		if (n < 0)
+			return p == NULL ? b.err : -errno;
+		if ((size_t)n < room) {
+			p[n] = '\0';
+			*ret = strdup(p);
+			return *ret != NULL ? 0 : -ENOMEM;
+		}
+	}
+	return -ENAMETOOLONG;
+}
+
 char *path_clean(const char *path)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;

@@ -38,9 +38,11 @@ int path_mkmountpoint_in(int root_fd, const char *path, bool dir, struct error *
  * under a new name, then rename over path; the final component is never
  * followed. 0 or -errno.
  */
-int path_write_file_in(int root_fd, const char *path, const void *data, size_t len, mode_t mode, struct error *e);
+int path_write_file_in(int root_fd, const char *path, const void *data, size_t len, mode_t mode,
+		       struct error *e);
 /* Read a regular file inside root (links followed inside, O_NONBLOCK, <= max bytes). Caller frees *ret. */
-int path_read_file_in(int root_fd, const char *path, size_t max, char **ret, size_t *ret_len, struct error *e);
+int path_read_file_in(int root_fd, const char *path, size_t max, char **ret, size_t *ret_len,
+		      struct error *e);
 /* Turn an O_PATH fd into a usable one through /proc/self/fd. fd or -errno. */
 int path_reopen(int fd, int flags);
 /*
@@ -58,6 +60,12 @@ int path_remove_tree(int dir_fd, const char *name, struct error *e);
 int path_open_private_dir(const char *path, struct error *e);
 /* As above, relative to a trusted dir_fd, single component. */
 int path_open_private_dir_at(int dir_fd, const char *name, struct error *e);
+/*
+ * For paths that the caller of the program wrote, never for those of an image:
+ * the absolute name without links of an existing object of the host. Caller
+ * frees *ret. 0 or -errno.
+ */
+int path_canonical(const char *path, char **ret);
 /* Lexical: "a//b/./c" -> "a/b/c"; ".." removed as the shell would, never above the start. Caller frees. */
 char *path_clean(const char *path);
 

@@ -16,13 +16,13 @@ struct proc_fd_map {
 };
 
 struct proc_spawn {
-	const char *path;	  /* absolute; no PATH search */
-	int path_fd;		  /* used instead of path when >= 0 (execveat); set -1 */
+	const char *path; /* absolute; no PATH search */
+	int path_fd;	  /* used instead of path when >= 0 (execveat); set -1 */
 	char *const *argv;
-	char *const *envp;	  /* NULL = empty environment */
+	char *const *envp;	       /* NULL = empty environment */
 	const struct proc_fd_map *fds; /* everything else is closed; 0,1,2 default to /dev/null */
 	size_t fds_n;
-	bool die_with_parent;	  /* PR_SET_PDEATHSIG SIGKILL (race with parent's death handled) */
+	bool die_with_parent; /* PR_SET_PDEATHSIG SIGKILL (race with parent's death handled) */
 	bool new_session;
 };
 

@@ -35,10 +35,11 @@
 #define CAPS_ALL   (CAP_BIT(CAP_LAST_CAP + 1) - 1)
 
 /* The capabilities of podman 4. */
-#define CAPS_DEFAULT                                                                                      \
-	(CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) |      \
-	 CAP_BIT(CAP_KILL) | CAP_BIT(CAP_NET_BIND_SERVICE) | CAP_BIT(CAP_SETFCAP) | CAP_BIT(CAP_SETGID) |  \
-	 CAP_BIT(CAP_SETPCAP) | CAP_BIT(CAP_SETUID) | CAP_BIT(CAP_SYS_CHROOT))
+#define CAPS_DEFAULT                                                                               \
+	(CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_FOWNER) |                    \
+	 CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_KILL) | CAP_BIT(CAP_NET_BIND_SERVICE) |                 \
+	 CAP_BIT(CAP_SETFCAP) | CAP_BIT(CAP_SETGID) | CAP_BIT(CAP_SETPCAP) | CAP_BIT(CAP_SETUID) | \
+	 CAP_BIT(CAP_SYS_CHROOT))
 
 void run_plan_fini(struct run_plan *p)
 {
@@ -114,7 +115,8 @@ static bool names_all(const struct strv *names)
  * The bounding set, and what --cap-add named. As podman: "drop ALL" comes
  * before the added ones, a single dropped one wins over "add ALL".
  */
-static int caps_of(const struct run_request *req, uint64_t *ret_bounding, uint64_t *ret_added, struct error *e)
+static int caps_of(const struct run_request *req, uint64_t *ret_bounding, uint64_t *ret_added,
+		   struct error *e)
 {
 	uint64_t caps = req->privileged ? CAPS_ALL : CAPS_DEFAULT, added = 0;
 	bool drop_all = names_all(&req->cap_drop);
@@ -139,7 +141,8 @@ static json_t *caps_json(uint64_t caps)
 	json_t *list = json_array();
 
 	for (int c = 0; list != NULL && c <= CAP_LAST_CAP; c++)
-		if ((caps & CAP_BIT(c)) != 0 && json_array_append_new(list, json_string(runtime_cap_name(c))) < 0) {
+		if ((caps & CAP_BIT(c)) != 0 &&
+		    json_array_append_new(list, json_string(runtime_cap_name(c))) < 0) {
 			json_decref(list);
 			return NULL;
 		}
@@ -192,7 +195,9 @@ static int compose_args(struct run_plan *p, json_t *process, struct error *e)
 	if (r < 0)
 		r = error_set(e, r, "composing the command");
 	else if (entry->n + cmd->n == 0)
-		r = error_setf(e, -EINVAL, "no command or entrypoint provided, and no CMD or ENTRYPOINT from image");
+		r = error_setf(
+			e, -EINVAL,
+			"no command or entrypoint provided, and no CMD or ENTRYPOINT from image");
 	else
 		r = set_new(process, "args", strings_json(&all), e);
 	strv_fini(&all);
@@ -232,8 +237,10 @@ static int compose_rlimits(const struct run_request *req, json_t *process, struc
 
 		/* "unlimited" is 2^64-1 in the specification; jansson's integers are signed and print it as -1 */
 		if (json_object_set_new(one, "type", json_string(u->type)) < 0 ||
-		    json_object_set_new(one, "soft", json_integer((json_int_t)(u->soft & INT64_MAX))) < 0 ||
-		    json_object_set_new(one, "hard", json_integer((json_int_t)(u->hard & INT64_MAX))) < 0 ||
+		    json_object_set_new(one, "soft",
+					json_integer((json_int_t)(u->soft & INT64_MAX))) < 0 ||
+		    json_object_set_new(one, "hard",
+					json_integer((json_int_t)(u->hard & INT64_MAX))) < 0 ||
 		    json_array_append_new(list, one) < 0) {
 			json_decref(list);
 			list = NULL;
@@ -297,12 +304,14 @@ static int add_namespace(json_t *list, const char *type, struct error *e)
 {
 	json_t *one = json_object();
 
-	if (json_object_set_new(one, "type", json_string(type)) < 0 || json_array_append_new(list, one) < 0)
+	if (json_object_set_new(one, "type", json_string(type)) < 0 ||
+	    json_array_append_new(list, one) < 0)
 		return error_set(e, -ENOMEM, "composing namespaces");
 	return 0;
 }
 
-static int add_id_maps(json_t *linux_obj, const char *key, const struct id_range *arr, size_t n, struct error *e)
+static int add_id_maps(json_t *linux_obj, const char *key, const struct id_range *arr, size_t n,
+		       struct error *e)
 {
 	json_t *list = json_array();
 
@@ -374,7 +383,9 @@ static int compose_seccomp(struct run_plan *p, json_t *linux_obj, struct error *
 	}
 	if (r < 0)
 		return r;
-	profile = json_parse(buf_str(&b), b.len, req->seccomp != NULL ? req->seccomp : "the default seccomp profile", e);
+	profile = json_parse(buf_str(&b), b.len,
+			     req->seccomp != NULL ? req->seccomp : "the default seccomp profile",
+			     e);
 	if (profile == NULL)
 		return -EINVAL;
 	return set_new(linux_obj, "seccomp", profile, e);
@@ -437,7 +448,8 @@ static int compose_annotations(struct run_plan *p, struct error *e)
 
 		if (key == NULL)
 			return error_set(e, -ENOMEM, "--annotation");
-		r = set_new(obj, key, json_string(list->v[i] + key_len + (list->v[i][key_len] == '=')), e);
+		r = set_new(obj, key,
+			    json_string(list->v[i] + key_len + (list->v[i][key_len] == '=')), e);
 	}
 	if (r == 0 && p->req->keep_groups)
 		r = set_new(obj, "run.oci.keep_original_groups", json_string("1"), e);
@@ -451,11 +463,13 @@ static int compose_hostname(struct run_plan *p, struct error *e)
 
 	if (req->hostname != NULL) {
 		if (strlen(req->hostname) == 0 || strlen(req->hostname) > 64)
-			return error_setf(e, -EINVAL, "--hostname %s: must have 1 to 64 characters", req->hostname);
+			return error_setf(e, -EINVAL, "--hostname %s: must have 1 to 64 characters",
+					  req->hostname);
 		if (req->uts_host)
 			return error_setf(e, -EINVAL, "--hostname cannot be used with --uts host");
 		p->hostname = strdup(req->hostname);
-	} else if (req->uts_host || (req->net.mode == NET_MODE_HOST && gethostname(host, sizeof(host) - 1) == 0)) {
+	} else if (req->uts_host ||
+		   (req->net.mode == NET_MODE_HOST && gethostname(host, sizeof(host) - 1) == 0)) {
 		if (host[0] == '\0' && gethostname(host, sizeof(host) - 1) < 0)
 			return error_set(e, -errno, "reading the host's name");
 		p->hostname = strndup(host, 64);
@@ -472,11 +486,13 @@ static int compose_maps(struct run_plan *p, struct error *e)
 	switch (req->userns) {
 	case REQUEST_USERNS_KEEP_ID:
 		if (p->caps.kind == USERNS_KIND_NONE)
-			return error_setf(e, -EINVAL, "--userns keep-id is for users other than root");
+			return error_setf(e, -EINVAL,
+					  "--userns keep-id is for users other than root");
 		return userns_map_keep_id(&p->caps, req->keep_uid, req->keep_gid, &p->shift_map, e);
 	case REQUEST_USERNS_NOMAP:
 		if (p->caps.kind == USERNS_KIND_NONE)
-			return error_setf(e, -EINVAL, "--userns nomap is for users other than root");
+			return error_setf(e, -EINVAL,
+					  "--userns nomap is for users other than root");
 		return userns_map_nomap(&p->caps, &p->shift_map, e);
 	case REQUEST_USERNS_HOST:
 	case REQUEST_USERNS_COUNT:
@@ -493,8 +509,9 @@ static int compose_user_text(struct run_plan *p, struct error *e)
 	if (req->user != NULL)
 		p->user = strdup(req->user);
 	else if (req->userns == REQUEST_USERNS_KEEP_ID)
-		p->user = str_printf("%u:%u", req->keep_uid >= 0 ? (unsigned int)req->keep_uid : p->caps.uid,
-				     req->keep_gid >= 0 ? (unsigned int)req->keep_gid : p->caps.gid);
+		p->user = str_printf(
+			"%u:%u", req->keep_uid >= 0 ? (unsigned int)req->keep_uid : p->caps.uid,
+			req->keep_gid >= 0 ? (unsigned int)req->keep_gid : p->caps.gid);
 	else
 		p->user = strdup(p->conf.user != NULL ? p->conf.user : "");
 	return p->user != NULL ? 0 : error_set(e, -ENOMEM, "user");
@@ -510,8 +527,9 @@ int compose_config(struct run_plan *p, struct error *e)
 	p->config = json_object();
 	if (p->config == NULL)
 		return error_set(e, -ENOMEM, "composing the configuration");
-	p->rootfs = req->rootfs != NULL && !req->rootfs_overlay ? strdup(req->rootfs) :
-								  str_printf("%s/rootfs", p->rundir);
+	p->rootfs = req->rootfs != NULL && !req->rootfs_overlay ?
+			    strdup(req->rootfs) :
+			    str_printf("%s/rootfs", p->rundir);
 	if (p->rootfs == NULL)
 		r = error_set(e, -ENOMEM, "composing the configuration");
 	else
@@ -528,7 +546,10 @@ int compose_config(struct run_plan *p, struct error *e)
 	}
 	r = set_new(p->config, "root", root, e);
 	if (r == 0)
-		r = set_new(root, "path", json_string(req->rootfs != NULL && !req->rootfs_overlay ? p->rootfs : "rootfs"), e);
+		r = set_new(root, "path",
+			    json_string(req->rootfs != NULL && !req->rootfs_overlay ? p->rootfs :
+										      "rootfs"),
+			    e);
 	if (r == 0)
 		r = set_new(root, "readonly", json_boolean(req->read_only), e);
 	if (r == 0)
@@ -596,19 +617,25 @@ static int check_mapped(struct run_plan *p, const struct user_identity *u, struc
 	if (p->caps.kind == USERNS_KIND_NONE)
 		return 0;
 	if (!id_map_to_outside(m->uid, m->uid_n, u->uid, &out))
-		return error_setf(e, -EINVAL, "uid %u does not exist in the container's user namespace (%s)", u->uid,
-				  p->caps.kind == USERNS_KIND_SINGLE ? "only one id is mapped: see /etc/subuid" :
-								       "see /etc/subuid");
+		return error_setf(e, -EINVAL,
+				  "uid %u does not exist in the container's user namespace (%s)",
+				  u->uid,
+				  p->caps.kind == USERNS_KIND_SINGLE ?
+					  "only one id is mapped: see /etc/subuid" :
+					  "see /etc/subuid");
 	if (!id_map_to_outside(m->gid, m->gid_n, u->gid, &out))
-		return error_setf(e, -EINVAL, "gid %u does not exist in the container's user namespace (%s)", u->gid,
-				  p->caps.kind == USERNS_KIND_SINGLE ? "only one id is mapped: see /etc/subgid" :
-								       "see /etc/subgid");
+		return error_setf(e, -EINVAL,
+				  "gid %u does not exist in the container's user namespace (%s)",
+				  u->gid,
+				  p->caps.kind == USERNS_KIND_SINGLE ?
+					  "only one id is mapped: see /etc/subgid" :
+					  "see /etc/subgid");
 	return 0;
 }
 
 /* passwd with one more line, so that the user has a name (as podman does). */
-static int passwd_with(struct run_plan *p, const char *passwd, const struct user_identity *u, char **ret,
-		       struct error *e)
+static int passwd_with(struct run_plan *p, const char *passwd, const struct user_identity *u,
+		       char **ret, struct error *e)
 {
 	bool keep_id = p->req->userns == REQUEST_USERNS_KEEP_ID && p->req->user == NULL;
 	struct buf b = BUF_INIT;
@@ -617,9 +644,11 @@ static int passwd_with(struct run_plan *p, const char *passwd, const struct user
 	if (b.len > 0 && b.data[b.len - 1] != '\n')
 		(void)buf_putc(&b, '\n');
 	if (keep_id)
-		(void)buf_printf(&b, "%s:*:%u:%u:%s:%s:/bin/sh\n", p->caps.user, u->uid, u->gid, p->caps.user, "/");
+		(void)buf_printf(&b, "%s:*:%u:%u:%s:%s:/bin/sh\n", p->caps.user, u->uid, u->gid,
+				 p->caps.user, "/");
 	else
-		(void)buf_printf(&b, "%u:*:%u:%u:container user:/:/bin/sh\n", u->uid, u->uid, u->gid);
+		(void)buf_printf(&b, "%u:*:%u:%u:container user:/:/bin/sh\n", u->uid, u->uid,
+				 u->gid);
 	*ret = buf_steal(&b);
 	return *ret != NULL ? 0 : error_set(e, -ENOMEM, "passwd");
 }
@@ -637,7 +666,8 @@ int compose_user(struct run_plan *p, int root_fd, char **ret_passwd, struct erro
 	if (r == 0)
 		r = read_accounts(root_fd, "etc/group", &group, e);
 	if (r == 0)
-		r = user_resolve(p->user, passwd, group, p->req->group_add.v, p->req->group_add.n, &u, e);
+		r = user_resolve(p->user, passwd, group, p->req->group_add.v, p->req->group_add.n,
+				 &u, e);
 	if (r < 0)
 		return r;
 	r = check_mapped(p, &u, e);

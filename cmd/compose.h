@@ -19,23 +19,24 @@
 #include "userns/userns.h"
 
 struct run_plan {
-	struct run_request *req;     /* borrowed */
-	struct storage *store;	     /* borrowed */
-	struct storage_image image;  /* empty with --rootfs */
-	struct imageconf conf;	     /* empty with --rootfs */
+	struct run_request *req;    /* borrowed */
+	struct storage *store;	    /* borrowed */
+	struct storage_image image; /* empty with --rootfs */
+	struct imageconf conf;	    /* empty with --rootfs */
 	struct userns_caps caps;
-	struct id_map keeper_map;    /* of the keeper's user namespace */
-	struct id_map shift_map;     /* keep-id, nomap: of the container's, a child of the keeper's; else empty */
+	struct id_map keeper_map; /* of the keeper's user namespace */
+	struct id_map
+		shift_map; /* keep-id, nomap: of the container's, a child of the keeper's; else empty */
 	char id[ID_LEN + 1];
 	char *name;
 	char *hostname;
-	char *user;		     /* "USER[:GROUP]" to be resolved in the root file system; "" = root */
+	char *user; /* "USER[:GROUP]" to be resolved in the root file system; "" = root */
 	struct strv env;
-	json_t *config;		     /* the OCI config; process.user and what follows from it: compose_user() */
-	char *rundir;		     /* the bundle: config.json, rootfs/, hosts, resolv.conf, hostname, .containerenv */
-	char *rootfs;		     /* absolute path where the container's root will be */
-	bool own_netns;		     /* the keeper makes a network namespace */
-	struct strv notes;	     /* fallbacks taken and why, for --explain */
+	json_t *config; /* the OCI config; process.user and what follows from it: compose_user() */
+	char *rundir; /* the bundle: config.json, rootfs/, hosts, resolv.conf, hostname, .containerenv */
+	char *rootfs;	   /* absolute path where the container's root will be */
+	bool own_netns;	   /* the keeper makes a network namespace */
+	struct strv notes; /* fallbacks taken and why, for --explain */
 };
 
 void run_plan_fini(struct run_plan *p);

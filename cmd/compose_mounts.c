@@ -46,8 +46,8 @@ static json_t *options_json(const char *text)
 }
 
 /* Append one mount; options is stolen. */
-static int push_mount(json_t *mounts, const char *dst, const char *type, const char *src, json_t *options,
-		      struct error *e)
+static int push_mount(json_t *mounts, const char *dst, const char *type, const char *src,
+		      json_t *options, struct error *e)
 {
 	json_t *m = json_object();
 
@@ -72,8 +72,8 @@ static bool user_mounts_on(const struct run_request *req, const char *dst)
 }
 
 /* A default mount, unless the user put something else there. */
-static int add_default(struct run_plan *p, json_t *mounts, const char *dst, const char *type, const char *src,
-		       const char *options, struct error *e)
+static int add_default(struct run_plan *p, json_t *mounts, const char *dst, const char *type,
+		       const char *src, const char *options, struct error *e)
 {
 	if (user_mounts_on(p->req, dst))
 		return 0;
@@ -99,10 +99,12 @@ static int add_sys(struct run_plan *p, json_t *mounts, struct error *e)
 	int r;
 
 	if (foreign_netns)
-		r = add_default(p, mounts, "/sys", "bind", "/sys", "rbind,rprivate,nosuid,noexec,nodev,rro", e);
+		r = add_default(p, mounts, "/sys", "bind", "/sys",
+				"rbind,rprivate,nosuid,noexec,nodev,rro", e);
 	else
 		r = add_default(p, mounts, "/sys", "sysfs", "sysfs",
-				req->privileged ? "nosuid,noexec,nodev" : "nosuid,noexec,nodev,ro", e);
+				req->privileged ? "nosuid,noexec,nodev" : "nosuid,noexec,nodev,ro",
+				e);
 	if (r < 0)
 		return r;
 	return add_default(p, mounts, "/sys/fs/cgroup", "cgroup", "cgroup",
@@ -115,14 +117,17 @@ static int add_ipc(struct run_plan *p, json_t *mounts, struct error *e)
 	int r;
 
 	if (p->req->ipc_host) {
-		r = access("/dev/mqueue", F_OK) < 0 ? 0 :
-						      add_default(p, mounts, "/dev/mqueue", "bind", "/dev/mqueue",
-								  "rbind,rprivate,nosuid,noexec,nodev", e);
-		return r < 0 ? r : add_default(p, mounts, "/dev/shm", "bind", "/dev/shm",
-					       "rbind,rprivate,nosuid,noexec,nodev", e);
+		r = access("/dev/mqueue", F_OK) < 0 ?
+			    0 :
+			    add_default(p, mounts, "/dev/mqueue", "bind", "/dev/mqueue",
+					"rbind,rprivate,nosuid,noexec,nodev", e);
+		return r < 0 ? r :
+			       add_default(p, mounts, "/dev/shm", "bind", "/dev/shm",
+					   "rbind,rprivate,nosuid,noexec,nodev", e);
 	}
 	r = add_default(p, mounts, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev", e);
-	shm = str_printf("nosuid,noexec,nodev,mode=1777,size=%llu", (unsigned long long)p->req->shm_size);
+	shm = str_printf("nosuid,noexec,nodev,mode=1777,size=%llu",
+			 (unsigned long long)p->req->shm_size);
 	if (shm == NULL)
 		return error_set(e, -ENOMEM, "composing the mount of /dev/shm");
 	return r < 0 ? r : add_default(p, mounts, "/dev/shm", "tmpfs", "shm", shm, e);
@@ -133,21 +138,25 @@ static int add_pseudo(struct run_plan *p, json_t *mounts, struct error *e)
 	bool bind_proc = p->req->pid_host && p->caps.kind != USERNS_KIND_NONE;
 	int r;
 
-	r = bind_proc ? add_default(p, mounts, "/proc", "bind", "/proc", "rbind,rprivate,nosuid,noexec,nodev", e) :
+	r = bind_proc ? add_default(p, mounts, "/proc", "bind", "/proc",
+				    "rbind,rprivate,nosuid,noexec,nodev", e) :
 			add_default(p, mounts, "/proc", "proc", "proc", "nosuid,noexec,nodev", e);
 	if (r == 0)
-		r = add_default(p, mounts, "/dev", "tmpfs", "tmpfs", "nosuid,noexec,strictatime,mode=755,size=65536k", e);
+		r = add_default(p, mounts, "/dev", "tmpfs", "tmpfs",
+				"nosuid,noexec,strictatime,mode=755,size=65536k", e);
 	if (r == 0)
 		r = add_sys(p, mounts, e);
 	if (r == 0)
 		r = add_default(p, mounts, "/dev/pts", "devpts", "devpts",
-				gid_mapped(p, 5) ? "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5" :
-						   "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620",
+				gid_mapped(p, 5) ?
+					"nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5" :
+					"nosuid,noexec,newinstance,ptmxmode=0666,mode=0620",
 				e);
 	return r < 0 ? r : add_ipc(p, mounts, e);
 }
 
-static int add_file(struct run_plan *p, json_t *mounts, const char *dst, const char *name, struct error *e)
+static int add_file(struct run_plan *p, json_t *mounts, const char *dst, const char *name,
+		    struct error *e)
 {
 	_cleanup_free_ char *src = str_printf("%s/%s", p->rundir, name);
 
@@ -180,7 +189,8 @@ static int add_init(struct run_plan *p, json_t *mounts, struct error *e)
 	fd = proc_find_helper("crt-init", &path, e);
 	if (fd < 0)
 		return error_prefix(e, "--init");
-	return push_mount(mounts, "/run/crt-init", "bind", path, options_json("bind,ro,rprivate,nosuid,nodev"), e);
+	return push_mount(mounts, "/run/crt-init", "bind", path,
+			  options_json("bind,ro,rprivate,nosuid,nodev"), e);
 }
 
 /* --read-only keeps these writable (podman's --read-only-tmpfs), and the image's volumes. */
@@ -192,9 +202,11 @@ static int add_writable(struct run_plan *p, json_t *mounts, struct error *e)
 	if (!p->req->read_only)
 		return 0;
 	for (size_t i = 0; r == 0 && i < sizeof(dirs) / sizeof(dirs[0]); i++)
-		r = add_default(p, mounts, dirs[i], "tmpfs", "tmpfs", "rw,rprivate,nosuid,nodev,tmpcopyup", e);
+		r = add_default(p, mounts, dirs[i], "tmpfs", "tmpfs",
+				"rw,rprivate,nosuid,nodev,tmpcopyup", e);
 	for (size_t i = 0; r == 0 && i < p->conf.volumes.n; i++)
-		r = add_default(p, mounts, p->conf.volumes.v[i], "tmpfs", "tmpfs", "rw,rprivate,nosuid,nodev,tmpcopyup", e);
+		r = add_default(p, mounts, p->conf.volumes.v[i], "tmpfs", "tmpfs",
+				"rw,rprivate,nosuid,nodev,tmpcopyup", e);
 	return r;
 }
 
@@ -226,10 +238,12 @@ static int add_user_mounts(struct run_plan *p, json_t *mounts, struct error *e)
 				continue;
 			options = json_array();
 			for (size_t k = 0; options != NULL && k < m->options.n; k++)
-				if (json_array_append_new(options, json_string(m->options.v[k])) < 0)
-					return error_set(e, -ENOMEM, "composing the mount of %s", m->destination);
-			if (push_mount(mounts, m->destination, bind ? "bind" : "tmpfs", bind ? m->source : "tmpfs",
-				       options, e) < 0)
+				if (json_array_append_new(options, json_string(m->options.v[k])) <
+				    0)
+					return error_set(e, -ENOMEM, "composing the mount of %s",
+							 m->destination);
+			if (push_mount(mounts, m->destination, bind ? "bind" : "tmpfs",
+				       bind ? m->source : "tmpfs", options, e) < 0)
 				return -ENOMEM;
 		}
 	return 0;
@@ -252,25 +266,30 @@ static int push_node(json_t *devices, const char *path, const struct stat *st, s
 		json_decref(d);
 		return error_set(e, -ENOMEM, "composing the device %s", path);
 	}
-	return json_array_append_new(devices, d) < 0 ? error_set(e, -ENOMEM, "composing the device %s", path) : 0;
+	return json_array_append_new(devices, d) < 0 ?
+		       error_set(e, -ENOMEM, "composing the device %s", path) :
+		       0;
 }
 
-static int add_node(struct run_plan *p, json_t *devices, const char *host, const char *dst, bool writable,
-		    const struct stat *st, struct error *e)
+static int add_node(struct run_plan *p, json_t *devices, const char *host, const char *dst,
+		    bool writable, const struct stat *st, struct error *e)
 {
 	json_t *mounts = json_object_get(p->config, "mounts");
 
 	if (p->caps.kind == USERNS_KIND_NONE)
 		return push_node(devices, dst, st, e);
 	return push_mount(mounts, dst, "bind", host,
-			  options_json(writable ? "bind,rprivate,nosuid,noexec" : "bind,rprivate,nosuid,noexec,ro"), e);
+			  options_json(writable ? "bind,rprivate,nosuid,noexec" :
+						  "bind,rprivate,nosuid,noexec,ro"),
+			  e);
 }
 
 /* What the container's own /dev has, or must not be the host's. */
 static bool is_own_node(const char *name)
 {
-	static const char *const own[] = { "null", "zero", "full", "random", "urandom", "tty",	  "console", "ptmx",
-					   "pts",  "shm",  "mqueue", "fd",   "stdin",	"stdout", "stderr" };
+	static const char *const own[] = { "null",   "zero",	"full",	 "random", "urandom",
+					   "tty",    "console", "ptmx",	 "pts",	   "shm",
+					   "mqueue", "fd",	"stdin", "stdout", "stderr" };
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		if (strcmp(own[i], name) == 0)
@@ -282,8 +301,8 @@ static bool is_own_node(const char *name)
  * All devices below a host directory (--device DIR, --privileged). For a user
  * other than root only those that may be opened are of use.
  */
-static int add_tree(struct run_plan *p, json_t *devices, const char *host, const char *dst, int levels,
-		    struct error *e)
+static int add_tree(struct run_plan *p, json_t *devices, const char *host, const char *dst,
+		    int levels, struct error *e)
 {
 	_cleanup_dir_ DIR *dir = opendir(host);
 	struct dirent *d;
@@ -295,7 +314,8 @@ static int add_tree(struct run_plan *p, json_t *devices, const char *host, const
 		_cleanup_free_ char *from = NULL, *to = NULL;
 		struct stat st;
 
-		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 || is_own_node(d->d_name))
+		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
+		    is_own_node(d->d_name))
 			continue;
 		from = str_printf("%s/%s", host, d->d_name);
 		to = str_printf("%s/%s", dst, d->d_name);
@@ -333,7 +353,8 @@ static int add_device(struct run_plan *p, json_t *devices, const char *text, str
 		}
 	}
 	if (perms != NULL && (*perms == '\0' || perms[strspn(perms, "rwm")] != '\0'))
-		return error_setf(e, -EINVAL, "--device %s: invalid device mode \"%s\"", text, perms);
+		return error_setf(e, -EINVAL, "--device %s: invalid device mode \"%s\"", text,
+				  perms);
 	if (dst == NULL)
 		dst = host;
 	if (host[0] != '/' || dst[0] != '/')
@@ -347,7 +368,8 @@ static int add_device(struct run_plan *p, json_t *devices, const char *text, str
 		return add_tree(p, devices, host, clean, 3, e);
 	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
 		return error_setf(e, -EINVAL, "--device %s: is not a device", text);
-	return add_node(p, devices, host, clean, perms == NULL || strchr(perms, 'w') != NULL, &st, e);
+	return add_node(p, devices, host, clean, perms == NULL || strchr(perms, 'w') != NULL, &st,
+			e);
 }
 
 int compose_devices(struct run_plan *p, json_t *linux_obj, struct error *e)
@@ -372,10 +394,13 @@ int compose_devices(struct run_plan *p, json_t *linux_obj, struct error *e)
 /* ---- masked and read-only paths ----------------------------------------------------------------- */
 
 static const char *const masked_paths[] = {
-	"/proc/acpi",	     "/proc/asound",	  "/proc/kcore",       "/proc/keys",
-	"/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
-	"/proc/scsi",	     "/proc/interrupts",  "/sys/firmware",     "/sys/fs/selinux",
-	"/sys/dev/block",    "/sys/devices/virtual/powercap",
+	"/proc/acpi",	       "/proc/asound",
+	"/proc/kcore",	       "/proc/keys",
+	"/proc/latency_stats", "/proc/timer_list",
+	"/proc/timer_stats",   "/proc/sched_debug",
+	"/proc/scsi",	       "/proc/interrupts",
+	"/sys/firmware",       "/sys/fs/selinux",
+	"/sys/dev/block",      "/sys/devices/virtual/powercap",
 };
 
 static const char *const readonly_paths[] = {
@@ -385,13 +410,14 @@ static const char *const readonly_paths[] = {
 static bool is_unmasked(const struct run_request *req, const char *path)
 {
 	for (size_t i = 0; i < req->unmask.n; i++)
-		if (strcasecmp(req->unmask.v[i], "all") == 0 || fnmatch(req->unmask.v[i], path, FNM_PATHNAME) == 0)
+		if (strcasecmp(req->unmask.v[i], "all") == 0 ||
+		    fnmatch(req->unmask.v[i], path, FNM_PATHNAME) == 0)
 			return true;
 	return false;
 }
 
-static int add_paths(const struct run_request *req, json_t *linux_obj, const char *key, const char *const *paths,
-		     size_t n, const struct strv *more, struct error *e)
+static int add_paths(const struct run_request *req, json_t *linux_obj, const char *key,
+		     const char *const *paths, size_t n, const struct strv *more, struct error *e)
 {
 	json_t *list = json_array();
 	int r = 0;
@@ -405,7 +431,9 @@ static int add_paths(const struct run_request *req, json_t *linux_obj, const cha
 		json_decref(list);
 		list = NULL;
 	}
-	return json_object_set_new(linux_obj, key, list) < 0 ? error_set(e, -ENOMEM, "composing %s", key) : 0;
+	return json_object_set_new(linux_obj, key, list) < 0 ?
+		       error_set(e, -ENOMEM, "composing %s", key) :
+		       0;
 }
 
 int compose_linux_paths(struct run_plan *p, json_t *linux_obj, struct error *e)
@@ -418,7 +446,8 @@ int compose_linux_paths(struct run_plan *p, json_t *linux_obj, struct error *e)
 		      none ? 0 : sizeof(masked_paths) / sizeof(masked_paths[0]), &req->mask, e);
 	if (r == 0)
 		r = add_paths(req, linux_obj, "readonlyPaths", readonly_paths,
-			      none ? 0 : sizeof(readonly_paths) / sizeof(readonly_paths[0]), NULL, e);
+			      none ? 0 : sizeof(readonly_paths) / sizeof(readonly_paths[0]), NULL,
+			      e);
 	return r;
 }
 

@@ -21,15 +21,18 @@ static json_t *ranges_json(const struct id_range *arr, size_t n)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		(void)json_array_append_new(list, json_pack("{s:I,s:I,s:I}", "containerID", (json_int_t)arr[i].inside,
-							    "hostID", (json_int_t)arr[i].outside, "size",
-							    (json_int_t)arr[i].count)); /* checked by json_pack's user */
+		(void)json_array_append_new(
+			list,
+			json_pack("{s:I,s:I,s:I}", "containerID", (json_int_t)arr[i].inside,
+				  "hostID", (json_int_t)arr[i].outside, "size",
+				  (json_int_t)arr[i].count)); /* checked by json_pack's user */
 	return list;
 }
 
 static json_t *map_json(const struct id_map *m)
 {
-	return json_pack("{s:o,s:o}", "uid", ranges_json(m->uid, m->uid_n), "gid", ranges_json(m->gid, m->gid_n));
+	return json_pack("{s:o,s:o}", "uid", ranges_json(m->uid, m->uid_n), "gid",
+			 ranges_json(m->gid, m->gid_n));
 }
 
 static json_t *userns_json(const struct run_plan *p)
@@ -41,11 +44,13 @@ static json_t *userns_json(const struct run_plan *p)
 	};
 	json_t *obj;
 
-	_Static_assert(sizeof(kinds) / sizeof(kinds[0]) == USERNS_KIND_COUNT, "a word for each kind");
-	obj = json_pack("{s:s,s:s,s:o}", "kind", kinds[p->caps.kind], "reason", p->caps.reason, "idMap",
-			map_json(&p->keeper_map));
+	_Static_assert(sizeof(kinds) / sizeof(kinds[0]) == USERNS_KIND_COUNT,
+		       "a word for each kind");
+	obj = json_pack("{s:s,s:s,s:o}", "kind", kinds[p->caps.kind], "reason", p->caps.reason,
+			"idMap", map_json(&p->keeper_map));
 	if (obj != NULL && p->shift_map.uid_n > 0)
-		(void)json_object_set_new(obj, "containerMap", map_json(&p->shift_map)); /* shown where it can be */
+		(void)json_object_set_new(obj, "containerMap",
+					  map_json(&p->shift_map)); /* shown where it can be */
 	return obj;
 }
 
@@ -60,17 +65,21 @@ static json_t *rootfs_json(const struct run_plan *p)
 	enum storage_driver driver = storage_driver_cached(p->store, why, sizeof(why));
 	json_t *layers = json_array();
 
-	_Static_assert(sizeof(drivers) / sizeof(drivers[0]) == STORAGE_DRIVER_COUNT, "a word for each driver");
+	_Static_assert(sizeof(drivers) / sizeof(drivers[0]) == STORAGE_DRIVER_COUNT,
+		       "a word for each driver");
 	if (p->req->rootfs != NULL && !p->req->rootfs_overlay)
-		return json_pack("{s:s,s:s,s:o}", "driver", "directory", "why", "--rootfs", "layers", layers);
+		return json_pack("{s:s,s:s,s:o}", "driver", "directory", "why", "--rootfs",
+				 "layers", layers);
 	if (p->shift_map.uid_n > 0 && p->caps.kind == USERNS_KIND_RANGE) {
 		driver = STORAGE_DRIVER_FUSE;
-		(void)snprintf(why, sizeof(why), "--userns shows stored ids as others, which only FUSE can do");
+		(void)snprintf(why, sizeof(why),
+			       "--userns shows stored ids as others, which only FUSE can do");
 	}
 	for (size_t i = 0; i < p->image.layers.n; i++)
-		(void)json_array_append_new(layers, json_string(p->image.layers.v[i])); /* as above */
-	return json_pack("{s:s,s:s,s:b,s:o}", "driver", drivers[driver], "why", why, "volatile", (int)p->req->rm, "layers",
-			 layers);
+		(void)json_array_append_new(layers,
+					    json_string(p->image.layers.v[i])); /* as above */
+	return json_pack("{s:s,s:s,s:b,s:o}", "driver", drivers[driver], "why", why, "volatile",
+			 (int)p->req->rm, "layers", layers);
 }
 
 static json_t *network_json(const struct run_plan *p)
@@ -85,13 +94,13 @@ static json_t *network_json(const struct run_plan *p)
 
 	_Static_assert(sizeof(modes) / sizeof(modes[0]) == NET_MODE_COUNT, "a word for each mode");
 	for (size_t i = 0; i < n->forwards_n; i++)
-		(void)json_array_append_new(ports,
-					    json_pack("{s:s,s:i,s:i,s:s}", "hostIp", n->forwards[i].host_addr, "hostPort",
-						      (int)n->forwards[i].host_port, "containerPort",
-						      (int)n->forwards[i].container_port, "protocol",
-						      n->forwards[i].proto == NET_PROTO_UDP ? "udp" : "tcp"));
-	return json_pack("{s:s,s:b,s:o}", "mode", modes[n->mode], "hostLoopback", (int)n->allow_host_loopback, "ports",
-			 ports);
+		(void)json_array_append_new(
+			ports, json_pack("{s:s,s:i,s:i,s:s}", "hostIp", n->forwards[i].host_addr,
+					 "hostPort", (int)n->forwards[i].host_port, "containerPort",
+					 (int)n->forwards[i].container_port, "protocol",
+					 n->forwards[i].proto == NET_PROTO_UDP ? "udp" : "tcp"));
+	return json_pack("{s:s,s:b,s:o}", "mode", modes[n->mode], "hostLoopback",
+			 (int)n->allow_host_loopback, "ports", ports);
 }
 
 static json_t *notes_json(const struct run_plan *p)
@@ -99,7 +108,9 @@ static json_t *notes_json(const struct run_plan *p)
 	json_t *list = json_array();
 
 	if (p->caps.kind == USERNS_KIND_SINGLE)
-		(void)json_array_append_new(list, json_pack("{s:s,s:s}", "fallback", "single-id map", "why", p->caps.reason));
+		(void)json_array_append_new(list,
+					    json_pack("{s:s,s:s}", "fallback", "single-id map",
+						      "why", p->caps.reason));
 	for (size_t i = 0; i < p->notes.n; i++)
 		(void)json_array_append_new(list, json_pack("{s:s}", "note", p->notes.v[i]));
 	return list;
@@ -110,9 +121,10 @@ int explain_print(const struct run_plan *p, struct error *e)
 	_cleanup_json_ json_t *plan = NULL;
 	_cleanup_free_ char *text = NULL;
 
-	plan = json_pack("{s:s,s:s,s:s?,s:s?,s:s,s:o,s:o,s:o,s:o,s:O}", "id", p->id, "name", p->name, "image",
-			 p->image.name != NULL ? p->image.name : p->req->image, "imageDigest", p->image.digest, "user",
-			 p->user, "userNamespace", userns_json(p), "rootfs", rootfs_json(p), "network", network_json(p),
+	plan = json_pack("{s:s,s:s,s:s?,s:s?,s:s,s:o,s:o,s:o,s:o,s:O}", "id", p->id, "name",
+			 p->name, "image", p->image.name != NULL ? p->image.name : p->req->image,
+			 "imageDigest", p->image.digest, "user", p->user, "userNamespace",
+			 userns_json(p), "rootfs", rootfs_json(p), "network", network_json(p),
 			 "fallbacks", notes_json(p), "config", p->config);
 	text = plan != NULL ? json_to_pretty(plan) : NULL;
 	if (text == NULL)

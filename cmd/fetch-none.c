@@ -4,8 +4,8 @@
 
 #include "cmd/fetch.h"
 
-int cmd_fetch_image(struct storage *s, const char *reftext, const struct cmd_fetch_options *o, bool quiet,
-		    char **ret_ref, struct error *e)
+int cmd_fetch_image(struct storage *s, const char *reftext, const struct cmd_fetch_options *o,
+		    bool quiet, char **ret_ref, struct error *e)
 {
 	(void)s;
 	(void)o;

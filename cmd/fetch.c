@@ -22,7 +22,8 @@
 #include "userns/userns.h"
 
 /* In the child: map, become crt-fetch. Never returns. */
-static void fetcher(struct storage_fetch *f, struct userns_child *self, const struct userns_caps *caps)
+static void fetcher(struct storage_fetch *f, struct userns_child *self,
+		    const struct userns_caps *caps)
 {
 	struct error e = ERROR_INIT;
 
@@ -32,8 +33,8 @@ static void fetcher(struct storage_fetch *f, struct userns_child *self, const st
 	_exit(1);
 }
 
-static int run_fetcher(struct storage_fetch *f, const struct userns_caps *caps, const struct id_map *map, bool quiet,
-		       char **ret_ref, struct error *e)
+static int run_fetcher(struct storage_fetch *f, const struct userns_caps *caps,
+		       const struct id_map *map, bool quiet, char **ret_ref, struct error *e)
 {
 	struct userns_child child = { .pid = 0 };
 	struct progress progress;
@@ -52,14 +53,15 @@ static int run_fetcher(struct storage_fetch *f, const struct userns_caps *caps, 
 		if (r < 0)
 			proc_kill(child.pid, child.pid_fd);
 		else
-			(void)proc_wait(child.pid); /* its result was already told over the socket */
+			(void)proc_wait(
+				child.pid); /* its result was already told over the socket */
 	}
 	userns_child_fini(&child);
 	return r;
 }
 
-int cmd_fetch_image(struct storage *s, const char *reftext, const struct cmd_fetch_options *o, bool quiet,
-		    char **ret_ref, struct error *e)
+int cmd_fetch_image(struct storage *s, const char *reftext, const struct cmd_fetch_options *o,
+		    bool quiet, char **ret_ref, struct error *e)
 {
 	struct storage_ref ref = { 0 };
 	struct userns_caps caps = { 0 };

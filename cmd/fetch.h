@@ -21,7 +21,7 @@ struct cmd_fetch_options {
  * standard error unless quiet. *ret_ref (caller frees) finds it by
  * storage_image_resolve(). 0 or -errno.
  */
-int cmd_fetch_image(struct storage *s, const char *reftext, const struct cmd_fetch_options *o, bool quiet,
-		    char **ret_ref, struct error *e);
+int cmd_fetch_image(struct storage *s, const char *reftext, const struct cmd_fetch_options *o,
+		    bool quiet, char **ret_ref, struct error *e);
 
 #endif

@@ -45,11 +45,12 @@ static int get_strings(const json_t *config, const char *key, struct strv *ret, 
 		return r;
 	if (json_array_size(list) > LIMIT_ENV)
 		return error_setf(e, -E2BIG, "config.%s: more than %d entries", key, LIMIT_ENV);
-	json_array_foreach (list, i, item) {
+	json_array_foreach(list, i, item) {
 		if (!json_is_string(item))
 			return error_setf(e, -EINVAL, "config.%s[%zu]: expected a string", key, i);
 		if (json_string_length(item) >= LIMIT_ENV_BYTES)
-			return error_setf(e, -E2BIG, "config.%s[%zu]: longer than %u bytes", key, i, LIMIT_ENV_BYTES);
+			return error_setf(e, -E2BIG, "config.%s[%zu]: longer than %u bytes", key, i,
+					  LIMIT_ENV_BYTES);
 		if (strv_add(ret, json_string_value(item)) < 0)
 			return error_set(e, -ENOMEM, "config.%s", key);
 	}
@@ -77,8 +78,8 @@ static bool port_valid(const char *text)
 
 	if (copy == NULL)
 		return false;
-	if (text[len] == '/' && strcmp(text + len, "/tcp") != 0 && strcmp(text + len, "/udp") != 0 &&
-	    strcmp(text + len, "/sctp") != 0)
+	if (text[len] == '/' && strcmp(text + len, "/tcp") != 0 &&
+	    strcmp(text + len, "/udp") != 0 && strcmp(text + len, "/sctp") != 0)
 		return false;
 	dash = strchr(copy, '-');
 	if (dash != NULL)
@@ -97,7 +98,7 @@ static int get_exposed(const json_t *config, struct strv *ret, struct error *e)
 	r = json_get_object(config, "config", "ExposedPorts", &set, e);
 	if (r <= 0)
 		return r;
-	json_object_foreach (set, key, value) {
+	json_object_foreach(set, key, value) {
 		_cleanup_free_ char *safe = NULL;
 
 		if (port_valid(key)) {
@@ -106,7 +107,8 @@ static int get_exposed(const json_t *config, struct strv *ret, struct error *e)
 			continue;
 		}
 		safe = str_escape(key);
-		return error_setf(e, -EINVAL, "config.ExposedPorts: \"%s\" is not a port", safe != NULL ? safe : "");
+		return error_setf(e, -EINVAL, "config.ExposedPorts: \"%s\" is not a port",
+				  safe != NULL ? safe : "");
 	}
 	return 0;
 }
@@ -122,17 +124,20 @@ static int get_volumes(const json_t *config, struct strv *ret, struct error *e)
 		return r;
 	if (json_object_size(set) > LIMIT_MOUNTS)
 		return error_setf(e, -E2BIG, "config.Volumes: more than %d entries", LIMIT_MOUNTS);
-	json_object_foreach (set, key, value) {
+	json_object_foreach(set, key, value) {
 		_cleanup_free_ char *clean = NULL;
 
 		if (key[0] != '/' || strlen(key) >= LIMIT_TAR_NAME)
-			return error_setf(e, -EINVAL, "config.Volumes: a path must be absolute and shorter than %d bytes",
-					  LIMIT_TAR_NAME);
+			return error_setf(
+				e, -EINVAL,
+				"config.Volumes: a path must be absolute and shorter than %d bytes",
+				LIMIT_TAR_NAME);
 		clean = path_clean(key);
 		if (clean == NULL)
 			return error_set(e, -ENOMEM, "config.Volumes");
 		if (strcmp(clean, "/") == 0)
-			return error_setf(e, -EINVAL, "config.Volumes: the root cannot be a volume");
+			return error_setf(e, -EINVAL,
+					  "config.Volumes: the root cannot be a volume");
 		if (strv_add_take(ret, steal_ptr(&clean)) < 0)
 			return error_set(e, -ENOMEM, "config.Volumes");
 	}
@@ -148,7 +153,7 @@ static int get_labels(const json_t *config, struct strv *ret, struct error *e)
 	r = json_get_object(config, "config", "Labels", &set, e);
 	if (r <= 0)
 		return r;
-	json_object_foreach (set, key, value) {
+	json_object_foreach(set, key, value) {
 		if (!json_is_string(value))
 			return error_setf(e, -EINVAL, "config.Labels: a value is not a string");
 		if (strv_addf(ret, "%s=%s", key, json_string_value(value)) < 0)
@@ -157,7 +162,8 @@ static int get_labels(const json_t *config, struct strv *ret, struct error *e)
 	return 0;
 }
 
-static int get_string(const json_t *config, const char *key, size_t max, char **ret, struct error *e)
+static int get_string(const json_t *config, const char *key, size_t max, char **ret,
+		      struct error *e)
 {
 	const char *s = NULL;
 	int r;
@@ -185,7 +191,8 @@ static int get_stop_signal(const json_t *config, int *ret, struct error *e)
 		return 0;
 	}
 	safe = str_escape(text);
-	return error_setf(e, -EINVAL, "config.StopSignal: \"%s\" is not a signal", safe != NULL ? safe : "");
+	return error_setf(e, -EINVAL, "config.StopSignal: \"%s\" is not a signal",
+			  safe != NULL ? safe : "");
 }
 
 static int read_config(const json_t *config, struct imageconf *c, struct error *e)
@@ -216,7 +223,8 @@ static int read_config(const json_t *config, struct imageconf *c, struct error *
 	return r;
 }
 
-int imageconf_parse(const char *text, size_t len, const char *what, struct imageconf *ret, struct error *e)
+int imageconf_parse(const char *text, size_t len, const char *what, struct imageconf *ret,
+		    struct error *e)
 {
 	_cleanup_json_ json_t *top = json_parse(text, len, "the image configuration", e);
 	struct imageconf c = { 0 };

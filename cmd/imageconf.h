@@ -10,17 +10,18 @@
 
 /* All strings are owned. */
 struct imageconf {
-	struct strv env;	/* NAME=VALUE */
+	struct strv env; /* NAME=VALUE */
 	struct strv entrypoint, cmd;
-	struct strv volumes;	/* absolute clean paths */
-	struct strv exposed;	/* "80/tcp" */
-	struct strv labels;	/* key=value */
-	char *user, *workdir;	/* NULL when not set */
-	int stop_signal;	/* 0 when not set */
+	struct strv volumes;  /* absolute clean paths */
+	struct strv exposed;  /* "80/tcp" */
+	struct strv labels;   /* key=value */
+	char *user, *workdir; /* NULL when not set */
+	int stop_signal;      /* 0 when not set */
 };
 
 /* Parse the configuration of an image (hostile). what names the image. 0, -EINVAL with the field's name, -ENOMEM. */
-int imageconf_parse(const char *text, size_t len, const char *what, struct imageconf *ret, struct error *e);
+int imageconf_parse(const char *text, size_t len, const char *what, struct imageconf *ret,
+		    struct error *e);
 void imageconf_fini(struct imageconf *c);
 
 #endif

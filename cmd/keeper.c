@@ -61,7 +61,8 @@ static void report(struct keeper *k, enum keeper_event event, int value, const s
 
 	if (e != NULL)
 		m.error = *e;
-	(void)fd_send(k->ctl_fd, &m, sizeof(m), NULL, 0); /* a dead reader is noticed by its hang-up */
+	(void)fd_send(k->ctl_fd, &m, sizeof(m), NULL,
+		      0); /* a dead reader is noticed by its hang-up */
 }
 
 /* ---- before the ids are mapped -------------------------------------------------------------- */
@@ -98,7 +99,9 @@ static int mount_rootfs(struct keeper *k, struct error *e)
 		.container_id = p->id,
 		.target = p->rootfs,
 		.is_volatile = p->req->rm,
-		.shift = p->shift_map.uid_n > 0 && p->caps.kind == USERNS_KIND_RANGE ? &p->shift_map : NULL,
+		.shift = p->shift_map.uid_n > 0 && p->caps.kind == USERNS_KIND_RANGE ?
+				 &p->shift_map :
+				 NULL,
 	};
 	int ret;
 
@@ -143,7 +146,8 @@ static int make_volumes(struct keeper *k, struct error *e)
 /* Files of the bundle that the container sees belong to its root, also where that is another id than ours. */
 static int chown_files(struct keeper *k, struct error *e)
 {
-	static const char *const files[] = { "hosts", "hostname", "resolv.conf", ".containerenv", "passwd" };
+	static const char *const files[] = { "hosts", "hostname", "resolv.conf", ".containerenv",
+					     "passwd" };
 	const struct run_plan *p = k->plan;
 	uint32_t uid, gid;
 
@@ -151,7 +155,8 @@ static int chown_files(struct keeper *k, struct error *e)
 	    !id_map_to_outside(p->shift_map.gid, p->shift_map.gid_n, 0, &gid))
 		return 0;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		if (fchownat(k->start->bundle_fd, files[i], uid, gid, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+		if (fchownat(k->start->bundle_fd, files[i], uid, gid, AT_SYMLINK_NOFOLLOW) < 0 &&
+		    errno != ENOENT)
 			return error_set(e, -errno, "changing the owner of %s", files[i]);
 	return 0;
 }
@@ -167,9 +172,12 @@ static int bind_passwd(struct keeper *k, const char *passwd, struct error *e)
 	if (r < 0)
 		return r;
 	m = path == NULL ? NULL :
-			   json_pack("{s:s,s:s,s:s,s:[s,s,s,s,s]}", "destination", "/etc/passwd", "type", "bind",
-				     "source", path, "options", "bind", "rprivate", "nosuid", "noexec", "nodev");
-	return json_array_append_new(mounts, m) < 0 ? error_set(e, -ENOMEM, "composing /etc/passwd") : 0;
+			   json_pack("{s:s,s:s,s:s,s:[s,s,s,s,s]}", "destination", "/etc/passwd",
+				     "type", "bind", "source", path, "options", "bind", "rprivate",
+				     "nosuid", "noexec", "nodev");
+	return json_array_append_new(mounts, m) < 0 ?
+		       error_set(e, -ENOMEM, "composing /etc/passwd") :
+		       0;
 }
 
 /* ---- create and start --------------------------------------------------------------------------- */
@@ -191,7 +199,8 @@ static int create(struct keeper *k, int *ret_console, struct error *e)
 	text = json_to_text(p->config);
 	if (text == NULL)
 		return error_set(e, -ENOMEM, "writing config.json");
-	r = fd_write_file_at(k->start->bundle_fd, "config.json", text, strlen(text), 0600, false, e);
+	r = fd_write_file_at(k->start->bundle_fd, "config.json", text, strlen(text), 0600, false,
+			     e);
 	if (r < 0)
 		return r;
 	c.id = p->id;
@@ -210,7 +219,8 @@ static int create(struct keeper *k, int *ret_console, struct error *e)
 
 static int report_created(struct keeper *k, int console_fd, struct error *e)
 {
-	struct keeper_message m = { .event = KEEPER_CREATED, .pid = runtime_container_pid(k->container) };
+	struct keeper_message m = { .event = KEEPER_CREATED,
+				    .pid = runtime_container_pid(k->container) };
 	int fds[2] = { runtime_container_pidfd(k->container), console_fd };
 	char pid[16];
 	int r;
@@ -335,7 +345,8 @@ void keeper_main(struct keeper_start *start, struct userns_child *self, int ctl_
 		clean_up(&k, code);
 	} else {
 		report(&k, KEEPER_FAILED, code, &e);
-		clean_up(&k, code == 125 ? -1 : code); /* what never was a container leaves nothing */
+		clean_up(&k,
+			 code == 125 ? -1 : code); /* what never was a container leaves nothing */
 	}
 	_exit(0);
 }

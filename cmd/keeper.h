@@ -36,9 +36,9 @@ struct keeper_start {
 	struct run_plan *plan;
 	const char *containers; /* runtime directory, parent of the bundle */
 	int bundle_fd;
-	int lock_fd;	 /* of the container's record, kept open by the keeper; -1 = none */
-	int tap_sock;	 /* net_tap_socket() or -1 */
-	int stdio[3];	 /* for the container, without a terminal */
+	int lock_fd;  /* of the container's record, kept open by the keeper; -1 = none */
+	int tap_sock; /* net_tap_socket() or -1 */
+	int stdio[3]; /* for the container, without a terminal */
 };
 
 /*
@@ -46,6 +46,7 @@ struct keeper_start {
  * ctl_fd: its end of the socket; a byte read from it opens the gate, its end
  * of file ends the container. Never returns.
  */
-void keeper_main(struct keeper_start *k, struct userns_child *self, int ctl_fd) __attribute__((noreturn));
+void keeper_main(struct keeper_start *k, struct userns_child *self, int ctl_fd)
+	__attribute__((noreturn));
 
 #endif

@@ -67,13 +67,13 @@ static void put_size(struct buf *b, uint64_t bytes)
 static void put_layer(struct buf *b, const struct progress_layer *l)
 {
 	static const char *const states[] = {
-		[STORAGE_LAYER_WAITING] = "waiting",
-		[STORAGE_LAYER_DOWNLOADING] = "",
-		[STORAGE_LAYER_UNPACKING] = "unpacking",
-		[STORAGE_LAYER_DONE] = "done",
+		[STORAGE_LAYER_WAITING] = "waiting",	   [STORAGE_LAYER_DOWNLOADING] = "",
+		[STORAGE_LAYER_UNPACKING] = "unpacking",   [STORAGE_LAYER_DONE] = "done",
 		[STORAGE_LAYER_EXISTS] = "exists already",
 	};
-	unsigned int filled = l->total > 0 && l->done <= l->total ? (unsigned int)(l->done * BAR_WIDTH / l->total) : 0;
+	unsigned int filled = l->total > 0 && l->done <= l->total ?
+				      (unsigned int)(l->done * BAR_WIDTH / l->total) :
+				      0;
 
 	(void)buf_printf(b, "%s ", l->digest);
 	if (l->state == STORAGE_LAYER_DOWNLOADING) {
@@ -95,7 +95,8 @@ static void redraw(struct progress *p)
 	struct winsize ws = { .ws_row = 24 };
 	size_t shown = p->layers_n;
 
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_row > 2 && shown > (size_t)ws.ws_row - 2)
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_row > 2 &&
+	    shown > (size_t)ws.ws_row - 2)
 		shown = (size_t)ws.ws_row - 2; /* what scrolled away cannot be redrawn */
 	if (p->drawn > 0)
 		(void)buf_printf(&b, "\033[%zuA", p->drawn);

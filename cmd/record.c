@@ -27,13 +27,15 @@ static json_t *now_json(void)
 
 	if (clock_gettime(CLOCK_REALTIME, &ts) < 0 || gmtime_r(&ts.tv_sec, &tm) == NULL)
 		return json_null();
-	(void)snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", tm.tm_year + 1900, tm.tm_mon + 1,
-		       tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, ts.tv_nsec);
+	(void)snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ",
+		       tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+		       tm.tm_sec, ts.tv_nsec);
 	return json_string(text);
 }
 
 /* key=value list -> object */
-static int set_pairs(json_t *record, const char *key, const struct strv *image, const struct strv *request)
+static int set_pairs(json_t *record, const char *key, const struct strv *image,
+		     const struct strv *request)
 {
 	const struct strv *lists[] = { image, request };
 	json_t *obj = json_object();
@@ -44,7 +46,9 @@ static int set_pairs(json_t *record, const char *key, const struct strv *image, 
 			size_t len = strcspn(text, "=");
 			_cleanup_free_ char *k = strndup(text, len);
 
-			if (k == NULL || json_object_set_new(obj, k, json_string(text + len + (text[len] == '='))) < 0) {
+			if (k == NULL ||
+			    json_object_set_new(obj, k,
+						json_string(text + len + (text[len] == '='))) < 0) {
 				json_decref(obj);
 				return -ENOMEM;
 			}
@@ -58,9 +62,9 @@ static int set_ports(json_t *record, const struct net_request *net)
 
 	for (size_t i = 0; i < net->forwards_n; i++) {
 		const struct net_forward *f = &net->forwards[i];
-		json_t *one = json_pack("{s:s,s:i,s:i,s:s}", "hostIp", f->host_addr, "hostPort", (int)f->host_port,
-					"containerPort", (int)f->container_port, "protocol",
-					f->proto == NET_PROTO_UDP ? "udp" : "tcp");
+		json_t *one = json_pack("{s:s,s:i,s:i,s:s}", "hostIp", f->host_addr, "hostPort",
+					(int)f->host_port, "containerPort", (int)f->container_port,
+					"protocol", f->proto == NET_PROTO_UDP ? "udp" : "tcp");
 
 		if (json_array_append_new(list, one) < 0) {
 			json_decref(list);
@@ -79,15 +83,19 @@ static int set_string(json_t *record, const char *key, const char *value)
 static json_t *config_json(const struct run_plan *p)
 {
 	const struct run_request *req = p->req;
-	const char *signal = proc_signal_name(req->stop_signal != 0 ? req->stop_signal :
-					      p->conf.stop_signal != 0 ? p->conf.stop_signal : 15);
+	const char *signal = proc_signal_name(req->stop_signal != 0    ? req->stop_signal :
+					      p->conf.stop_signal != 0 ? p->conf.stop_signal :
+									 15);
 
-	return json_pack("{s:s,s:s,s:b,s:b,s:O?,s:O?,s:s,s:s,s:i}", "hostname", p->hostname, "user", p->user, "tty",
-			 (int)req->tty, "openStdin", (int)req->interactive, "cwd",
+	return json_pack("{s:s,s:s,s:b,s:b,s:O?,s:O?,s:s,s:s,s:i}", "hostname", p->hostname, "user",
+			 p->user, "tty", (int)req->tty, "openStdin", (int)req->interactive, "cwd",
 			 json_object_get(json_object_get(p->config, "process"), "cwd"), "mounts",
 			 json_object_get(p->config, "mounts"), "networkMode",
-			 req->net.mode == NET_MODE_HOST ? "host" : req->net.mode == NET_MODE_NONE ? "none" : "slirp4netns",
-			 "stopSignal", signal != NULL ? signal : "SIGTERM", "stopTimeout", (int)req->stop_timeout);
+			 req->net.mode == NET_MODE_HOST ? "host" :
+			 req->net.mode == NET_MODE_NONE ? "none" :
+							  "slirp4netns",
+			 "stopSignal", signal != NULL ? signal : "SIGTERM", "stopTimeout",
+			 (int)req->stop_timeout);
 }
 
 char *record_new(const struct run_plan *p, struct error *e)
@@ -97,13 +105,20 @@ char *record_new(const struct run_plan *p, struct error *e)
 	char *text;
 
 	if (set_string(record, "id", p->id) < 0 || set_string(record, "name", p->name) < 0 ||
-	    set_string(record, "image", p->req->rootfs != NULL ? NULL : p->image.name != NULL ? p->image.name : p->req->image) < 0 ||
-	    set_string(record, "imageId", p->image.id) < 0 || set_string(record, "rootfs", p->req->rootfs) < 0 ||
-	    json_object_set(record, "command", args) < 0 || json_object_set_new(record, "created", now_json()) < 0 ||
-	    json_object_set_new(record, "rm", json_boolean(p->req->rm)) < 0 || set_ports(record, &p->req->net) < 0 ||
+	    set_string(record, "image",
+		       p->req->rootfs != NULL ? NULL :
+		       p->image.name != NULL  ? p->image.name :
+						p->req->image) < 0 ||
+	    set_string(record, "imageId", p->image.id) < 0 ||
+	    set_string(record, "rootfs", p->req->rootfs) < 0 ||
+	    json_object_set(record, "command", args) < 0 ||
+	    json_object_set_new(record, "created", now_json()) < 0 ||
+	    json_object_set_new(record, "rm", json_boolean(p->req->rm)) < 0 ||
+	    set_ports(record, &p->req->net) < 0 ||
 	    set_pairs(record, "labels", &p->conf.labels, &p->req->labels) < 0 ||
 	    set_string(record, "exitCode", NULL) < 0 || set_string(record, "finished", NULL) < 0 ||
-	    set_string(record, "rundir", p->rundir) < 0 || json_object_set_new(record, "config", config_json(p)) < 0 ||
+	    set_string(record, "rundir", p->rundir) < 0 ||
+	    json_object_set_new(record, "config", config_json(p)) < 0 ||
 	    (text = json_to_text(record)) == NULL) {
 		(void)error_set(e, -ENOMEM, "composing the container's record");
 		return NULL;
@@ -124,7 +139,8 @@ int record_finish(struct storage *s, const char *id, int exit_code, struct error
 	if (record == NULL)
 		return -EINVAL;
 	if (json_object_set_new(record, "exitCode", json_integer(exit_code)) < 0 ||
-	    json_object_set_new(record, "finished", now_json()) < 0 || (updated = json_to_text(record)) == NULL)
+	    json_object_set_new(record, "finished", now_json()) < 0 ||
+	    (updated = json_to_text(record)) == NULL)
 		return error_set(e, -ENOMEM, "updating the container's record");
 	return storage_container_update(s, id, updated, e);
 }

@@ -45,8 +45,8 @@ struct channel {
 	struct loop_source *from_source, *to_source;
 	char *data;
 	size_t start, len;
-	bool close_to;	 /* the sink is ours: close it at the end of the source */
-	bool is_output;	 /* has to be drained before we end */
+	bool close_to;	/* the sink is ours: close it at the end of the source */
+	bool is_output; /* has to be drained before we end */
 	bool done;
 };
 
@@ -118,12 +118,20 @@ void relay_stdio_fini(struct relay_stdio *s)
 
 static void proxied_signals(sigset_t *set)
 {
-	static const int not_passed[] = { SIGCHLD, SIGPIPE, SIGURG, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP,
-					  SIGSYS,  SIGKILL, SIGSTOP, SIGTTIN, SIGTTOU };
+	static const int not_passed[] = { SIGCHLD, SIGPIPE, SIGURG,  SIGSEGV, SIGBUS,
+					  SIGFPE,  SIGILL,  SIGABRT, SIGTRAP, SIGSYS,
+					  SIGKILL, SIGSTOP, SIGTTIN, SIGTTOU };
 
 	(void)sigfillset(set);
 	for (size_t i = 0; i < sizeof(not_passed) / sizeof(not_passed[0]); i++)
 		(void)sigdelset(set, not_passed[i]);
+}
+
+static void ignore(int sig)
+{
+	struct sigaction sa = { .sa_handler = SIG_IGN };
+
+	(void)sigaction(sig, &sa, NULL); /* a valid signal: cannot fail */
 }
 
 void relay_block_signals(void)
@@ -132,8 +140,8 @@ void relay_block_signals(void)
 
 	proxied_signals(&set);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
-	(void)signal(SIGTTOU, SIG_IGN); /* restoring the terminal from the background must not stop us */
+	ignore(SIGPIPE);
+	ignore(SIGTTOU); /* restoring the terminal from the background must not stop us */
 }
 
 static void copy_window_size(struct state *s)
@@ -152,14 +160,17 @@ static int on_signal(void *data, int sig)
 		copy_window_size(s);
 		return 0;
 	}
-	if (!s->relay->sig_proxy && (sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT)) {
+	if (!s->relay->sig_proxy &&
+	    (sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT)) {
 		s->code = 128 + sig;
-		loop_exit(s->loop, 0); /* our end of the socket closes: the keeper ends the container */
+		loop_exit(s->loop,
+			  0); /* our end of the socket closes: the keeper ends the container */
 		return 0;
 	}
 	if (s->pid_fd >= 0 && s->relay->sig_proxy) {
 		(void)proc_pidfd_send_signal(s->pid_fd, sig); /* it may have ended just now */
-	} else if (s->pid_fd < 0 && (sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT)) {
+	} else if (s->pid_fd < 0 &&
+		   (sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT)) {
 		s->code = 128 + sig;
 		loop_exit(s->loop, 0);
 	}
@@ -241,7 +252,8 @@ static int on_writable(void *data, int fd, short revents)
 
 	if (c->len == 0) {
 		if ((revents & (POLLERR | POLLHUP)) != 0)
-			channel_finish(c); /* the reader has gone: closing our end tells the writer */
+			channel_finish(
+				c); /* the reader has gone: closing our end tells the writer */
 		return 0;
 	}
 	/* a terminal or pipe that is ready takes PIPE_BUF bytes without blocking */
@@ -271,7 +283,9 @@ static int channel_add(struct state *s, int from, int to, bool is_output, bool c
 	struct channel *c = &s->channels[s->channels_n];
 	int r;
 
-	*c = (struct channel){ .state = s, .from = from, .to = to, .is_output = is_output, .close_to = close_to };
+	*c = (struct channel){
+		.state = s, .from = from, .to = to, .is_output = is_output, .close_to = close_to
+	};
 	c->data = malloc(CHANNEL_SIZE);
 	if (c->data == NULL)
 		return -ENOMEM;
@@ -378,7 +392,9 @@ static int on_report(void *data, int fd, short revents)
 		s->ctl_source = NULL;
 		if (!s->ended) {
 			s->code = 125;
-			(void)error_setf(s->error, -EPIPE, "the container's keeper died; the container was killed with it");
+			(void)error_setf(
+				s->error, -EPIPE,
+				"the container's keeper died; the container was killed with it");
 			loop_exit(s->loop, 0);
 		}
 		return 0;

@@ -13,7 +13,7 @@
 
 /* Stdio of the container, prepared before the keeper is cloned. */
 struct relay_stdio {
-	int child[3];  /* for the container: inherited numbers, pipe ends or /dev/null; close with relay_stdio_fini() */
+	int child[3]; /* for the container: inherited numbers, pipe ends or /dev/null; close with relay_stdio_fini() */
 	int parent[3]; /* our ends of pipes, -1 = not relayed */
 };
 
@@ -33,7 +33,7 @@ void relay_block_signals(void);
 
 struct relay {
 	struct relay_stdio *stdio;
-	int ctl_fd;	   /* from the keeper, borrowed */
+	int ctl_fd; /* from the keeper, borrowed */
 	bool tty, interactive, sig_proxy;
 	const char *pidfile; /* NULL = none */
 };

@@ -44,11 +44,13 @@ static void mount_fini(struct request_mount *m)
 
 void run_request_fini(struct run_request *r)
 {
-	struct strv *lists[] = { &r->args,	&r->entrypoint, &r->labels,   &r->annotations, &r->env,
-				 &r->group_add, &r->cap_add,	&r->cap_drop, &r->mask,	       &r->unmask,
-				 &r->sysctls,	&r->devices,	&r->add_host };
-	char *strings[] = { r->image,	r->rootfs,  r->platform, r->authfile, r->name,	  r->cidfile,
-			    r->pidfile, r->workdir, r->user,	 r->seccomp,  r->hostname };
+	struct strv *lists[] = { &r->args,    &r->entrypoint, &r->labels,  &r->annotations,
+				 &r->env,     &r->group_add,  &r->cap_add, &r->cap_drop,
+				 &r->mask,    &r->unmask,     &r->sysctls, &r->devices,
+				 &r->add_host };
+	char *strings[] = { r->image, r->rootfs,  r->platform, r->authfile,
+			    r->name,  r->cidfile, r->pidfile,  r->workdir,
+			    r->user,  r->seccomp, r->hostname };
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		strv_fini(lists[i]);
@@ -67,7 +69,8 @@ void run_request_fini(struct run_request *r)
 static int env_put(struct run_request *r, const char *entry, struct error *e)
 {
 	if (strlen(entry) >= LIMIT_ENV_BYTES)
-		return error_setf(e, -E2BIG, "environment entry longer than %u bytes", LIMIT_ENV_BYTES);
+		return error_setf(e, -E2BIG, "environment entry longer than %u bytes",
+				  LIMIT_ENV_BYTES);
 	if (r->env.n >= LIMIT_ENV)
 		return error_setf(e, -E2BIG, "more than %d environment entries", LIMIT_ENV);
 	if (strv_env_set(&r->env, entry) < 0)
@@ -124,9 +127,10 @@ int request_add_env_file(struct run_request *r, const char *path, struct error *
 /* ---- limits ----------------------------------------------------------------------------- */
 
 static const char *const ulimit_types[] = {
-	"RLIMIT_AS",	  "RLIMIT_CORE",    "RLIMIT_CPU",  "RLIMIT_DATA",  "RLIMIT_FSIZE",  "RLIMIT_LOCKS",
-	"RLIMIT_MEMLOCK", "RLIMIT_MSGQUEUE", "RLIMIT_NICE", "RLIMIT_NOFILE", "RLIMIT_NPROC",   "RLIMIT_RSS",
-	"RLIMIT_RTPRIO",  "RLIMIT_RTTIME",  "RLIMIT_SIGPENDING", "RLIMIT_STACK",
+	"RLIMIT_AS",	 "RLIMIT_CORE",	  "RLIMIT_CPU",	       "RLIMIT_DATA",
+	"RLIMIT_FSIZE",	 "RLIMIT_LOCKS",  "RLIMIT_MEMLOCK",    "RLIMIT_MSGQUEUE",
+	"RLIMIT_NICE",	 "RLIMIT_NOFILE", "RLIMIT_NPROC",      "RLIMIT_RSS",
+	"RLIMIT_RTPRIO", "RLIMIT_RTTIME", "RLIMIT_SIGPENDING", "RLIMIT_STACK",
 };
 
 /* "nofile" -> "RLIMIT_NOFILE", or NULL. */
@@ -165,10 +169,12 @@ static int read_ulimit(char *text, struct request_ulimit *ret, struct error *e)
 	ret->type = ulimit_type(text);
 	if (ret->type == NULL)
 		return error_setf(e, -EINVAL, "invalid ulimit type \"%s\"", text);
-	if (parse_limit(soft, &ret->soft) < 0 || parse_limit(hard != NULL ? hard : soft, &ret->hard) < 0)
+	if (parse_limit(soft, &ret->soft) < 0 ||
+	    parse_limit(hard != NULL ? hard : soft, &ret->hard) < 0)
 		return error_setf(e, -EINVAL, "a limit is a number, -1 or unlimited");
 	if (ret->soft > ret->hard)
-		return error_setf(e, -EINVAL, "the soft limit must not be greater than the hard limit");
+		return error_setf(e, -EINVAL,
+				  "the soft limit must not be greater than the hard limit");
 	return 0;
 }
 
@@ -223,12 +229,15 @@ int request_add_security_opt(struct run_request *r, const char *text, struct err
 		return error_set(e, -ENOMEM, "--security-opt");
 	if (strcmp(key, "no-new-privileges") == 0) {
 		if (value != NULL && strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
-			return error_setf(e, -EINVAL, "--security-opt %s: must be true or false", text);
+			return error_setf(e, -EINVAL, "--security-opt %s: must be true or false",
+					  text);
 		r->no_new_privs = value == NULL || strcmp(value, "true") == 0;
 		return 0;
 	}
 	if (value == NULL)
-		return error_setf(e, -EINVAL, "--security-opt %s: invalid option or its value is missing", text);
+		return error_setf(e, -EINVAL,
+				  "--security-opt %s: invalid option or its value is missing",
+				  text);
 	if (strcmp(key, "seccomp") == 0) {
 		free(r->seccomp);
 		r->seccomp = strdup(value);
@@ -241,8 +250,11 @@ int request_add_security_opt(struct run_request *r, const char *text, struct err
 	if ((strcmp(key, "label") == 0 && strcmp(value, "disable") == 0) ||
 	    (strcmp(key, "apparmor") == 0 && strcmp(value, "unconfined") == 0))
 		return 0; /* neither a label nor a profile is ever set */
-	return error_setf(e, -EINVAL, "--security-opt %s: invalid option; there are seccomp=, no-new-privileges, "
-			  "mask=, unmask=, label=disable and apparmor=unconfined", text);
+	return error_setf(
+		e, -EINVAL,
+		"--security-opt %s: invalid option; there are seccomp=, no-new-privileges, "
+		"mask=, unmask=, label=disable and apparmor=unconfined",
+		text);
 }
 
 /* ---- user namespace, entrypoint ------------------------------------------------------------ */
@@ -283,8 +295,10 @@ int request_set_userns(struct run_request *r, const char *text, struct error *e)
 		if (keep_id_options(r, copy + strlen("keep-id:"), e) < 0)
 			return error_prefix(e, "--userns %s", text);
 	} else {
-		return error_setf(e, -EINVAL, "--userns %s: unrecognized mode; there are host, "
-				  "keep-id[:uid=N,gid=N] and nomap", text);
+		return error_setf(e, -EINVAL,
+				  "--userns %s: unrecognized mode; there are host, "
+				  "keep-id[:uid=N,gid=N] and nomap",
+				  text);
 	}
 	return 0;
 }
@@ -301,13 +315,15 @@ int request_set_entrypoint(struct run_request *r, const char *text, struct error
 	if (*text == '\0')
 		return 0;
 	if (*text != '[')
-		return strv_add(&r->entrypoint, text) < 0 ? error_set(e, -ENOMEM, "--entrypoint") : 0;
+		return strv_add(&r->entrypoint, text) < 0 ? error_set(e, -ENOMEM, "--entrypoint") :
+							    0;
 	list = json_parse(text, strlen(text), "--entrypoint", e);
 	if (list == NULL)
 		return -EINVAL;
-	json_array_foreach (list, i, item) {
+	json_array_foreach(list, i, item) {
 		if (!json_is_string(item))
-			return error_setf(e, -EINVAL, "--entrypoint %s: expected a list of strings", text);
+			return error_setf(e, -EINVAL, "--entrypoint %s: expected a list of strings",
+					  text);
 		if (strv_add(&r->entrypoint, json_string_value(item)) < 0)
 			return error_set(e, -ENOMEM, "--entrypoint");
 	}

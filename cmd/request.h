@@ -66,8 +66,8 @@ struct run_request {
 	char *name;
 	bool rm, interactive, tty, init, quiet, explain, sig_proxy;
 	char *cidfile, *pidfile;
-	int stop_signal; /* 0 = the image's, else SIGTERM */
-	unsigned int stop_timeout; /* seconds */
+	int stop_signal;		 /* 0 = the image's, else SIGTERM */
+	unsigned int stop_timeout;	 /* seconds */
 	struct strv labels, annotations; /* key=value */
 
 	/* the process */

@@ -51,7 +51,8 @@ static int set_destination(const struct run_request *r, struct request_mount *m,
 			   struct error *e)
 {
 	if (text[0] != '/')
-		return error_setf(e, -EINVAL, "invalid container path \"%s\", must be absolute", text);
+		return error_setf(e, -EINVAL, "invalid container path \"%s\", must be absolute",
+				  text);
 	m->destination = path_clean(text);
 	if (m->destination == NULL)
 		return error_set(e, -ENOMEM, "container path %s", text);
@@ -59,27 +60,30 @@ static int set_destination(const struct run_request *r, struct request_mount *m,
 		return error_setf(e, -EINVAL, "the container's root cannot be a mount destination");
 	for (size_t i = 0; i + 1 < r->mounts_n; i++)
 		if (strcmp(r->mounts[i].destination, m->destination) == 0)
-			return error_setf(e, -EINVAL, "%s: duplicate mount destination", m->destination);
+			return error_setf(e, -EINVAL, "%s: duplicate mount destination",
+					  m->destination);
 	return 0;
 }
 
 static int set_source(struct request_mount *m, const char *text, struct error *e)
 {
-	m->source = realpath(text, NULL);
-	if (m->source == NULL)
-		return error_set(e, -errno, "source %s", text);
+	int r = path_canonical(text, &m->source);
+
+	if (r < 0)
+		return error_set(e, r, "source %s", text);
 	return 0;
 }
 
-static const char *const propagation_options[] = { "private", "rprivate",   "shared",	   "rshared", "slave",
-						   "rslave",  "unbindable", "runbindable", NULL };
+static const char *const propagation_options[] = { "private",	 "rprivate",	"shared",
+						   "rshared",	 "slave",	"rslave",
+						   "unbindable", "runbindable", NULL };
 static const char *const bind_options[] = { "bind", "rbind", NULL };
 static const char *const access_options[] = { "ro", "rw", "rro", NULL };
 static const char *const suid_options[] = { "suid", "nosuid", NULL };
 static const char *const dev_options[] = { "dev", "nodev", NULL };
-static const char *const other_options[] = { "exec",	   "noexec",   "noatime",     "atime", "relatime",
-					     "norelatime", "diratime", "nodiratime", "strictatime",
-					     "nosymfollow", NULL };
+static const char *const other_options[] = { "exec",	    "noexec",	   "noatime",  "atime",
+					     "relatime",    "norelatime",  "diratime", "nodiratime",
+					     "strictatime", "nosymfollow", NULL };
 
 static bool in_list(const char *const *list, const char *o)
 {
@@ -92,8 +96,9 @@ static bool in_list(const char *const *list, const char *o)
 /* Options that pass through to the OCI mount as they are. */
 static bool is_plain_option(const char *o)
 {
-	return in_list(propagation_options, o) || in_list(bind_options, o) || in_list(access_options, o) ||
-	       in_list(suid_options, o) || in_list(dev_options, o) || in_list(other_options, o);
+	return in_list(propagation_options, o) || in_list(bind_options, o) ||
+	       in_list(access_options, o) || in_list(suid_options, o) || in_list(dev_options, o) ||
+	       in_list(other_options, o);
 }
 
 /* Add an option unless one of its group was given. */
@@ -174,7 +179,8 @@ int request_add_volume(struct run_request *r, const char *text, struct error *e)
 
 static int add_tmpfs_option(struct request_mount *m, const char *o, struct error *e)
 {
-	static const char *const keys[] = { "mode=", "uid=", "gid=", "nr_inodes=", "nr_blocks=", NULL };
+	static const char *const keys[] = { "mode=",	  "uid=",	"gid=",
+					    "nr_inodes=", "nr_blocks=", NULL };
 	unsigned long long size;
 
 	if (*o == '\0' || strcmp(o, "notmpcopyup") == 0)
@@ -248,8 +254,8 @@ static int mount_bool(const char *key, const char *value, bool *ret, struct erro
 	return 0;
 }
 
-static int bind_key(struct request_mount *m, struct mount_keys *k, const char *key, const char *value,
-		    struct error *e)
+static int bind_key(struct request_mount *m, struct mount_keys *k, const char *key,
+		    const char *value, struct error *e)
 {
 	bool on = false;
 	int r;
@@ -267,13 +273,14 @@ static int bind_key(struct request_mount *m, struct mount_keys *k, const char *k
 	return error_setf(e, -EINVAL, "%s: invalid mount option", key);
 }
 
-static int mount_key(struct request_mount *m, struct mount_keys *k, const char *key, const char *value,
-		     struct error *e)
+static int mount_key(struct request_mount *m, struct mount_keys *k, const char *key,
+		     const char *value, struct error *e)
 {
 	bool on = false;
 	int r;
 
-	if (strcmp(key, "type") == 0 || strcmp(key, "relabel") == 0 || strcmp(key, "consistency") == 0)
+	if (strcmp(key, "type") == 0 || strcmp(key, "relabel") == 0 ||
+	    strcmp(key, "consistency") == 0)
 		return 0; /* the type is known; the others are SELinux's and another system's */
 	if (strcmp(key, "ro") == 0 || strcmp(key, "readonly") == 0) {
 		r = mount_bool(key, value, &on, e);
@@ -282,8 +289,10 @@ static int mount_key(struct request_mount *m, struct mount_keys *k, const char *
 	if (value == NULL && is_plain_option(key))
 		return add_option(m, key, e);
 	if (value == NULL)
-		return error_setf(e, -EINVAL, "%s: invalid mount option or its value is missing", key);
-	if (strcmp(key, "dst") == 0 || strcmp(key, "destination") == 0 || strcmp(key, "target") == 0) {
+		return error_setf(e, -EINVAL, "%s: invalid mount option or its value is missing",
+				  key);
+	if (strcmp(key, "dst") == 0 || strcmp(key, "destination") == 0 ||
+	    strcmp(key, "target") == 0) {
 		k->dst = value;
 		return 0;
 	}
@@ -292,7 +301,8 @@ static int mount_key(struct request_mount *m, struct mount_keys *k, const char *
 	if (strcmp(key, "tmpfs-size") == 0 || strcmp(key, "tmpfs-mode") == 0) {
 		_cleanup_free_ char *o = str_printf("%s=%s", key + strlen("tmpfs-"), value);
 
-		return o == NULL ? error_set(e, -ENOMEM, "mount options") : add_tmpfs_option(m, o, e);
+		return o == NULL ? error_set(e, -ENOMEM, "mount options") :
+				   add_tmpfs_option(m, o, e);
 	}
 	return error_setf(e, -EINVAL, "%s: invalid mount option", key);
 }
@@ -314,7 +324,8 @@ static int mount_type(const char *text, enum request_mount_type *ret, struct err
 	else if (strcspn(p, ",") == 5 && str_starts(p, "tmpfs"))
 		*ret = REQUEST_MOUNT_TMPFS;
 	else
-		return error_setf(e, -EINVAL, "invalid mount type \"%.*s\": bind and tmpfs exist", (int)strcspn(p, ","), p);
+		return error_setf(e, -EINVAL, "invalid mount type \"%.*s\": bind and tmpfs exist",
+				  (int)strcspn(p, ","), p);
 	return 0;
 }
 

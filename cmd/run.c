@@ -40,7 +40,7 @@
 #include "cmd/run_options.h"
 #include "cmd/verbs.h"
 
-#define NAME_TRIES 50
+#define NAME_TRIES     50
 #define NET_TIMEOUT_MS 10000 /* crt-net answers in milliseconds; a stuck one must not hang us */
 
 struct run {
@@ -130,9 +130,11 @@ static int write_containerenv(struct run *r, struct error *e)
 	_cleanup_buf_ struct buf b = BUF_INIT;
 
 	if (r->req->privileged) /* as podman: details only for a container that is trusted anyway */
-		(void)buf_printf(&b, "engine=\"crt-%s\"\nname=\"%s\"\nid=\"%s\"\nimage=\"%s\"\nimageid=\"%s\"\nrootless=%d\n",
-				 CRT_VERSION, p->name, p->id, p->image.name != NULL ? p->image.name : "",
-				 p->image.id != NULL ? p->image.id : "", p->caps.kind != USERNS_KIND_NONE);
+		(void)buf_printf(
+			&b,
+			"engine=\"crt-%s\"\nname=\"%s\"\nid=\"%s\"\nimage=\"%s\"\nimageid=\"%s\"\nrootless=%d\n",
+			CRT_VERSION, p->name, p->id, p->image.name != NULL ? p->image.name : "",
+			p->image.id != NULL ? p->image.id : "", p->caps.kind != USERNS_KIND_NONE);
 	return write_file(r, ".containerenv", &b, e);
 }
 
@@ -341,8 +343,10 @@ static int check_preserved_fds(const struct run_request *req, struct error *e)
 {
 	for (unsigned int i = 0; i < req->preserve_fds; i++)
 		if (fcntl((int)(3 + i), F_GETFD) < 0)
-			return error_setf(e, -EBADF, "--preserve-fds %u: file descriptor %u is not available, the preserve-fds option requires that file descriptors must be passed",
-					  req->preserve_fds, 3 + i);
+			return error_setf(
+				e, -EBADF,
+				"--preserve-fds %u: file descriptor %u is not available, the preserve-fds option requires that file descriptors must be passed",
+				req->preserve_fds, 3 + i);
 	return 0;
 }
 
@@ -362,7 +366,8 @@ static int run(struct run *r, struct error *e)
 	if (r->req->explain)
 		return explain_print(&r->plan, e) < 0 ? 125 : 0;
 	if (r->req->tty && !isatty(STDIN_FILENO) && r->req->interactive)
-		log_warning("the input device is not a TTY; the --tty and --interactive flags might not work properly");
+		log_warning(
+			"the input device is not a TTY; the --tty and --interactive flags might not work properly");
 	return run_container(r, e);
 }
 

@@ -18,6 +18,7 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/proc.h"
 #include "cmd/verbs.h"
 
@@ -28,8 +29,8 @@ struct run_options {
 	const char *name, *workdir, *user, *hostname, *platform, *authfile, *cidfile, *pidfile;
 	unsigned int preserve_fds, stop_timeout;
 	unsigned long long shm_size;
-	struct strv env, env_file, labels, annotations, cap_add, cap_drop, devices, sysctls, group_add, add_host, dns,
-		dns_search, dns_option;
+	struct strv env, env_file, labels, annotations, cap_add, cap_drop, devices, sysctls,
+		group_add, add_host, dns, dns_search, dns_option;
 };
 
 static struct run_request *request_of(void *data)
@@ -91,7 +92,8 @@ static int on_pull(void *data, const char *value, struct error *e)
 		[REQUEST_PULL_NEWER] = "newer",
 	};
 
-	_Static_assert(sizeof(words) / sizeof(words[0]) == REQUEST_PULL_COUNT, "a word for each policy");
+	_Static_assert(sizeof(words) / sizeof(words[0]) == REQUEST_PULL_COUNT,
+		       "a word for each policy");
 	for (int i = 0; i < REQUEST_PULL_COUNT; i++)
 		if (strcmp(words[i], value) == 0) {
 			request_of(data)->pull = (enum request_pull)i;
@@ -140,56 +142,92 @@ static int on_stop_signal(void *data, const char *value, struct error *e)
 #define AT(member) offsetof(struct run_options, member)
 
 static const struct option_spec options[] = {
-	{ "add-host", 0, OPT_STRINGS, AT(add_host), "HOST:IP", "Add a line to /etc/hosts (IP may be host-gateway)", NULL, NULL },
-	{ "annotation", 0, OPT_STRINGS, AT(annotations), "KEY=VALUE", "Add an OCI annotation", NULL, NULL },
-	{ "authfile", 0, OPT_STRING, AT(authfile), "FILE", "Read registry credentials from FILE", "file", NULL },
+	{ "add-host", 0, OPT_STRINGS, AT(add_host), "HOST:IP",
+	  "Add a line to /etc/hosts (IP may be host-gateway)", NULL, NULL },
+	{ "annotation", 0, OPT_STRINGS, AT(annotations), "KEY=VALUE", "Add an OCI annotation", NULL,
+	  NULL },
+	{ "authfile", 0, OPT_STRING, AT(authfile), "FILE", "Read registry credentials from FILE",
+	  "file", NULL },
 	{ "cap-add", 0, OPT_LIST, AT(cap_add), "CAP", "Add a capability, or ALL", NULL, NULL },
 	{ "cap-drop", 0, OPT_LIST, AT(cap_drop), "CAP", "Drop a capability, or ALL", NULL, NULL },
-	{ "cidfile", 0, OPT_STRING, AT(cidfile), "FILE", "Write the container's id to FILE, which must not exist", "file", NULL },
-	{ "device", 0, OPT_STRINGS, AT(devices), "HOST[:CONTAINER][:PERM]", "Add a device of the host", "file", NULL },
+	{ "cidfile", 0, OPT_STRING, AT(cidfile), "FILE",
+	  "Write the container's id to FILE, which must not exist", "file", NULL },
+	{ "device", 0, OPT_STRINGS, AT(devices), "HOST[:CONTAINER][:PERM]",
+	  "Add a device of the host", "file", NULL },
 	{ "dns", 0, OPT_STRINGS, AT(dns), "IP", "Use this name server", NULL, NULL },
-	{ "dns-option", 0, OPT_STRINGS, AT(dns_option), "OPTION", "Set an option in resolv.conf", NULL, NULL },
-	{ "dns-search", 0, OPT_STRINGS, AT(dns_search), "DOMAIN", "Set a search domain in resolv.conf", NULL, NULL },
-	{ "entrypoint", 0, OPT_CALL, 0, "COMMAND", "Use instead of the image's ENTRYPOINT", NULL, on_entrypoint },
-	{ "env", 'e', OPT_STRINGS, AT(env), "NAME[=VALUE]", "Set an environment variable (NAME alone: the host's value)", NULL, NULL },
-	{ "env-file", 0, OPT_STRINGS, AT(env_file), "FILE", "Read environment variables from FILE", "file", NULL },
-	{ "explain", 0, OPT_FLAG, AT(explain), NULL, "Print the plan as JSON and run nothing", NULL, NULL },
-	{ "group-add", 0, OPT_STRINGS, AT(group_add), "GROUP", "Add a supplementary group (keep-groups: the caller's)", NULL, NULL },
-	{ "hostname", 'h', OPT_STRING, AT(hostname), "NAME", "Set the container's host name", NULL, NULL },
-	{ "init", 0, OPT_FLAG, AT(init), NULL, "Run an init as pid 1 that reaps processes and passes signals on", NULL, NULL },
-	{ "interactive", 'i', OPT_FLAG, AT(interactive), NULL, "Keep standard input open", NULL, NULL },
+	{ "dns-option", 0, OPT_STRINGS, AT(dns_option), "OPTION", "Set an option in resolv.conf",
+	  NULL, NULL },
+	{ "dns-search", 0, OPT_STRINGS, AT(dns_search), "DOMAIN",
+	  "Set a search domain in resolv.conf", NULL, NULL },
+	{ "entrypoint", 0, OPT_CALL, 0, "COMMAND", "Use instead of the image's ENTRYPOINT", NULL,
+	  on_entrypoint },
+	{ "env", 'e', OPT_STRINGS, AT(env), "NAME[=VALUE]",
+	  "Set an environment variable (NAME alone: the host's value)", NULL, NULL },
+	{ "env-file", 0, OPT_STRINGS, AT(env_file), "FILE", "Read environment variables from FILE",
+	  "file", NULL },
+	{ "explain", 0, OPT_FLAG, AT(explain), NULL, "Print the plan as JSON and run nothing", NULL,
+	  NULL },
+	{ "group-add", 0, OPT_STRINGS, AT(group_add), "GROUP",
+	  "Add a supplementary group (keep-groups: the caller's)", NULL, NULL },
+	{ "hostname", 'h', OPT_STRING, AT(hostname), "NAME", "Set the container's host name", NULL,
+	  NULL },
+	{ "init", 0, OPT_FLAG, AT(init), NULL,
+	  "Run an init as pid 1 that reaps processes and passes signals on", NULL, NULL },
+	{ "interactive", 'i', OPT_FLAG, AT(interactive), NULL, "Keep standard input open", NULL,
+	  NULL },
 	{ "ipc", 0, OPT_CALL, 0, "MODE", "IPC namespace: host or private", "host|private", on_ipc },
 	{ "label", 'l', OPT_STRINGS, AT(labels), "KEY=VALUE", "Set a label", NULL, NULL },
-	{ "mount", 0, OPT_CALL, 0, "type=TYPE,...", "Mount a directory of the host or a tmpfs", NULL, on_mount },
+	{ "mount", 0, OPT_CALL, 0, "type=TYPE,...", "Mount a directory of the host or a tmpfs",
+	  NULL, on_mount },
 	{ "name", 0, OPT_STRING, AT(name), "NAME", "Name the container", NULL, NULL },
 	{ "net", 0, OPT_CALL, 0, "MODE", NULL, "slirp|host|none", on_network },
-	{ "network", 0, OPT_CALL, 0, "MODE", "Network: slirp[:OPT=VALUE,...], host or none", "slirp|host|none", on_network },
+	{ "network", 0, OPT_CALL, 0, "MODE", "Network: slirp[:OPT=VALUE,...], host or none",
+	  "slirp|host|none", on_network },
 	{ "pid", 0, OPT_CALL, 0, "MODE", "PID namespace: host or private", "host|private", on_pid },
-	{ "pidfile", 0, OPT_STRING, AT(pidfile), "FILE", "Write the container's process id to FILE", "file", NULL },
-	{ "platform", 0, OPT_STRING, AT(platform), "OS/ARCH[/VARIANT]", "Choose this platform of a multi-platform image", NULL, NULL },
-	{ "preserve-fds", 0, OPT_UINT, AT(preserve_fds), "N", "Pass N file descriptors, from 3 on, into the container", NULL, NULL },
-	{ "privileged", 0, OPT_FLAG, AT(privileged), NULL, "Give the container all that the caller could do in a user namespace", NULL, NULL },
-	{ "publish", 'p', OPT_CALL, 0, "[[IP:][HOST-PORT]:]PORT[/udp]", "Publish a port or range of ports on the host", NULL, on_publish },
-	{ "pull", 0, OPT_CALL, 0, "POLICY", "Pull the image: always, missing, never or newer", "always|missing|never|newer", on_pull },
-	{ "quiet", 'q', OPT_FLAG, AT(quiet), NULL, "Do not show the progress of a pull", NULL, NULL },
-	{ "read-only", 0, OPT_FLAG, AT(read_only), NULL, "Make the root file system read-only (not /run, /tmp, /var/tmp)", NULL, NULL },
+	{ "pidfile", 0, OPT_STRING, AT(pidfile), "FILE", "Write the container's process id to FILE",
+	  "file", NULL },
+	{ "platform", 0, OPT_STRING, AT(platform), "OS/ARCH[/VARIANT]",
+	  "Choose this platform of a multi-platform image", NULL, NULL },
+	{ "preserve-fds", 0, OPT_UINT, AT(preserve_fds), "N",
+	  "Pass N file descriptors, from 3 on, into the container", NULL, NULL },
+	{ "privileged", 0, OPT_FLAG, AT(privileged), NULL,
+	  "Give the container all that the caller could do in a user namespace", NULL, NULL },
+	{ "publish", 'p', OPT_CALL, 0, "[[IP:][HOST-PORT]:]PORT[/udp]",
+	  "Publish a port or range of ports on the host", NULL, on_publish },
+	{ "pull", 0, OPT_CALL, 0, "POLICY", "Pull the image: always, missing, never or newer",
+	  "always|missing|never|newer", on_pull },
+	{ "quiet", 'q', OPT_FLAG, AT(quiet), NULL, "Do not show the progress of a pull", NULL,
+	  NULL },
+	{ "read-only", 0, OPT_FLAG, AT(read_only), NULL,
+	  "Make the root file system read-only (not /run, /tmp, /var/tmp)", NULL, NULL },
 	{ "rm", 0, OPT_FLAG, AT(rm), NULL, "Remove the container when it ends", NULL, NULL },
-	{ "rootfs", 0, OPT_FLAG, AT(rootfs), NULL, "The argument is a directory, not an image (DIR:O: keep it unchanged)", NULL, NULL },
-	{ "security-opt", 0, OPT_CALL, 0, "OPTION", "seccomp=, no-new-privileges, mask=, unmask=", NULL, on_security_opt },
+	{ "rootfs", 0, OPT_FLAG, AT(rootfs), NULL,
+	  "The argument is a directory, not an image (DIR:O: keep it unchanged)", NULL, NULL },
+	{ "security-opt", 0, OPT_CALL, 0, "OPTION",
+	  "seccomp=, no-new-privileges, mask=, unmask=", NULL, on_security_opt },
 	{ "shm-size", 0, OPT_SIZE, AT(shm_size), "SIZE", "Size of /dev/shm", NULL, NULL },
-	{ "sig-proxy", 0, OPT_FLAG, AT(sig_proxy), NULL, "Pass signals on to the container (default true)", NULL, NULL },
-	{ "stop-signal", 0, OPT_CALL, 0, "SIGNAL", "Signal that stops the container", NULL, on_stop_signal },
-	{ "stop-timeout", 0, OPT_UINT, AT(stop_timeout), "SECONDS", "Time to stop before the container is killed", NULL, NULL },
-	{ "sysctl", 0, OPT_STRINGS, AT(sysctls), "KEY=VALUE", "Set a kernel parameter of the container's namespaces", NULL, NULL },
-	{ "tls-verify", 0, OPT_TRISTATE, AT(tls_verify), NULL, "Require HTTPS and verify certificates (default true)", NULL, NULL },
+	{ "sig-proxy", 0, OPT_FLAG, AT(sig_proxy), NULL,
+	  "Pass signals on to the container (default true)", NULL, NULL },
+	{ "stop-signal", 0, OPT_CALL, 0, "SIGNAL", "Signal that stops the container", NULL,
+	  on_stop_signal },
+	{ "stop-timeout", 0, OPT_UINT, AT(stop_timeout), "SECONDS",
+	  "Time to stop before the container is killed", NULL, NULL },
+	{ "sysctl", 0, OPT_STRINGS, AT(sysctls), "KEY=VALUE",
+	  "Set a kernel parameter of the container's namespaces", NULL, NULL },
+	{ "tls-verify", 0, OPT_TRISTATE, AT(tls_verify), NULL,
+	  "Require HTTPS and verify certificates (default true)", NULL, NULL },
 	{ "tmpfs", 0, OPT_CALL, 0, "DIR[:OPTIONS]", "Mount a tmpfs", NULL, on_tmpfs },
 	{ "tty", 't', OPT_FLAG, AT(tty), NULL, "Give the container a terminal", NULL, NULL },
 	{ "ulimit", 0, OPT_CALL, 0, "NAME=SOFT[:HARD]", "Set a resource limit", NULL, on_ulimit },
-	{ "user", 'u', OPT_STRING, AT(user), "USER[:GROUP]", "Run as this user of the container", NULL, NULL },
-	{ "userns", 0, OPT_CALL, 0, "MODE", "User namespace: host, keep-id[:uid=N,gid=N] or nomap", "host|keep-id|nomap", on_userns },
+	{ "user", 'u', OPT_STRING, AT(user), "USER[:GROUP]", "Run as this user of the container",
+	  NULL, NULL },
+	{ "userns", 0, OPT_CALL, 0, "MODE", "User namespace: host, keep-id[:uid=N,gid=N] or nomap",
+	  "host|keep-id|nomap", on_userns },
 	{ "uts", 0, OPT_CALL, 0, "MODE", "UTS namespace: host or private", "host|private", on_uts },
-	{ "volume", 'v', OPT_CALL, 0, "HOST-PATH:CONTAINER-PATH[:OPTIONS]", "Mount a directory or file of the host", "dir", on_volume },
-	{ "workdir", 'w', OPT_STRING, AT(workdir), "DIR", "Working directory in the container", NULL, NULL },
+	{ "volume", 'v', OPT_CALL, 0, "HOST-PATH:CONTAINER-PATH[:OPTIONS]",
+	  "Mount a directory or file of the host", "dir", on_volume },
+	{ "workdir", 'w', OPT_STRING, AT(workdir), "DIR", "Working directory in the container",
+	  NULL, NULL },
 	OPTION_END
 };
 
@@ -234,6 +272,7 @@ static int take_groups(struct run_request *req, const struct strv *groups)
 static int take_rootfs(struct run_request *req, const char *operand, struct error *e)
 {
 	_cleanup_free_ char *dir = strdup(operand);
+	int r;
 
 	if (dir == NULL)
 		return error_set(e, -ENOMEM, "--rootfs %s", operand);
@@ -241,8 +280,8 @@ static int take_rootfs(struct run_request *req, const char *operand, struct erro
 		dir[strlen(dir) - 2] = '\0';
 		req->rootfs_overlay = true;
 	}
-	req->rootfs = realpath(dir, NULL);
-	return req->rootfs != NULL ? 0 : error_set(e, -errno, "--rootfs %s", dir);
+	r = path_canonical(dir, &req->rootfs);
+	return r < 0 ? error_set(e, r, "--rootfs %s", dir) : 0;
 }
 
 static int take_env(struct run_request *req, const struct run_options *o, struct error *e)
@@ -259,18 +298,22 @@ static int take_env(struct run_request *req, const struct run_options *o, struct
 static int check(const struct run_request *req, struct error *e)
 {
 	if (req->name != NULL && !id_name_valid(req->name))
-		return error_setf(e, -EINVAL, "--name: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]* and have at most %d characters",
-				  LIMIT_NAME);
+		return error_setf(
+			e, -EINVAL,
+			"--name: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]* and have at most %d characters",
+			LIMIT_NAME);
 	if (req->net.forwards_n > 0 && req->net.mode == NET_MODE_NONE)
 		return error_setf(e, -EINVAL, "-p cannot be used with --network none");
 	if (req->keep_groups && req->group_add.n > 0)
-		return error_setf(e, -EINVAL, "--group-add keep-groups cannot be used with other groups");
+		return error_setf(e, -EINVAL,
+				  "--group-add keep-groups cannot be used with other groups");
 	if (req->preserve_fds > 1000)
 		return error_setf(e, -EINVAL, "--preserve-fds %u: at most 1000", req->preserve_fds);
 	return 0;
 }
 
-static int take_all(struct run_request *req, struct run_options *o, int argc, char **argv, struct error *e)
+static int take_all(struct run_request *req, struct run_options *o, int argc, char **argv,
+		    struct error *e)
 {
 	int r;
 
@@ -297,11 +340,11 @@ static int take_all(struct run_request *req, struct run_options *o, int argc, ch
 	move_list(&req->net.dns, &o->dns);
 	move_list(&req->net.dns_search, &o->dns_search);
 	move_list(&req->net.dns_option, &o->dns_option);
-	if (take(&req->name, o->name) < 0 || take(&req->workdir, o->workdir) < 0 || take(&req->user, o->user) < 0 ||
-	    take(&req->hostname, o->hostname) < 0 || take(&req->platform, o->platform) < 0 ||
-	    take(&req->authfile, o->authfile) < 0 || take(&req->cidfile, o->cidfile) < 0 ||
-	    take(&req->pidfile, o->pidfile) < 0 || take(&req->image, argv[0]) < 0 ||
-	    take_groups(req, &o->group_add) < 0)
+	if (take(&req->name, o->name) < 0 || take(&req->workdir, o->workdir) < 0 ||
+	    take(&req->user, o->user) < 0 || take(&req->hostname, o->hostname) < 0 ||
+	    take(&req->platform, o->platform) < 0 || take(&req->authfile, o->authfile) < 0 ||
+	    take(&req->cidfile, o->cidfile) < 0 || take(&req->pidfile, o->pidfile) < 0 ||
+	    take(&req->image, argv[0]) < 0 || take_groups(req, &o->group_add) < 0)
 		return error_set(e, -ENOMEM, "reading the command line");
 	for (int i = 1; i < argc; i++)
 		if (strv_add(&req->args, argv[i]) < 0)
@@ -314,8 +357,10 @@ static int take_all(struct run_request *req, struct run_options *o, int argc, ch
 
 static void options_fini(struct run_options *o)
 {
-	struct strv *lists[] = { &o->env,     &o->env_file, &o->labels,	   &o->annotations, &o->cap_add, &o->cap_drop, &o->devices,
-				 &o->sysctls, &o->group_add, &o->add_host, &o->dns,	    &o->dns_search, &o->dns_option };
+	struct strv *lists[] = { &o->env,	&o->env_file, &o->labels,  &o->annotations,
+				 &o->cap_add,	&o->cap_drop, &o->devices, &o->sysctls,
+				 &o->group_add, &o->add_host, &o->dns,	   &o->dns_search,
+				 &o->dns_option };
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		strv_fini(lists[i]);

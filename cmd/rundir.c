@@ -29,7 +29,8 @@ static bool is_own_dir(const char *path)
 {
 	struct stat st;
 
-	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 022) == 0;
+	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+	       (st.st_mode & 022) == 0;
 }
 
 /* The store's own place, per boot. */
@@ -91,7 +92,9 @@ int rundir_open(const char *runroot, const struct storage *s, char **ret, struct
 	}
 	if (fd < 0) {
 		(void)error_prefix(e, "runtime directory");
-		return error_hint(e, " (set XDG_RUNTIME_DIR to a directory of yours with mode 0700, or unset it)");
+		return error_hint(
+			e,
+			" (set XDG_RUNTIME_DIR to a directory of yours with mode 0700, or unset it)");
 	}
 	*ret = steal_ptr(&path);
 	return 0;

@@ -110,7 +110,8 @@ static int find_user(const char *passwd, const char *name, uint32_t uid, struct 
 		u->uid = id;
 		u->gid = gid;
 		u->name = strndup(f[0].s, f[0].len);
-		u->home = f[5].len > 0 && f[5].s[0] == '/' ? strndup(f[5].s, f[5].len) : strdup("/");
+		u->home = f[5].len > 0 && f[5].s[0] == '/' ? strndup(f[5].s, f[5].len) :
+							     strdup("/");
 		return u->name != NULL && u->home != NULL ? 1 : -ENOMEM;
 	}
 	return 0;
@@ -175,7 +176,8 @@ static int add_memberships(const char *group, struct user_identity *u)
 	return r;
 }
 
-static int resolve_user(const char *text, const char *passwd, struct user_identity *u, struct error *e)
+static int resolve_user(const char *text, const char *passwd, struct user_identity *u,
+			struct error *e)
 {
 	_cleanup_free_ char *safe = str_escape(text);
 	uint32_t uid = 0;
@@ -185,11 +187,14 @@ static int resolve_user(const char *text, const char *passwd, struct user_identi
 		return error_set(e, -ENOMEM, "user");
 	r = *text == '\0' ? 1 : user_parse_id(text, &uid);
 	if (r < 0)
-		return error_setf(e, -EINVAL, "user \"%s\" is not an id in the range 0-4294967294", safe);
+		return error_setf(e, -EINVAL, "user \"%s\" is not an id in the range 0-4294967294",
+				  safe);
 	if (r == 0) {
 		r = find_user(passwd, text, 0, u);
 		if (r == 0)
-			return error_setf(e, -ENOENT, "unable to find user %s: no matching entries in passwd file", safe);
+			return error_setf(
+				e, -ENOENT,
+				"unable to find user %s: no matching entries in passwd file", safe);
 	} else {
 		u->uid = uid;
 		r = find_user(passwd, NULL, uid, u);
@@ -206,14 +211,17 @@ static int resolve_group(const char *text, const char *group, uint32_t *ret, str
 		return error_set(e, -ENOMEM, "group");
 	r = user_parse_id(text, ret);
 	if (r < 0)
-		return error_setf(e, -EINVAL, "group \"%s\" is not an id in the range 0-4294967294", safe);
+		return error_setf(e, -EINVAL, "group \"%s\" is not an id in the range 0-4294967294",
+				  safe);
 	if (r == 0 && !find_group(group, text, ret))
-		return error_setf(e, -ENOENT, "unable to find group %s: no matching entries in group file", safe);
+		return error_setf(e, -ENOENT,
+				  "unable to find group %s: no matching entries in group file",
+				  safe);
 	return 0;
 }
 
-static int resolve(const char *text, const char *passwd, const char *group, char *const *extra, size_t extra_n,
-		   struct user_identity *u, struct error *e)
+static int resolve(const char *text, const char *passwd, const char *group, char *const *extra,
+		   size_t extra_n, struct user_identity *u, struct error *e)
 {
 	size_t user_len = strcspn(text, ":");
 	_cleanup_free_ char *user = strndup(text, user_len);
@@ -223,10 +231,12 @@ static int resolve(const char *text, const char *passwd, const char *group, char
 
 	if (user == NULL)
 		return error_set(e, -ENOMEM, "user");
-	if (group_text != NULL && (user_len == 0 || *group_text == '\0' || strchr(group_text, ':') != NULL)) {
+	if (group_text != NULL &&
+	    (user_len == 0 || *group_text == '\0' || strchr(group_text, ':') != NULL)) {
 		_cleanup_free_ char *safe = str_escape(text);
 
-		return error_setf(e, -EINVAL, "user \"%s\": expected USER or USER:GROUP", safe != NULL ? safe : "");
+		return error_setf(e, -EINVAL, "user \"%s\": expected USER or USER:GROUP",
+				  safe != NULL ? safe : "");
 	}
 	r = resolve_user(user, passwd, u, e);
 	if (r < 0)
@@ -248,8 +258,8 @@ static int resolve(const char *text, const char *passwd, const char *group, char
 	return 0;
 }
 
-int user_resolve(const char *text, const char *passwd, const char *group, char *const *extra, size_t extra_n,
-		 struct user_identity *ret, struct error *e)
+int user_resolve(const char *text, const char *passwd, const char *group, char *const *extra,
+		 size_t extra_n, struct user_identity *ret, struct error *e)
 {
 	struct user_identity u = { 0 };
 	int r;

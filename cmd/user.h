@@ -16,8 +16,8 @@ struct user_identity {
 	uint32_t uid, gid;
 	uint32_t *groups; /* supplementary groups of /etc/group for a user known to passwd, owned */
 	size_t groups_n;
-	char *name;	  /* login name, NULL when passwd does not know the uid */
-	char *home;	  /* home directory, NULL likewise */
+	char *name; /* login name, NULL when passwd does not know the uid */
+	char *home; /* home directory, NULL likewise */
 };
 void user_identity_fini(struct user_identity *u);
 
@@ -35,7 +35,7 @@ int user_parse_id(const char *text, uint32_t *ret);
  * gid from passwd, else 0. extra: more groups (names or gids, --group-add).
  * 0; -EINVAL malformed; -ENOENT unknown user or group.
  */
-int user_resolve(const char *text, const char *passwd, const char *group, char *const *extra, size_t extra_n,
-		 struct user_identity *ret, struct error *e);
+int user_resolve(const char *text, const char *passwd, const char *group, char *const *extra,
+		 size_t extra_n, struct user_identity *ret, struct error *e);
 
 #endif

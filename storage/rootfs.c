@@ -23,6 +23,8 @@
  * fuse-overlayfs marks opaque directories in its own way, so a container that
  * it has written stays with it ("fuse" beside upper/).
  *
+ * The lowest layer of all is the skeleton of mount points (store.c).
+ *
  * Without a wish of the user the driver is what the probe found (probe.c),
  * except that a shift of ids can be done by fuse-overlayfs only. When the
  * kernel refuses a mount that the probe had promised, the cached answer is
@@ -50,7 +52,7 @@
 struct rootfs {
 	struct overlay_plan plan;
 	int *fd; /* the lower ones */
-	char *upper, *work, *empty;
+	char *upper, *work, *empty, *skeleton;
 };
 
 static void rootfs_fini(struct rootfs *r)
@@ -64,6 +66,7 @@ static void rootfs_fini(struct rootfs *r)
 	free(r->upper);
 	free(r->work);
 	free(r->empty);
+	free(r->skeleton);
 }
 
 static int open_dir(const char *path, int *ret, const char *what, struct error *e)
@@ -106,8 +109,8 @@ static int open_lowers(struct storage *s, const struct storage_rootfs *q, struct
 
 	if (n > LIMIT_LAYERS)
 		return error_setf(e, -E2BIG, "%zu layers, at most %d are allowed", n, LIMIT_LAYERS);
-	rf->plan.lower_fd = rf->fd = calloc(n + 1, sizeof(int));
-	rf->plan.lower = calloc(n + 1, sizeof(char *));
+	rf->plan.lower_fd = rf->fd = calloc(n + 2, sizeof(int));
+	rf->plan.lower = calloc(n + 2, sizeof(char *));
 	if (rf->fd == NULL || rf->plan.lower == NULL)
 		return error_set(e, -ENOMEM, "root file system");
 	for (size_t i = n; i-- > 0;) {
@@ -119,6 +122,14 @@ static int open_lowers(struct storage *s, const struct storage_rootfs *q, struct
 				e,
 				"; the image was removed meanwhile or is damaged, pull it again");
 		if (r < 0)
+			return r;
+	}
+	if (rf->plan.lower_n > 0 && rf->upper != NULL) {
+		rf->skeleton = str_printf("%s/skeleton", s->root);
+		if (rf->skeleton == NULL)
+			return error_set(e, -ENOMEM, "root file system");
+		r = add_lower(rf, rf->skeleton, "directory", e);
+		if (r < 0 && r != -ENOENT) /* an older store has none, and nothing depends on it */
 			return r;
 	}
 	if (rf->plan.lower_n == 0 || (rf->plan.lower_n == 1 && rf->upper == NULL)) {

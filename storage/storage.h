@@ -10,6 +10,7 @@
  *   containers/<id>/             record.json, upper/, work/, lock ("ID NAME"; held while it runs)
  *   names/<name>                 hard link to the container's lock
  *   tmp/<boot>-<random>/         one running transaction, held by flock on its "lock" file
+ *   skeleton/                    mount points for images that lack them
  *   trash/                       what is being deleted
  *
  * An image is listed only when index.json names it, and index.json is renamed
@@ -38,7 +39,7 @@ struct storage; /* an open store */
  * transactions go to trash. 0 or -errno.
  */
 int storage_open(const char *root, bool create, struct storage **ret, struct error *e);
-void storage_free(struct storage *s); /* accepts NULL */
+void storage_free(struct storage *s);		   /* accepts NULL */
 const char *storage_root(const struct storage *s); /* borrowed absolute path */
 int storage_root_fd(const struct storage *s);	   /* borrowed; -1 when the store does not exist */
 /* Delete what lies in trash/ (needs a process that may: root of the user namespace). Best effort. */
@@ -73,15 +74,15 @@ bool storage_digest_valid(const char *digest);
 /* ---- images --------------------------------------------------------------- */
 
 struct storage_image {
-	char *name;		 /* first full name, or NULL (dangling) */
-	struct strv names;	 /* all names */
-	char *id;		 /* image id: hex of the config digest */
-	char *digest;		 /* manifest digest "sha256:…" */
-	char *config;		 /* the image config JSON text as stored */
+	char *name;	   /* first full name, or NULL (dangling) */
+	struct strv names; /* all names */
+	char *id;	   /* image id: hex of the config digest */
+	char *digest;	   /* manifest digest "sha256:…" */
+	char *config;	   /* the image config JSON text as stored */
 	size_t config_len;
-	struct strv layers;	 /* absolute paths of the layer trees, LOWEST FIRST */
-	uint64_t size;		 /* bytes of all unpacked layers as recorded at unpack time */
-	char *created;		 /* RFC 3339 or NULL */
+	struct strv layers; /* absolute paths of the layer trees, LOWEST FIRST */
+	uint64_t size;	    /* bytes of all unpacked layers as recorded at unpack time */
+	char *created;	    /* RFC 3339 or NULL */
 	char *architecture, *os;
 };
 void storage_image_fini(struct storage_image *i);
@@ -96,9 +97,11 @@ enum storage_lookup {
  * last components equal it, docker.io/library first. STORAGE_FOUND,
  * STORAGE_MISSING (e says "NAME: image not known"), -EINVAL (bad or ambiguous), -errno.
  */
-int storage_image_resolve(struct storage *s, const char *text, struct storage_image *ret, struct error *e);
+int storage_image_resolve(struct storage *s, const char *text, struct storage_image *ret,
+			  struct error *e);
 /* All images, newest first. Caller frees with storage_images_free(). */
-int storage_image_list(struct storage *s, struct storage_image **ret, size_t *ret_n, struct error *e);
+int storage_image_list(struct storage *s, struct storage_image **ret, size_t *ret_n,
+		       struct error *e);
 void storage_images_free(struct storage_image *images, size_t n);
 /*
  * Remove a name, and the image with its unshared blobs and layers when it was
@@ -106,8 +109,8 @@ void storage_images_free(struct storage_image *images, size_t n);
  * record anyway, never the layers in use). Removed names and ids are added to
  * *untagged and *deleted. The trees go to trash/.
  */
-int storage_image_remove(struct storage *s, const char *text, bool force, struct strv *untagged, struct strv *deleted,
-			 struct error *e);
+int storage_image_remove(struct storage *s, const char *text, bool force, struct strv *untagged,
+			 struct strv *deleted, struct error *e);
 
 /* ---- taking an image in (transactions) ------------------------------------ */
 
@@ -130,8 +133,8 @@ int storage_open_blob(struct storage *s, const char *digest, struct error *e);
  * transaction or the store), sync, rename blobs and layers into place, then
  * record manifest_digest under names (n may be 0: a dangling image). Frees t.
  */
-int storage_txn_commit(struct storage_txn *t, const char *manifest_digest, char *const *names, size_t names_n,
-		       struct error *e);
+int storage_txn_commit(struct storage_txn *t, const char *manifest_digest, char *const *names,
+		       size_t names_n, struct error *e);
 void storage_txn_abort(struct storage_txn *t); /* moves it to trash and frees; accepts NULL */
 
 /* ---- containers ------------------------------------------------------------ */
@@ -144,10 +147,11 @@ void storage_txn_abort(struct storage_txn *t); /* moves it to trash and frees; a
  * Create containers/<id> with upper/ and work/ and the record (JSON text); id is hexadecimal, name may be NULL.
  * durable: fsync. 0, -EEXIST (name taken; e says by whom).
  */
-int storage_container_create(struct storage *s, const char *id, const char *name, const char *record_json,
-			     bool durable, struct error *e);
+int storage_container_create(struct storage *s, const char *id, const char *name,
+			     const char *record_json, bool durable, struct error *e);
 /* Replace the record. */
-int storage_container_update(struct storage *s, const char *id, const char *record_json, struct error *e);
+int storage_container_update(struct storage *s, const char *id, const char *record_json,
+			     struct error *e);
 /*
  * A lock that the keeper holds as long as the container lives; the fd is the
  * lock (inherited over clone). fd or -errno.
@@ -178,11 +182,12 @@ enum storage_driver {
 struct storage_rootfs {
 	const struct strv *layers; /* lowest first */
 	const char *container_id;  /* whose upper/ and work/ are used; NULL: read-only */
-	const char *upper_dir;	   /* instead of container_id: absolute upper and work (--rootfs DIR:O uses a container's) */
+	const char *
+		upper_dir; /* instead of container_id: absolute upper and work (--rootfs DIR:O uses a container's) */
 	const char *work_dir;
-	int target_fd;		   /* O_PATH fd of the directory to mount on */
-	const char *target;	   /* its path, for FUSE and messages */
-	bool is_volatile;	   /* the writable layer does not survive: no syncs */
+	int target_fd;	    /* O_PATH fd of the directory to mount on */
+	const char *target; /* its path, for FUSE and messages */
+	bool is_volatile;   /* the writable layer does not survive: no syncs */
 	enum storage_driver driver;
 	/*
 	 * FUSE only: the map of the container's user namespace, a child of the
@@ -205,8 +210,8 @@ struct storage_rootfs_handle {
  */
 enum storage_driver storage_driver_cached(struct storage *s, char *why, size_t why_len);
 /* Mount, inside the keeper (user + mount namespace, root there). 0 or -errno. */
-int storage_rootfs_mount(struct storage *s, const struct storage_rootfs *r, struct storage_rootfs_handle *ret,
-			 struct error *e);
+int storage_rootfs_mount(struct storage *s, const struct storage_rootfs *r,
+			 struct storage_rootfs_handle *ret, struct error *e);
 /* Unmount and end the FUSE server. */
 void storage_rootfs_umount(struct storage_rootfs_handle *h, const char *target);
 
@@ -215,25 +220,31 @@ void storage_rootfs_umount(struct storage_rootfs_handle *h, const char *target);
 /* What to fetch. Pointers borrowed; zero-initialise with tls_verify = -1. */
 struct storage_fetch_request {
 	const struct storage_ref *ref;
-	const char *platform;	/* "os/arch[/variant]", NULL = the host's */
-	int tls_verify;		/* 1, 0, or -1 = as registries.conf says (default on) */
-	const char *authfile;	/* --authfile; NULL = REGISTRY_AUTH_FILE, auth.json, docker's config.json */
-	const char *creds;	/* "user:password" or NULL */
-	bool keep_ids;		/* the fetcher's namespace maps a range: chown to the tar's ids */
+	const char *platform; /* "os/arch[/variant]", NULL = the host's */
+	int tls_verify;	      /* 1, 0, or -1 = as registries.conf says (default on) */
+	const char *
+		authfile; /* --authfile; NULL = REGISTRY_AUTH_FILE, auth.json, docker's config.json */
+	const char *creds; /* "user:password" or NULL */
+	bool keep_ids;	   /* the fetcher's namespace maps a range: chown to the tar's ids */
 };
 
 /* Progress as crt-fetch reports it; strings are escaped already and borrowed. */
 struct storage_fetch_event {
 	enum {
 		STORAGE_FETCH_RESOLVED, /* text = what is being tried, e.g. "docker.io/library/x:latest" */
-		STORAGE_FETCH_LAYER,	/* digest; done of total bytes; state */
-		STORAGE_FETCH_NOTE,	/* text = one line for the user (skipped devices, squashed ids …) */
+		STORAGE_FETCH_LAYER, /* digest; done of total bytes; state */
+		STORAGE_FETCH_NOTE, /* text = one line for the user (skipped devices, squashed ids …) */
 	} kind;
 	const char *text;
 	const char *digest;
 	uint64_t done, total;
-	enum { STORAGE_LAYER_WAITING, STORAGE_LAYER_DOWNLOADING, STORAGE_LAYER_UNPACKING, STORAGE_LAYER_DONE,
-	       STORAGE_LAYER_EXISTS } state;
+	enum {
+		STORAGE_LAYER_WAITING,
+		STORAGE_LAYER_DOWNLOADING,
+		STORAGE_LAYER_UNPACKING,
+		STORAGE_LAYER_DONE,
+		STORAGE_LAYER_EXISTS
+	} state;
 };
 typedef void (*storage_fetch_fn)(void *data, const struct storage_fetch_event *event);
 
@@ -243,8 +254,8 @@ struct storage_fetch;
  * auth files, begin a transaction, make the request. 0 or -errno (unknown
  * short name, blocked registry …).
  */
-int storage_fetch_begin(struct storage *s, const struct storage_fetch_request *r, struct storage_fetch **ret,
-			struct error *e);
+int storage_fetch_begin(struct storage *s, const struct storage_fetch_request *r,
+			struct storage_fetch **ret, struct error *e);
 /*
  * In the child made by userns_clone(), after userns_map_wait(): become
  * crt-fetch. Returns only on failure (which the caller reports by
@@ -258,8 +269,8 @@ void storage_fetch_child_failed(struct storage_fetch *f, const struct error *e);
  * the image by ("sha256:…" manifest digest). Caller frees. A fetcher that dies is an error
  * ("the fetcher died"). Frees nothing else. 0 or -errno.
  */
-int storage_fetch_finish(struct storage_fetch *f, storage_fetch_fn fn, void *data, char **ret_image_ref,
-			 struct error *e);
+int storage_fetch_finish(struct storage_fetch *f, storage_fetch_fn fn, void *data,
+			 char **ret_image_ref, struct error *e);
 void storage_fetch_free(struct storage_fetch *f); /* aborts what was not committed; accepts NULL */
 /* Main of the crt-fetch executable. */
 int storage_fetch_main(int argc, char **argv);

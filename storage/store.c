@@ -162,6 +162,35 @@ static int find_root(const char *root, char **ret, struct error *e)
 
 /* ---- layout and check ---------------------------------------------------------- */
 
+/*
+ * skeleton/: the mount points that every container needs, as the lowest layer
+ * of every root file system. Where an image lacks one of them it is there
+ * already, and nothing has to be created in (and later deleted from) the
+ * writable layer of each run. What the image has, wins.
+ */
+static int make_skeleton(struct storage *s, struct error *e)
+{
+	static const char *const dirs[] = { "skeleton",	     "skeleton/dev", "skeleton/etc",
+					    "skeleton/proc", "skeleton/run", "skeleton/sys" };
+	static const char *const files[] = { "skeleton/etc/hosts", "skeleton/etc/hostname",
+					     "skeleton/etc/resolv.conf",
+					     "skeleton/run/.containerenv" };
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		if ((mkdirat(s->root_fd, dirs[i], 0755) < 0 && errno != EEXIST) ||
+		    fchmodat(s->root_fd, dirs[i], 0755, 0) < 0)
+			return error_set(e, -errno, "create %s/%s", s->root, dirs[i]);
+	}
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		_cleanup_fd_ int fd = openat(s->root_fd, files[i],
+					     O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+
+		if (fd < 0 || fchmod(fd, 0644) < 0)
+			return error_set(e, -errno, "create %s/%s", s->root, files[i]);
+	}
+	return 0;
+}
+
 static int make_layout(struct storage *s, struct error *e)
 {
 	static const char *const dirs[] = { "oci",    "oci/blobs", "oci/blobs/sha256",
@@ -183,6 +212,8 @@ static int make_layout(struct storage *s, struct error *e)
 		if (fd < 0)
 			return error_set(e, -errno, "create %s/%s", s->root, locks[i]);
 	}
+	if (make_skeleton(s, e) < 0)
+		return e != NULL ? e->code : -EIO;
 	oci_fd = openat(s->root_fd, "oci", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (oci_fd < 0)
 		return error_set(e, -errno, "open %s/oci", s->root);

@@ -83,7 +83,8 @@ char *account_find_name(const char *passwd, size_t len, uid_t uid)
 		const char *nl = memchr(line, '\n', (size_t)(end - line));
 		const char *stop = nl != NULL ? nl : end;
 		const char *first = memchr(line, ':', (size_t)(stop - line));
-		const char *second = first == NULL ? NULL : memchr(first + 1, ':', (size_t)(stop - first - 1));
+		const char *second =
+			first == NULL ? NULL : memchr(first + 1, ':', (size_t)(stop - first - 1));
 
 		if (second != NULL && first > line && (size_t)(stop - second - 1) > number_len &&
 		    memcmp(second + 1, number, number_len) == 0 && second[1 + number_len] == ':')
@@ -122,7 +123,8 @@ bool userns_self_has_gid(uint32_t gid)
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		unsigned int inside, outside, count;
 
-		if (sscanf(line, "%u %u %u", &inside, &outside, &count) == 3 && gid >= inside && gid - inside < count)
+		if (sscanf(line, "%u %u %u", &inside, &outside, &count) == 3 && gid >= inside &&
+		    gid - inside < count)
 			return true;
 	}
 	return false;

@@ -43,8 +43,8 @@
 #include "base/procfs.h"
 #include "userns/private.h"
 
-#define IDS_END	       UINT32_MAX  /* exclusive end of all ids: 2^32-1 is none */
-#define IDS_WANTED     65536 /* a namespace with fewer ids cannot hold the users of an image */
+#define IDS_END	   UINT32_MAX /* exclusive end of all ids: 2^32-1 is none */
+#define IDS_WANTED 65536      /* a namespace with fewer ids cannot hold the users of an image */
 
 /* ---- ranges ------------------------------------------------------------------- */
 

@@ -42,20 +42,26 @@ static void check_escape(const char *in, const char *want)
 static void test_escape(void **state)
 {
 	(void)state;
-	check_escape("plain text, \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "plain text, \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80");
+	check_escape("plain text, \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80",
+		     "plain text, \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80");
 	check_escape("a\x1b[2Jb\r\n\a\x7f", "a\\x1b[2Jb\\x0d\\x0a\\x07\\x7f");
-	check_escape("\xc2\x9b" "x", "\\x9bx");			/* C1 control as UTF-8 */
-	check_escape("\x9b", "\\x9b");				/* and raw */
-	check_escape("\xe2\x80\xae" "x", "\\u202ex");		/* right-to-left override */
-	check_escape("\xc0\xaf", "\\xc0\\xaf");			/* overlong "/" */
-	check_escape("\xed\xa0\x80", "\\xed\\xa0\\x80");	/* surrogate */
+	check_escape("\xc2\x9b"
+		     "x",
+		     "\\x9bx");	       /* C1 control as UTF-8 */
+	check_escape("\x9b", "\\x9b"); /* and raw */
+	check_escape("\xe2\x80\xae"
+		     "x",
+		     "\\u202ex");				  /* right-to-left override */
+	check_escape("\xc0\xaf", "\\xc0\\xaf");			  /* overlong "/" */
+	check_escape("\xed\xa0\x80", "\\xed\\xa0\\x80");	  /* surrogate */
 	check_escape("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"); /* above U+10FFFF */
-	check_escape("\xe2\x82", "\\xe2\\x82");			/* cut short */
+	check_escape("\xe2\x82", "\\xe2\\x82");			  /* cut short */
 }
 
 static void test_numbers(void **state)
 {
-	static const char *const bad[] = { "", " 1", "1 ", "+1", "-1", "0x1", "1.0", "18446744073709551616" };
+	static const char *const bad[] = { "",	 " 1",	"1 ",  "+1",
+					   "-1", "0x1", "1.0", "18446744073709551616" };
 	unsigned long long v;
 
 	(void)state;
@@ -70,7 +76,9 @@ static void test_numbers(void **state)
 
 static void test_sizes(void **state)
 {
-	static const char *const bad[] = { "", "k", "-1m", "1x", "1kk", "1.5g", "99999999999999999999", "16777216t" };
+	static const char *const bad[] = {
+		"", "k", "-1m", "1x", "1kk", "1.5g", "99999999999999999999", "16777216t"
+	};
 	unsigned long long v;
 
 	(void)state;
@@ -104,8 +112,9 @@ static void test_env(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_grow_and_cap), cmocka_unit_test(test_escape), cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_sizes),	     cmocka_unit_test(test_env),
+		cmocka_unit_test(test_grow_and_cap), cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_numbers),	     cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_env),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,12 +18,18 @@ static void test_add(void **state)
 	assert_int_equal(id_map_add(&m.uid, &m.uid_n, (struct id_range){ 0, 1000, 1 }), 0);
 	assert_int_equal(id_map_add(&m.uid, &m.uid_n, (struct id_range){ 1, 100000, 65536 }), 0);
 	/* empty, overlapping inside, overlapping outside, past the end */
-	assert_int_equal(id_map_add(&m.uid, &m.uid_n, (struct id_range){ 70000, 300000, 0 }), -EINVAL);
-	assert_int_equal(id_map_add(&m.uid, &m.uid_n, (struct id_range){ 65536, 300000, 1 }), -EINVAL);
-	assert_int_equal(id_map_add(&m.uid, &m.uid_n, (struct id_range){ 70000, 1000, 1 }), -EINVAL);
-	assert_int_equal(id_map_add(&m.uid, &m.uid_n, (struct id_range){ 70000, UINT32_MAX, 1 }), -EINVAL);
-	assert_int_equal(id_map_add(&m.uid, &m.uid_n, (struct id_range){ UINT32_MAX - 1, 2000, 2 }), -EINVAL);
-	assert_int_equal(id_map_add(&m.uid, &m.uid_n, (struct id_range){ UINT32_MAX - 1, 2000, 1 }), 0);
+	assert_int_equal(id_map_add(&m.uid, &m.uid_n, (struct id_range){ 70000, 300000, 0 }),
+			 -EINVAL);
+	assert_int_equal(id_map_add(&m.uid, &m.uid_n, (struct id_range){ 65536, 300000, 1 }),
+			 -EINVAL);
+	assert_int_equal(id_map_add(&m.uid, &m.uid_n, (struct id_range){ 70000, 1000, 1 }),
+			 -EINVAL);
+	assert_int_equal(id_map_add(&m.uid, &m.uid_n, (struct id_range){ 70000, UINT32_MAX, 1 }),
+			 -EINVAL);
+	assert_int_equal(id_map_add(&m.uid, &m.uid_n, (struct id_range){ UINT32_MAX - 1, 2000, 2 }),
+			 -EINVAL);
+	assert_int_equal(id_map_add(&m.uid, &m.uid_n, (struct id_range){ UINT32_MAX - 1, 2000, 1 }),
+			 0);
 	assert_int_equal(m.uid_n, 3);
 	id_map_fini(&m);
 	assert_null(m.uid);
@@ -51,7 +57,8 @@ static void test_translate(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_add), cmocka_unit_test(test_translate) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_add),
+					    cmocka_unit_test(test_translate) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,12 +23,13 @@ static void test_all_fields(void **state)
 	struct error e = ERROR_INIT;
 
 	(void)state;
-	assert_int_equal(parse("{\"architecture\":\"amd64\",\"config\":{\"User\":\"web:33\",\"Env\":[\"PATH=/bin\",\"A=B\\nC\",\"E=\"],"
-			       "\"Entrypoint\":[\"/e\"],\"Cmd\":[\"a\",\"b\"],\"Volumes\":{\"/data//x/\":{}},\"WorkingDir\":\"/w\","
-			       "\"ExposedPorts\":{\"80/tcp\":{},\"53/udp\":{},\"7\":{}},\"Labels\":{\"k\":\"v=w\"},"
-			       "\"StopSignal\":\"SIGQUIT\",\"Unknown\":5}}",
-			       &c, &e),
-			 0);
+	assert_int_equal(
+		parse("{\"architecture\":\"amd64\",\"config\":{\"User\":\"web:33\",\"Env\":[\"PATH=/bin\",\"A=B\\nC\",\"E=\"],"
+		      "\"Entrypoint\":[\"/e\"],\"Cmd\":[\"a\",\"b\"],\"Volumes\":{\"/data//x/\":{}},\"WorkingDir\":\"/w\","
+		      "\"ExposedPorts\":{\"80/tcp\":{},\"53/udp\":{},\"7\":{}},\"Labels\":{\"k\":\"v=w\"},"
+		      "\"StopSignal\":\"SIGQUIT\",\"Unknown\":5}}",
+		      &c, &e),
+		0);
 	assert_string_equal(c.user, "web:33");
 	assert_int_equal(c.env.n, 3);
 	assert_string_equal(c.env.v[1], "A=B\nC");
@@ -48,7 +49,10 @@ static void test_empty(void **state)
 	(void)state;
 	assert_int_equal(parse("{}", &c, &e), 0);
 	imageconf_fini(&c);
-	assert_int_equal(parse("{\"config\":{\"Entrypoint\":null,\"Cmd\":[],\"User\":\"\",\"Env\":null}}", &c, &e), 0);
+	assert_int_equal(
+		parse("{\"config\":{\"Entrypoint\":null,\"Cmd\":[],\"User\":\"\",\"Env\":null}}",
+		      &c, &e),
+		0);
 	assert_null(c.user);
 	imageconf_fini(&c);
 }

@@ -53,8 +53,9 @@ static void test_volumes(void **state)
 
 static void test_bad_volumes(void **state)
 {
-	static const char *const bad[] = { "/usr", "/usr:relative", "/usr:/", "/usr:/a/..", "/usr:/x:ro:rw", "/usr:/x:bogus",
-					   "name:/x", "/nonexistent-dir:/x", ":/x" };
+	static const char *const bad[] = { "/usr",	 "/usr:relative",	"/usr:/",
+					   "/usr:/a/..", "/usr:/x:ro:rw",	"/usr:/x:bogus",
+					   "name:/x",	 "/nonexistent-dir:/x", ":/x" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -70,9 +71,14 @@ static void test_bad_volumes(void **state)
 
 static void test_mounts(void **state)
 {
-	static const char *const bad[] = { "src=/usr,dst=/x", "type=bind,dst=/x", "type=bind,src=/usr", "type=volume,src=a,dst=/x",
-					   "type=bind,src=/usr,dst=/x,ro=maybe", "type=tmpfs,dst=/x,src=/usr",
-					   "type=tmpfs,dst=/x,tmpfs-size=big", "type=bind,src=/usr,dst=/x,nonsense" };
+	static const char *const bad[] = { "src=/usr,dst=/x",
+					   "type=bind,dst=/x",
+					   "type=bind,src=/usr",
+					   "type=volume,src=a,dst=/x",
+					   "type=bind,src=/usr,dst=/x,ro=maybe",
+					   "type=tmpfs,dst=/x,src=/usr",
+					   "type=tmpfs,dst=/x,tmpfs-size=big",
+					   "type=bind,src=/usr,dst=/x,nonsense" };
 	struct run_request r;
 	struct error e = ERROR_INIT;
 
@@ -80,7 +86,8 @@ static void test_mounts(void **state)
 	run_request_init(&r);
 	assert_int_equal(request_add_mount(&r, "type=bind,source=/usr,target=/a,readonly", &e), 0);
 	assert_true(has(&r.mounts[0].options, "ro"));
-	assert_int_equal(request_add_mount(&r, "dst=/b,type=tmpfs,tmpfs-size=1m,tmpfs-mode=700", &e), 0);
+	assert_int_equal(
+		request_add_mount(&r, "dst=/b,type=tmpfs,tmpfs-size=1m,tmpfs-mode=700", &e), 0);
 	assert_true(has(&r.mounts[1].options, "size=1m"));
 	assert_true(has(&r.mounts[1].options, "mode=700"));
 	assert_int_equal(request_add_tmpfs(&r, "/c:size=5m,noexec", &e), 0);
@@ -114,7 +121,8 @@ static void test_env(void **state)
 
 static void test_ulimits(void **state)
 {
-	static const char *const bad[] = { "nofile", "nofile=", "nofile=a", "nofile=5:4", "bogus=1", "nofile=-2" };
+	static const char *const bad[] = { "nofile",	 "nofile=", "nofile=a",
+					   "nofile=5:4", "bogus=1", "nofile=-2" };
 	struct run_request r;
 	struct error e = ERROR_INIT;
 
@@ -167,8 +175,9 @@ static void test_security_and_userns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_volumes), cmocka_unit_test(test_bad_volumes), cmocka_unit_test(test_mounts),
-		cmocka_unit_test(test_env),	cmocka_unit_test(test_ulimits),	    cmocka_unit_test(test_security_and_userns),
+		cmocka_unit_test(test_volumes), cmocka_unit_test(test_bad_volumes),
+		cmocka_unit_test(test_mounts),	cmocka_unit_test(test_env),
+		cmocka_unit_test(test_ulimits), cmocka_unit_test(test_security_and_userns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,8 @@ static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n"
 			     "alice:x:1001:1002::/home/alice:/bin/sh\n"
 			     "big:x:4294967295:0::/:\n"
 			     "web:x:33:33::relative:/bin/sh";
-static const char group[] = "root:x:0:\nwheel:x:10:root,alice\nstaff:x:50:bob,alic,alice2\naudio:x:29:alice\nweb:x:33:\n7up:x:0:\n";
+static const char group[] =
+	"root:x:0:\nwheel:x:10:root,alice\nstaff:x:50:bob,alic,alice2\naudio:x:29:alice\nweb:x:33:\n7up:x:0:\n";
 
 static int resolve(const char *text, struct user_identity *u, struct error *e)
 {

@@ -61,7 +61,8 @@ static void test_own_name(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_find_name), cmocka_unit_test(test_own_name) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_find_name),
+					    cmocka_unit_test(test_own_name) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
