@@ -1,0 +1,292 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# crt-oci: the life of a container through its commands, as callers use them.
+load helpers
+load oci
+
+@test "run: the container's output and exit status; nothing stays" {
+	bundle alice b "$(args 'echo "$HOSTNAME"; hostname; exit 7')"
+	run --separate-stderr oci alice run -b "$(home alice)/b" c1
+	assert_status 7
+	[[ $output == *box* ]] || flunk
+	[ -z "$stderr" ] || flunk
+	run oci alice list
+	[ "${#lines[@]}" = 1 ] || flunk
+	config alice b "$(args 'kill -9 $$')"
+	run oci alice run -b "$(home alice)/b" c1
+	assert_status 0 # the first process of a pid namespace is immune to itself
+}
+
+@test "run as root, without and with a user namespace" {
+	need_root
+	bundle root b "$(args 'id -u; cat /proc/self/uid_map')"
+	run oci root run -b "$(home root)/b" c1
+	assert_match '^0
+ +0 +0 +4294967295$'
+	chmod 0711 "$(home root)"
+	config root b "$(args 'id -u; cat /proc/self/uid_map') | .linux.namespaces += [{type:\"user\"}] |
+		.linux.uidMappings = [{containerID:0,hostID:100000,size:1000}] |
+		.linux.gidMappings = [{containerID:0,hostID:100000,size:1000}]"
+	run oci root run -b "$(home root)/b" c1
+	assert_match '^0
+ +0 +100000 +1000$'
+}
+
+@test "run with subordinate ids through newuidmap" {
+	need_root
+	bundle alice b "$(range_maps alice) | .process.user = {uid:1000,gid:1000,additionalGids:[5,6]} | $(args id)"
+	run oci alice run -b "$(home alice)/b" c1
+	assert_contains 'uid=1000(user) gid=1000'
+	assert_contains 'groups=5,6'
+}
+
+@test "create, state, start, exec, ps, kill, delete" {
+	bundle alice b "$(args 'exec sleep 1000')"
+	cd "$T/run/alice"
+	oci alice create -b "$(home alice)/b" --pid-file "$T/run/alice/pid" c1
+	local pid
+	pid=$(cat "$T/run/alice/pid")
+	rm "$T/run/alice/pid"
+	[[ $pid =~ ^[0-9]+$ ]] || flunk "pid file: $pid"
+	run oci alice state c1
+	[ "$(jq -r .status <<<"$output")" = created ] || flunk
+	[ "$(jq -r .pid <<<"$output")" = "$pid" ] || flunk
+	[ "$(jq -r .bundle <<<"$output")" = "$(home alice)/b" ] || flunk
+	# the id is taken, and the container is not yet more than created
+	run oci alice create -b "$(home alice)/b" c1
+	assert_status 1
+	assert_contains 'container with given ID already exists'
+	oci alice start c1
+	[ "$(oci alice state c1 | jq -r .status)" = running ] || flunk
+	run oci alice start c1
+	assert_status 1
+	assert_contains 'cannot start an already running container'
+	run oci alice exec c1 sh -c 'echo in; exit 5'
+	assert_status 5
+	assert_contains in
+	run oci alice exec -e A=b --cwd /tmp c1 sh -c 'pwd; echo $A'
+	assert_output $'/tmp\nb'
+	run oci alice exec c1 nope
+	assert_status 255
+	assert_contains 'exec: \"nope\": executable file not found in $PATH'
+	run oci alice ps --format json c1
+	assert_output "[$pid]"
+	run oci alice ps c1
+	assert_contains 'sleep 1000'
+	run oci alice delete c1
+	assert_status 1
+	assert_contains 'that is not stopped'
+	oci alice kill c1 KILL
+	wait_for 5 sh -c "! test -d /proc/$pid || grep -q '^State:.Z' /proc/$pid/status"
+	run oci alice state c1
+	[ "$(jq -r .status <<<"$output")" = stopped ] || flunk
+	[ "$(jq -r .pid <<<"$output")" = 0 ] || flunk
+	run oci alice kill c1 TERM
+	assert_status 1
+	assert_contains 'container not running'
+	oci alice delete c1
+	run oci alice state c1
+	assert_status 1
+	assert_contains 'does not exist'
+	run oci alice delete c1
+	assert_status 1
+	run oci alice delete --force c1
+	assert_status 0
+}
+
+@test "delete --force kills; a created container can be deleted" {
+	bundle alice b "$(args 'exec sleep 1000')"
+	oci alice create -b "$(home alice)/b" c1
+	oci alice delete c1
+	oci alice run -d -b "$(home alice)/b" c1 </dev/null >/dev/null 2>&1
+	oci alice delete --force c1
+	run oci alice list -q
+	assert_output ''
+}
+
+@test "a program that is missing or forbidden: runc's words, status 1, nothing left" {
+	bundle alice b '.process.args = ["nope"]'
+	run oci alice run -b "$(home alice)/b" c1
+	assert_status 1
+	assert_contains 'exec: \"nope\": executable file not found in $PATH'
+	config alice b '.process.args = ["/nope"]'
+	run oci alice create -b "$(home alice)/b" c1
+	assert_status 1
+	assert_contains 'exec: \"/nope\": stat /nope: no such file or directory'
+	config alice b '.process.args = ["/etc/passwd"]'
+	run oci alice run -b "$(home alice)/b" c1
+	assert_status 1
+	assert_contains 'exec: \"/etc/passwd\": permission denied'
+	run oci alice list -q
+	assert_output ''
+}
+
+@test "errors as JSON in the log, with an RFC 3339 time" {
+	bundle alice b '.process.args = ["nope"]'
+	run as alice crt-oci --root "$T/run/alice/oci" --log "$(home alice)/log" --log-format json run -b "$(home alice)/b" c1
+	assert_status 1
+	run tail -n 1 "$(home alice)/log"
+	[ "$(jq -r .level <<<"$output")" = error ] || flunk
+	[[ $(jq -r .msg <<<"$output") == *'executable file not found in $PATH'* ]] || flunk
+	[[ $(jq -r .time <<<"$output") =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$ ]] || flunk
+}
+
+@test "bad bundles: one error that names the field, no state left" {
+	local text
+	bundle alice b
+	for text in '{' '[]' '{"ociVersion":"2.0.0"}' '{"ociVersion":"1.0.2"}' \
+		'{"ociVersion":"1.0.2","root":{"path":"rootfs"},"process":{"cwd":"/","args":"x"}}' \
+		'{"ociVersion":"1.0.2","root":{"path":"rootfs"},"process":{"cwd":"x","args":["x"]}}'; do
+		echo "$text" >"$(home alice)/b/config.json"
+		run oci alice run -b "$(home alice)/b" c1
+		assert_status 1
+		[ "${#lines[@]}" = 1 ] || flunk "more than one line for $text"
+	done
+	head -c 5000000 /dev/zero | tr '\0' ' ' >"$(home alice)/b/config.json"
+	run oci alice run -b "$(home alice)/b" c1
+	assert_status 1
+	rm "$(home alice)/b/config.json"
+	run oci alice run -b "$(home alice)/b" c1
+	assert_status 1
+	assert_contains 'no such file or directory'
+	run oci alice list -q
+	assert_output ''
+	run oci alice run -b "$(home alice)/b" ../c1
+	assert_status 1
+	assert_contains 'invalid container id format'
+}
+
+@test "--preserve-fds and LISTEN_FDS: exactly these are open" {
+	bundle alice b "$(args 'ls /proc/self/fd | tr "\n" " "; echo "$LISTEN_FDS $LISTEN_PID"; cat <&4')"
+	run as alice bash -c "exec 3</dev/null 4<<<four 5</dev/null 7</; crt-oci --root $T/run/alice/oci run --preserve-fds 2 -b $(home alice)/b c1"
+	# 5 is what ls itself opens
+	assert_output $'0 1 2 3 4 5  \nfour'
+	run as alice bash -c "exec 3</dev/null 4<<<four 5</dev/null; LISTEN_FDS=2 crt-oci --root $T/run/alice/oci run -b $(home alice)/b c1"
+	assert_output $'0 1 2 3 4 5 2 1\nfour'
+}
+
+@test "--console-socket: the pty master is sent, of the size asked for" {
+	bundle alice b ".process.terminal = true | .process.consoleSize = {height: 33, width: 99} | $(args 'tty; stty size; readlink /proc/self/fd/0')"
+	cat >"$T/recv.py" <<-'PY'
+		import array, os, socket, sys
+		s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1); os.chmod(sys.argv[1], 0o777)
+		c, _ = s.accept()
+		_, anc, _, _ = c.recvmsg(100, 100)
+		fd = array.array("i", anc[0][2][:4])[0]
+		try:
+		    while True:
+		        b = os.read(fd, 1000)
+		        if not b: break
+		        sys.stdout.write(b.decode()); sys.stdout.flush()
+		except OSError:
+		    pass
+		os.unlink(sys.argv[1])
+	PY
+	job_start /usr/bin/python3 "$T/recv.py" "$T/home/alice/sock"
+	wait_for 5 test -S "$T/home/alice/sock"
+	oci alice create -b "$(home alice)/b" --console-socket "$T/home/alice/sock" c1
+	oci alice start c1
+	job_wait
+	output=${output//$'\r'/}
+	assert_output $'/dev/pts/0\n33 99\n/dev/pts/0'
+	oci alice delete --force c1
+	run oci alice create -b "$(home alice)/b" c1
+	assert_status 1
+	assert_contains 'use --console-socket'
+}
+
+@test "hooks: all six kinds run, with the state on standard input, in order" {
+	bundle alice b "$(args 'echo main')"
+	local dir
+	dir=$(home alice)
+	cat >"$dir/hook" <<-EOF
+		#!/bin/sh
+		read -r line
+		echo "\$1 \$line" >>$dir/hooks
+	EOF
+	chmod 0755 "$dir/hook"
+	cp "$dir/hook" "$dir/b/rootfs/hook"
+	config alice b "$(args 'echo main') | .root.readonly = false | .mounts += [{destination: \"$dir\", type: \"bind\", source: \"$dir\", options: [\"bind\", \"rw\"]}] | .hooks = {
+		prestart: [{path: \"$dir/hook\", args: [\"hook\", \"1prestart\"]}],
+		createRuntime: [{path: \"$dir/hook\", args: [\"hook\", \"2createRuntime\"]}],
+		createContainer: [{path: \"$dir/hook\", args: [\"hook\", \"3createContainer\"]}],
+		startContainer: [{path: \"/hook\", args: [\"hook\", \"4startContainer\"]}],
+		poststart: [{path: \"$dir/hook\", args: [\"hook\", \"5poststart\"]}],
+		poststop: [{path: \"$dir/hook\", args: [\"hook\", \"6poststop\"]}]}"
+	run oci alice run -b "$dir/b" c1
+	assert_output main
+	run sort -s -k1,1 "$dir/hooks"
+	[ "${#lines[@]}" = 6 ] || flunk
+	local i status=(creating creating creating created running stopped)
+	for i in 0 1 2 3 4 5; do
+		[[ ${lines[i]} == $((i + 1))* ]] || flunk "line $i"
+		[ "$(jq -r .status <<<"${lines[i]#* }")" = "${status[i]}" ] || flunk "status in line $i"
+		[ "$(jq -r .id <<<"${lines[i]#* }")" = c1 ] || flunk "id in line $i"
+	done
+}
+
+@test "hooks: a failure ends the creation, a late one is killed, poststop only warns" {
+	bundle alice b '.process.args = ["/bin/true"] | .hooks = {createRuntime: [{path: "/bin/true"}, {path: "/bin/false"}]}'
+	run oci alice run -b "$(home alice)/b" c1
+	assert_status 1
+	assert_contains 'error running createRuntime hook #1: exit status 1'
+	config alice b '.process.args = ["/bin/true"] | .hooks = {createContainer: [{path: "/bin/sleep", args: ["sleep", "60"], timeout: 1}]}'
+	run oci alice run -b "$(home alice)/b" c1
+	assert_status 1
+	assert_contains 'error running createContainer hook #0: timed out'
+	config alice b '.process.args = ["/bin/true"] | .hooks = {poststop: [{path: "/bin/false"}]}'
+	run oci alice run -b "$(home alice)/b" c1
+	assert_status 0
+	assert_contains 'error running poststop hook'
+	config alice b '.process.args = ["/bin/sleep", "60"] | .hooks = {poststart: [{path: "/bin/false"}]}'
+	run oci alice run -b "$(home alice)/b" c1
+	assert_status 1
+	assert_contains 'error running poststart hook'
+	run oci alice list -q
+	assert_output ''
+}
+
+@test "cgroups: limits are set, pause and resume, update, events; removed with the container" {
+	need_root
+	bundle root b "$(args 'exec sleep 1000') | .linux.resources.pids.limit = 50 | .linux.cgroupsPath = \"/crt-test-$$\""
+	if ! oci root run -d -b "$(home root)/b" "c$$" </dev/null >"$T/log" 2>&1; then
+		grep -q cgroup "$T/log" && skip "no cgroups here: $(cat "$T/log")"
+		flunk "$(cat "$T/log")"
+	fi
+	local max
+	max=$(cat /sys/fs/cgroup/pids/crt-test-$$/pids.max /sys/fs/cgroup/crt-test-$$/pids.max 2>/dev/null || true)
+	[ "$max" = 50 ] || flunk "pids.max is $max"
+	oci root pause "c$$"
+	[ "$(oci root state "c$$" | jq -r .status)" = paused ] || flunk
+	run oci root exec "c$$" true
+	assert_status 255
+	assert_contains 'paused'
+	oci root resume "c$$"
+	[ "$(oci root state "c$$" | jq -r .status)" = running ] || flunk
+	oci root update --pids-limit 60 "c$$"
+	max=$(cat /sys/fs/cgroup/pids/crt-test-$$/pids.max /sys/fs/cgroup/crt-test-$$/pids.max 2>/dev/null || true)
+	[ "$max" = 60 ] || flunk "pids.max is $max"
+	echo '{"pids":{"limit":70}}' | oci root update --resources - "c$$"
+	run oci root events --stats "c$$"
+	[ "$(jq .data.pids.limit <<<"$output")" = 70 ] || flunk
+	oci root delete --force "c$$"
+	run find /sys/fs/cgroup -maxdepth 2 -name "crt-test-$$"
+	assert_output ''
+}
+
+@test "features and spec are valid, and spec does not overwrite" {
+	need_program jq
+	run --separate-stderr as alice crt-oci features
+	[ "$(jq -r .ociVersionMin <<<"$output")" = 1.0.0 ] || flunk
+	[ -z "$stderr" ] || flunk
+	jq -e '.mountOptions | index("rro") and index("idmap") and index("tmpcopyup")' <<<"$output" >/dev/null || flunk
+	mkdir "$T/spec"
+	crt-oci() { "$CRT_BIN/crt-oci" "$@"; }
+	(cd "$T/spec" && crt-oci spec && jq -e .process config.json >/dev/null)
+	run crt-oci spec -b "$T/spec"
+	assert_status 1
+	assert_contains 'exists'
+	run crt-oci nosuchverb
+	assert_status 3
+	assert_contains "No help topic for 'nosuchverb'"
+}
