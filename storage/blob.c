@@ -50,6 +50,17 @@ bool blob_exists_at(int dir_fd, const char *digest)
 	       fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
 }
 
+bool blob_is_gone(const struct storage *s, const char *digest)
+{
+	const char *hex = blob_hex(digest);
+	char path[STORE_PATH_MAX];
+	struct stat st;
+
+	return hex == NULL ||
+	       (s->root_fd >= 0 && store_rel(path, "oci/blobs/sha256/%s", hex) == 0 &&
+		fstatat(s->root_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT);
+}
+
 bool storage_has_blob(struct storage *s, const char *digest)
 {
 	const char *hex = blob_hex(digest);

@@ -464,54 +464,66 @@ int storage_container_record(struct storage *s, const char *id, char **ret_json,
 	return r < 0 ? error_prefix(e, "container %.12s", id) : 0;
 }
 
-/* Parsed record, NULL when there is none that can be read. */
-static json_t *record_json(struct storage *s, const char *id)
+/*
+ * The image id in a record, NULL when it has none or is damaged; the caller
+ * frees it. 0, or -errno when the machine does not let us read it.
+ */
+static int record_image(struct storage *s, const char *id, char **ret, struct error *e)
 {
 	_cleanup_free_ char *text = NULL;
+	_cleanup_json_ json_t *j = NULL;
+	const char *image;
+	int r;
 
-	if (storage_container_record(s, id, &text, NULL) < 0)
-		return NULL;
-	return json_parse(text, strlen(text), "record", NULL);
+	*ret = NULL;
+	r = storage_container_record(s, id, &text, e);
+	if (r < 0 && r != -ENOENT && r != -EINVAL && r != -EFBIG && r != -ELOOP)
+		return r;
+	if (r == 0)
+		j = json_parse(text, strlen(text), "record", NULL);
+	if (j == NULL && storage_container_is_live(s, id))
+		return error_setf(
+			e, -EBADMSG,
+			"the record of running container %.12s cannot be read, so nothing is "
+			"removed",
+			id);
+	image = json_string_value(json_object_get(j, "imageId"));
+	if (image == NULL)
+		return 0;
+	*ret = strdup(image);
+	return *ret == NULL ? error_set(e, -ENOMEM, "container %.12s", id) : 0;
 }
 
-char *container_using_image(struct storage *s, const char *image_id)
+int container_using_image(struct storage *s, const char *image_id, char **ret_id, struct error *e)
 {
 	_cleanup_strv_ struct strv ids = { .v = NULL };
+	int r = storage_container_list(s, &ids, e);
 
-	if (storage_container_list(s, &ids, NULL) < 0)
-		return NULL;
-	for (size_t i = 0; i < ids.n; i++) {
-		_cleanup_json_ json_t *j = record_json(s, ids.v[i]);
-		const char *used = json_string_value(json_object_get(j, "imageId"));
+	for (size_t i = 0; r == 0 && i < ids.n; i++) {
+		_cleanup_free_ char *used = NULL;
 
-		if (used != NULL && strcmp(used, image_id) == 0)
-			return strdup(ids.v[i]);
+		r = record_image(s, ids.v[i], &used, e);
+		if (r == 0 && used != NULL && strcmp(used, image_id) == 0) {
+			*ret_id = strdup(ids.v[i]);
+			return *ret_id == NULL ? error_set(e, -ENOMEM, "container") : 1;
+		}
 	}
-	return NULL;
+	return r;
 }
 
 int container_mark_images(struct storage *s, json_t *set, struct error *e)
 {
 	_cleanup_strv_ struct strv ids = { .v = NULL };
-	int r;
+	int r = storage_container_list(s, &ids, e);
 
-	r = storage_container_list(s, &ids, e);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < ids.n; i++) {
-		_cleanup_json_ json_t *j = record_json(s, ids.v[i]);
-		const char *image = json_string_value(json_object_get(j, "imageId"));
+	for (size_t i = 0; r == 0 && i < ids.n; i++) {
+		_cleanup_free_ char *image = NULL;
 
-		if (j == NULL && storage_container_is_live(s, ids.v[i]))
-			return error_setf(
-				e, -EBADMSG,
-				"the record of running container %.12s cannot be read, so no layers are "
-				"removed",
-				ids.v[i]);
-		if (image != NULL && json_object_set_new(set, image, json_true()) < 0)
-			return error_set(e, -ENOMEM, "clean up the store");
+		r = record_image(s, ids.v[i], &image, e);
+		if (r == 0 && image != NULL && json_object_set_new(set, image, json_true()) < 0)
+			r = error_set(e, -ENOMEM, "clean up the store");
 	}
-	return 0;
+	return r;
 }
 
 /* ---- removal ------------------------------------------------------------------------ */

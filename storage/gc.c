@@ -20,8 +20,8 @@
  *    rename. A container that comes later finds the layers gone and says so.
  * The caller holds index.lock, so the list does not change meanwhile.
  *
- * When a manifest cannot be read for a reason of ours (memory, descriptors,
- * input/output) nothing is swept. A crash in the middle leaves less garbage.
+ * When a document cannot be read for a reason of the machine (memory,
+ * descriptors, input/output) nothing is swept and the mark gc.pending stays. A crash in the middle leaves less garbage.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -39,6 +39,15 @@ bool gc_is_pending(const struct storage *s)
 	return faccessat(s->root_fd, "gc.pending", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* Where the mark cannot be made, the next removal sweeps. */
+static void set_pending(struct storage *s)
+{
+	_cleanup_fd_ int fd =
+		openat(s->root_fd, "gc.pending", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	(void)fd;
+}
+
 int gc_lock(struct storage *s, bool exclusive, struct error *e)
 {
 	int fd = lock_file_at(s->root_fd, "gc.lock", exclusive, STORE_LOCK_MS, e);
@@ -51,10 +60,14 @@ static int mark(json_t *set, const char *digest)
 	return json_object_set_new(set, blob_hex(digest), json_true()) < 0 ? -ENOMEM : 0;
 }
 
-static bool is_our_trouble(int r)
+/*
+ * The document is missing or nonsense, and will be tomorrow. Any other failure
+ * is one of the machine and says nothing about what the document needs.
+ */
+static bool is_damage(int r)
 {
-	return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EIO || r == -EACCES ||
-	       r == -EINTR;
+	return r == -ENOENT || r == -EBADMSG || r == -EINVAL || r == -E2BIG || r == -EFBIG ||
+	       r == -ELOOP;
 }
 
 /* The config of an image and the layers that it names. */
@@ -100,7 +113,7 @@ static int mark_listed(struct storage *s, const json_t *index, json_t *blobs, js
 	for (size_t i = 0; i < index_count(index); i++) {
 		int r = mark_image(s, index_digest(index, i), blobs, layers, e);
 
-		if (is_our_trouble(r)) /* a damaged image keeps what could be read of it */
+		if (r < 0 && !is_damage(r)) /* a damaged image keeps what could be read of it */
 			return error_prefix(e, "clean up the store");
 	}
 	return 0;
@@ -126,7 +139,7 @@ static int mark_containers(struct storage *s, json_t *blobs, json_t *layers, str
 		if (blob_hex(digest) == NULL) /* no image of ours */
 			continue;
 		r = mark_config(s, digest, blobs, layers, e);
-		if (is_our_trouble(r))
+		if (r < 0 && !is_damage(r))
 			return error_prefix(e, "clean up the store");
 	}
 	return 0;
@@ -188,12 +201,9 @@ int gc_run(struct storage *s, const json_t *index, const char *except, struct er
 
 	if (blobs == NULL || layers == NULL)
 		return error_set(e, -ENOMEM, "clean up the store");
-	if (store_txn_live(s, except)) {
-		/* Where the mark cannot be made, the next removal sweeps. */
-		_cleanup_fd_ int fd = openat(s->root_fd, "gc.pending",
-					     O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	set_pending(s);
+	if (store_txn_live(s, except))
 		return 0;
-	}
 	r = mark_listed(s, index, blobs, layers, e);
 	if (r < 0)
 		return r;

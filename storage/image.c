@@ -28,7 +28,7 @@
 
 #include "base/cleanup.h"
 #include "base/id.h"
-#include "base/limits.h"
+#include "base/log.h"
 #include "storage/image/manifest.h"
 #include "storage/store.h"
 
@@ -319,7 +319,7 @@ int storage_image_resolve(struct storage *s, const char *text, struct storage_im
 		r = match_text(s, index, text, &m, e);
 	if (r != STORAGE_FOUND)
 		return r;
-	if (!storage_has_blob(s, m.digest)) /* a dead entry, see index.c */
+	if (blob_is_gone(s, m.digest)) /* a dead entry, see index.c */
 		return not_known(text, e);
 	r = read_image(s, index, m.digest, ret, e);
 	return r < 0 ? error_prefix(e, "image %s is damaged", m.name != NULL ? m.name : m.digest) :
@@ -387,11 +387,13 @@ static int check_unused(struct storage *s, const struct match *m, const char *id
 {
 	_cleanup_free_ char *user = NULL;
 
+	int r;
+
 	if (force || id == NULL)
 		return 0;
-	user = container_using_image(s, id);
-	if (user == NULL)
-		return 0;
+	r = container_using_image(s, id, &user, e);
+	if (r <= 0)
+		return r;
 	return error_setf(
 		e, -EBUSY,
 		"image %s is used by container %.12s: remove the container first, or use --force",
@@ -455,6 +457,7 @@ static int remove_locked(struct storage *s, const char *text, bool force, struct
 	_cleanup_json_ json_t *index = NULL;
 	_cleanup_free_ char *id = NULL;
 	_cleanup_free_ char *digest = NULL;
+	struct error swept = ERROR_INIT;
 	struct match m;
 	bool whole;
 	int r;
@@ -492,7 +495,10 @@ static int remove_locked(struct storage *s, const char *text, bool force, struct
 		return r;
 	if (strv_add(deleted, id != NULL ? id : blob_hex(digest)) < 0)
 		return error_set(e, -ENOMEM, "remove image");
-	return gc_run(s, index, NULL, e);
+	/* It is gone from the list; what cannot be swept now is swept with the next one. */
+	if (gc_run(s, index, NULL, &swept) < 0)
+		log_warning("%s", swept.msg);
+	return 0;
 }
 
 int storage_image_remove(struct storage *s, const char *text, bool force, struct strv *untagged,

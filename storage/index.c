@@ -171,7 +171,7 @@ bool index_prune(struct storage *s, json_t *index)
 	bool changed = false;
 
 	for (size_t i = index_count(index); i-- > 0;) {
-		if (!storage_has_blob(s, index_digest(index, i))) {
+		if (blob_is_gone(s, index_digest(index, i))) {
 			index_drop(index, i);
 			changed = true;
 		}

@@ -50,6 +50,8 @@ const char *blob_hex(const char *digest);
 /* Read a whole small blob (manifest, config) of the store or, first, of a transaction (txn_fd >= 0). */
 int blob_read(struct storage *s, int txn_fd, const char *digest, char **ret, size_t *ret_len,
 	      struct error *e);
+/* It is certainly not in the store; an error of the file system does not say so. */
+bool blob_is_gone(const struct storage *s, const char *digest);
 /* Is it a regular file below dir_fd/blobs/sha256? */
 bool blob_exists_at(int dir_fd, const char *digest);
 
@@ -96,8 +98,8 @@ int gc_lock(struct storage *s, bool exclusive, struct error *e);
 
 /* ---- container.c -------------------------------------------------------------- */
 
-/* Full id of some container that was made of this image, NULL when none. Caller frees. */
-char *container_using_image(struct storage *s, const char *image_id);
+/* 1 and the full id (caller frees) of some container that was made of this image, 0 = none, -errno. */
+int container_using_image(struct storage *s, const char *image_id, char **ret_id, struct error *e);
 /* Add the image ids (hex of the config digest) of all containers to the set (an object used as a set). */
 int container_mark_images(struct storage *s, json_t *set, struct error *e);
 

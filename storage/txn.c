@@ -244,7 +244,10 @@ static int ingest_check(struct storage_txn *t, struct ingest *in, struct error *
 	return 0;
 }
 
-/* Rename dir/hex of the transaction into the store, unless the store has it. */
+/*
+ * Rename dir/hex of the transaction into the store, unless the store has it.
+ * 0, -ENOENT when neither has it, -errno.
+ */
 static int move_in(struct storage_txn *t, const char *from_dir, const char *to_dir, const char *hex,
 		   struct error *e)
 {
@@ -262,8 +265,6 @@ static int move_in(struct storage_txn *t, const char *from_dir, const char *to_d
 
 static int move_blob(struct storage_txn *t, const char *digest, struct error *e)
 {
-	if (!blob_exists_at(t->fd, digest))
-		return 0;
 	return move_in(t, "blobs/sha256", "oci/blobs/sha256", blob_hex(digest), e);
 }
 
@@ -281,14 +282,13 @@ static int move_all(struct storage_txn *t, const struct ingest *in, struct error
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < in->config.diff_ids.n; i++) {
-		const char *id = in->config.diff_ids.v[i];
-
-		if (layer_exists_at(t->fd, id))
-			r = move_in(t, "layers", "layers", blob_hex(id), e);
+	for (size_t i = 0; r == 0 && i < in->config.diff_ids.n; i++)
+		r = move_in(t, "layers", "layers", blob_hex(in->config.diff_ids.v[i]), e);
+	/* The packed layers need not have been kept. */
+	for (size_t i = 0; r == 0 && i < in->manifest.layers.n; i++) {
+		if (blob_exists_at(t->fd, in->manifest.layers.v[i]))
+			r = move_blob(t, in->manifest.layers.v[i], e);
 	}
-	for (size_t i = 0; r == 0 && i < in->manifest.layers.n; i++)
-		r = move_blob(t, in->manifest.layers.v[i], e);
 	if (r == 0)
 		r = move_blob(t, in->manifest.config, e);
 	if (r == 0)

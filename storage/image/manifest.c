@@ -121,12 +121,16 @@ static int parse_manifest(const json_t *j, const char *what, struct image_manife
 int image_manifest_parse(const char *text, size_t len, const char *what, struct image_manifest *ret,
 			 struct error *e)
 {
-	_cleanup_json_ json_t *j = json_parse(text, len, what, e);
+	struct error own = ERROR_INIT; /* the code matters also to who wants no message */
+	_cleanup_json_ json_t *j = json_parse(text, len, what, &own);
 	struct image_manifest m = { .config = NULL };
 	int r;
 
-	if (j == NULL)
-		return e != NULL && e->code < 0 ? e->code : -EBADMSG;
+	if (j == NULL) {
+		if (e != NULL)
+			*e = own;
+		return own.code < 0 ? own.code : -EBADMSG;
+	}
 	r = parse_manifest(j, what, &m, e);
 	if (r < 0) {
 		image_manifest_fini(&m);
@@ -185,12 +189,16 @@ static int parse_config(const json_t *j, const char *what, struct image_config *
 int image_config_parse(const char *text, size_t len, const char *what, struct image_config *ret,
 		       struct error *e)
 {
-	_cleanup_json_ json_t *j = json_parse(text, len, what, e);
+	struct error own = ERROR_INIT; /* the code matters also to who wants no message */
+	_cleanup_json_ json_t *j = json_parse(text, len, what, &own);
 	struct image_config c = { .created = NULL };
 	int r;
 
-	if (j == NULL)
-		return e != NULL && e->code < 0 ? e->code : -EBADMSG;
+	if (j == NULL) {
+		if (e != NULL)
+			*e = own;
+		return own.code < 0 ? own.code : -EBADMSG;
+	}
 	r = parse_config(j, what, &c, e);
 	if (r < 0) {
 		image_config_fini(&c);
