@@ -166,7 +166,7 @@ kept"
 @test "T16: everything in the store is 0700 or 0600 under umask 000" {
 	image plain
 	as alice sh -c "umask 000; crt run -q --network none --name x oci:$T/img/plain true"
-	run find "$(store alice)" \( -path '*/fs' -o -path '*/upper' -o -path '*/work' \) -prune -o \
+	run find "$(store alice)" \( -path '*/fs' -o -path '*/skeleton' -o -path '*/upper' -o -path '*/work' \) -prune -o \
 		! -type l -perm /077 -print
 	assert_output ""
 }
