@@ -9,7 +9,9 @@
  * child runs on a stack of its own in our memory, with all signals blocked
  * until every handler is reset (a handler of ours must never run there), calls
  * nothing but system calls, and leaves a failure (step, errno) in a structure
- * on the parent's stack, so that no pipe is needed.
+ * on the parent's stack, so that no pipe is needed. proc_spawn_many() starts
+ * several without CLONE_VFORK and sleeps until the last has left our memory:
+ * loading a program is most of the cost, and other processors can do it.
  *
  * Order in the child, and why: signals first; death signal before anything
  * that can block, followed by the check that the parent is still there; then
@@ -81,9 +83,13 @@ static void reset_signals(void)
 	struct sigaction sa = { .sa_handler = SIG_DFL };
 	sigset_t none;
 
-	for (int sig = 1; sig <= SIGNAL_MAX; sig++)
-		(void)sigaction(sig, &sa, NULL); /* KILL, STOP and two of the C library refuse */
-	(void)sigemptyset(&none);		 /* cannot fail */
+	for (int sig = 1; sig <= SIGNAL_MAX; sig++) {
+		/* These refuse; and a failure would write errno, which is one for all children. */
+		if (sig == SIGKILL || sig == SIGSTOP || (sig >= 32 && sig < RTMIN))
+			continue;
+		(void)sigaction(sig, &sa, NULL);
+	}
+	(void)sigemptyset(&none); /* cannot fail */
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
@@ -199,18 +205,14 @@ static int spawn_failed(const struct spawn_state *st, struct error *e)
 	return error_set(e, st->err != 0 ? -st->err : -ECHILD, "starting %s", name);
 }
 
-int proc_spawn(const struct proc_spawn *s, pid_t *ret_pid, int *ret_pid_fd, struct error *e)
+/* Check the wishes of one program and prepare what its child looks at. */
+static int spawn_prepare(const struct proc_spawn *s, struct spawn_state *ret, struct error *e)
 {
 	static char *const no_env[] = { NULL };
 	struct spawn_state st = { .s = s,
 				  .envp = s->envp != NULL ? s->envp : no_env,
 				  .max_target = 2,
 				  .parent = getpid() };
-	_cleanup_fd_ int pid_fd = -1;
-	sigset_t all, old;
-	void *stack;
-	pid_t pid;
-	int saved;
 
 	if (s->fds_n > FD_MAPS_MAX)
 		return error_setf(e, -E2BIG, "starting %s: too many file descriptors",
@@ -221,28 +223,113 @@ int proc_spawn(const struct proc_spawn *s, pid_t *ret_pid, int *ret_pid_fd, stru
 		if (s->fds[i].target > st.max_target)
 			st.max_target = s->fds[i].target;
 	}
-	stack = mmap(NULL, CHILD_STACK, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-	if (stack == MAP_FAILED)
-		return error_set(e, -errno, "starting %s", spawn_name(s));
+	*ret = st;
+	return 0;
+}
+
+/* One child on a stack of its own at stack; the signals are blocked. */
+static int spawn_clone(struct spawn_state *st, char *stack, int flags, pid_t *ret_pid,
+		       int *ret_pid_fd)
+{
+	/* Stacks grow downwards on every machine that we build for. */
+	pid_t pid = clone(child_main, stack + CHILD_STACK, CLONE_VM | CLONE_PIDFD | SIGCHLD | flags,
+			  st, ret_pid_fd);
+
+	if (pid < 0)
+		return -errno;
+	*ret_pid = pid;
+	return 0;
+}
+
+/*
+ * Several children at once. They run in our memory, so nothing may happen here
+ * until each has left it by execve() or _exit(): a pipe whose writing end they
+ * alone hold shows that.
+ */
+static int spawn_side_by_side(struct spawn_state *st, size_t n, char *stacks, pid_t *pids,
+			      int *pid_fds)
+{
+	_cleanup_fd_ int from = -1;
+	_cleanup_fd_ int low = -1;
+	_cleanup_fd_ int to = -1;
+	int above = 3;
+	char byte;
+	int p[2];
+	int r;
+
+	r = fd_pipe(p);
+	if (r < 0)
+		return r;
+	from = p[0];
+	low = p[1];
+	/* Where no child closes it while it sorts its descriptors. */
+	for (size_t i = 0; i < n; i++)
+		if (st[i].max_target >= above)
+			above = st[i].max_target + 1;
+	to = fcntl(low, F_DUPFD_CLOEXEC, above);
+	if (to < 0)
+		return -errno;
+	close_fd(&low);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = spawn_clone(&st[i], stacks + i * CHILD_STACK, 0, &pids[i], &pid_fds[i]);
+	close_fd(&to);
+	(void)fd_read_full(from, &byte, 1); /* end of file: all have left */
+	return r;
+}
+
+int proc_spawn_many(const struct proc_spawn *s, size_t n, pid_t *ret_pids, int *ret_pid_fds,
+		    struct error *e)
+{
+	struct spawn_state st[PROC_SPAWN_MAX];
+	pid_t pids[PROC_SPAWN_MAX] = { 0 };
+	int pid_fds[PROC_SPAWN_MAX];
+	sigset_t all, old;
+	char *stacks;
+	int r = 0;
+
+	if (n == 0 || n > PROC_SPAWN_MAX)
+		return error_setf(e, -EINVAL, "starting %zu programs at once", n);
+	for (size_t i = 0; i < n; i++) {
+		pid_fds[i] = -1;
+		r = spawn_prepare(&s[i], &st[i], e);
+		if (r < 0)
+			return r;
+	}
+	stacks = mmap(NULL, n * CHILD_STACK, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (stacks == MAP_FAILED)
+		return error_set(e, -errno, "starting %s", spawn_name(&s[0]));
 	(void)sigfillset(&all); /* cannot fail */
 	(void)sigprocmask(SIG_SETMASK, &all, &old);
-	/* Stacks grow downwards on every machine that we build for. */
-	pid = clone(child_main, (char *)stack + CHILD_STACK,
-		    CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &st, &pid_fd);
-	saved = errno;
+	if (n == 1)
+		r = spawn_clone(&st[0], stacks, CLONE_VFORK, &pids[0], &pid_fds[0]);
+	else
+		r = spawn_side_by_side(st, n, stacks, pids, pid_fds);
 	(void)sigprocmask(SIG_SETMASK, &old, NULL);
-	(void)munmap(stack, CHILD_STACK); /* ours: cannot fail */
-	if (pid < 0)
-		return error_set(e, -saved, "starting %s: making a process", spawn_name(s));
-	if (st.err != 0) {
-		(void)proc_wait(pid); /* it has called _exit() */
-		return spawn_failed(&st, e);
+	(void)munmap(stacks, n * CHILD_STACK); /* ours: cannot fail */
+	if (r < 0)
+		(void)error_set(e, r, "starting %s: making a process", spawn_name(&s[0]));
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (st[i].err != 0)
+			r = spawn_failed(&st[i], e);
+	for (size_t i = 0; i < n; i++) {
+		if (r < 0) {
+			proc_kill(pids[i], pid_fds[i]);
+			close_fd(&pid_fds[i]);
+			continue;
+		}
+		ret_pids[i] = pids[i];
+		if (ret_pid_fds != NULL)
+			ret_pid_fds[i] = pid_fds[i];
+		else
+			close_fd(&pid_fds[i]);
 	}
-	*ret_pid = pid;
-	if (ret_pid_fd != NULL)
-		*ret_pid_fd = steal_fd(&pid_fd);
-	return 0;
+	return r;
+}
+
+int proc_spawn(const struct proc_spawn *s, pid_t *ret_pid, int *ret_pid_fd, struct error *e)
+{
+	return proc_spawn_many(s, 1, ret_pid, ret_pid_fd, e);
 }
 
 /* ---- waiting ------------------------------------------------------------------- */

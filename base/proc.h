@@ -32,6 +32,14 @@ struct proc_spawn {
  * NULL) is a pidfd owned by the caller. 0 or -errno.
  */
 int proc_spawn(const struct proc_spawn *s, pid_t *ret_pid, int *ret_pid_fd, struct error *e);
+#define PROC_SPAWN_MAX 4
+/*
+ * The same for n (at most PROC_SPAWN_MAX) programs, which are loaded side by
+ * side. When one cannot be started the others are killed and reaped. Arrays of
+ * n; ret_pid_fds may be NULL. 0 or -errno.
+ */
+int proc_spawn_many(const struct proc_spawn *s, size_t n, pid_t *ret_pids, int *ret_pid_fds,
+		    struct error *e);
 /* Wait for a child; retries EINTR. Returns the wait status (>= 0) or -errno. */
 int proc_wait(pid_t pid);
 /* Exit code as a shell gives it: 0-255 or 128+signal. */

@@ -185,47 +185,51 @@ static int helper_argv(struct strv *argv, const char *name, pid_t pid, const str
 	return r;
 }
 
-static int start_helper(const char *path, const char *name, const struct id_range *arr, size_t n,
-			struct userns_child *child, size_t slot, struct error *e)
+/* The ends of one helper's error stream: ours is kept in child, the other is returned. */
+static int open_stream(struct userns_child *child, size_t slot)
 {
-	_cleanup_strv_ struct strv argv = { .v = NULL };
-	_cleanup_fd_ int from = -1;
-	_cleanup_fd_ int to = -1;
-	struct proc_fd_map map = { .target = 2 };
-	struct proc_spawn s = { .path = path, .path_fd = -1, .fds = &map, .fds_n = 1 };
 	int p[2];
-	int r;
+	int r = fd_pipe(p);
 
-	r = helper_argv(&argv, name, child->pid, arr, n);
-	if (r < 0)
-		return error_set(e, r, "starting %s", name);
-	r = fd_pipe(p);
-	if (r < 0)
-		return error_set(e, r, "starting %s", name);
-	from = p[0];
-	to = p[1];
-	map.fd = to;
-	s.argv = argv.v;
-	r = proc_spawn(&s, &child->helper[slot], &child->helper_fd[slot], e);
 	if (r < 0)
 		return r;
-	child->helper_err[slot] = steal_fd(&from);
-	return 0;
+	child->helper_err[slot] = p[0];
+	return p[1];
 }
 
 int idmap_start_helpers(const struct userns_caps *c, const struct id_map *map,
 			struct userns_child *child, struct error *e)
 {
+	_cleanup_strv_ struct strv uid_argv = { .v = NULL };
+	_cleanup_strv_ struct strv gid_argv = { .v = NULL };
+	_cleanup_fd_ int uid_stream = -1;
+	_cleanup_fd_ int gid_stream = -1;
+	struct proc_fd_map maps[2] = { { .target = 2 }, { .target = 2 } };
+	struct proc_spawn s[2];
 	int r;
 
 	if (c->newuidmap == NULL || c->newgidmap == NULL)
 		return error_setf(e, -EPERM,
 				  "mapping more than one id needs newuidmap and newgidmap: %s",
 				  c->reason);
-	r = start_helper(c->newuidmap, "newuidmap", map->uid, map->uid_n, child, 0, e);
+	r = helper_argv(&uid_argv, "newuidmap", child->pid, map->uid, map->uid_n);
 	if (r == 0)
-		r = start_helper(c->newgidmap, "newgidmap", map->gid, map->gid_n, child, 1, e);
-	return r;
+		r = helper_argv(&gid_argv, "newgidmap", child->pid, map->gid, map->gid_n);
+	if (r == 0)
+		r = uid_stream = open_stream(child, 0);
+	if (r >= 0)
+		r = gid_stream = open_stream(child, 1);
+	if (r < 0)
+		return error_set(e, r, "starting newuidmap and newgidmap");
+	maps[0].fd = uid_stream;
+	maps[1].fd = gid_stream;
+	s[0] = (struct proc_spawn){
+		.path = c->newuidmap, .path_fd = -1, .argv = uid_argv.v, .fds = &maps[0], .fds_n = 1
+	};
+	s[1] = (struct proc_spawn){
+		.path = c->newgidmap, .path_fd = -1, .argv = gid_argv.v, .fds = &maps[1], .fds_n = 1
+	};
+	return proc_spawn_many(s, 2, child->helper, child->helper_fd, e);
 }
 
 /* What the helper said, in one harmless line. */

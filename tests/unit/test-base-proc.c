@@ -150,6 +150,56 @@ static void test_exec_failure(void **state)
 	assert_int_equal(errno, ECHILD);
 }
 
+static void test_many(void **state)
+{
+	char sh[] = "sh", dash_c[] = "-c", one[] = "echo one", two[] = "echo two; exit 3";
+	char *argv[2][4] = { { sh, dash_c, one, NULL }, { sh, dash_c, two, NULL } };
+	struct proc_spawn s[2];
+	struct proc_fd_map maps[2];
+	struct error e = ERROR_INIT;
+	pid_t pids[2] = { 0, 0 };
+	int pid_fds[2] = { -1, -1 };
+	int p[2][2];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(fd_pipe(p[i]), 0);
+		maps[i] = (struct proc_fd_map){ .fd = p[i][1], .target = 1 };
+		s[i] = (struct proc_spawn){ .path = "/bin/sh",
+					    .path_fd = -1,
+					    .argv = argv[i],
+					    .fds = &maps[i],
+					    .fds_n = 1 };
+	}
+	for (int round = 0; round < 50; round++) {
+		char got[2][5] = { "", "" };
+
+		assert_int_equal(proc_spawn_many(s, 2, pids, round % 2 ? pid_fds : NULL, &e), 0);
+		assert_int_equal(proc_status_code(proc_wait(pids[1])), 3);
+		assert_int_equal(proc_status_code(proc_wait(pids[0])), 0);
+		assert_int_equal(fd_read_full(p[0][0], got[0], 4), 4);
+		assert_int_equal(fd_read_full(p[1][0], got[1], 4), 4);
+		assert_string_equal(got[0], "one\n");
+		assert_string_equal(got[1], "two\n");
+		close_fd(&pid_fds[0]);
+		close_fd(&pid_fds[1]);
+	}
+	/* One that is missing takes the other one with it. */
+	s[0].path = "/bin/sleep";
+	s[0].argv = (char *[]){ sh, (char[]){ "60" }, NULL };
+	s[1].path = "/nonexistent";
+	assert_int_equal(proc_spawn_many(s, 2, pids, pid_fds, &e), -ENOENT);
+	assert_non_null(strstr(e.msg, "/nonexistent"));
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+	assert_int_equal(pid_fds[0], -1);
+	assert_int_equal(proc_spawn_many(s, PROC_SPAWN_MAX + 1, pids, pid_fds, &e), -EINVAL);
+	for (size_t i = 0; i < 2; i++) {
+		close_fd(&p[i][0]);
+		close_fd(&p[i][1]);
+	}
+}
+
 static void test_pidfd(void **state)
 {
 	char sleep[] = "sleep", secs[] = "60";
@@ -270,6 +320,7 @@ int main(void)
 		cmocka_unit_test(test_fds),
 		cmocka_unit_test(test_signals_are_reset),
 		cmocka_unit_test(test_exec_failure),
+		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_pidfd),
 		cmocka_unit_test(test_die_with_parent),
 		cmocka_unit_test(test_helper),
