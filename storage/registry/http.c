@@ -39,7 +39,7 @@
 
 #define CONNECT_SECONDS 20L
 #define LOW_SPEED	256L /* bytes a second */
-#define LOW_TIME	30L
+#define LOW_TIME	20L
 #define RETRY_MS	400
 #define RETRY_AFTER_MAX 30L
 #define ERROR_BODY_MAX	(16u << 10)
@@ -433,6 +433,10 @@ static void on_failure(struct http_client *c, struct http_request *r, CURLcode c
 	else if (code == CURLE_SSL_CONNECT_ERROR)
 		(void)error_hint(&r->error,
 				 "; if it is a registry without TLS, use --tls-verify=false");
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		r->tries = r->tries < LIMIT_HTTP_RETRIES - 1 ?
+				   LIMIT_HTTP_RETRIES - 1 :
+				   r->tries; /* it took long enough: once more */
 	if (worth_retrying(code) && r->header_bytes <= LIMIT_HTTP_HEADER)
 		retry(c, r, err);
 	else
