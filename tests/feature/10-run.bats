@@ -17,9 +17,9 @@ exit_codes() {
 	# process 1 cannot kill itself: let crt-init be process 1
 	run --separate-stderr as "$1" crt run --rm --init builtin:busybox sh -c 'kill -9 $$'
 	assert_status 137
-	run --separate-stderr as "$1" crt run --rm builtin:busybox no-such-program
+	run -127 --separate-stderr as "$1" crt run --rm builtin:busybox no-such-program
 	assert_error 127 no-such-program
-	run --separate-stderr as "$1" crt run --rm builtin:busybox /no/such/program
+	run -127 --separate-stderr as "$1" crt run --rm builtin:busybox /no/such/program
 	assert_error 127 /no/such/program
 	run --separate-stderr as "$1" crt run --rm builtin:busybox /etc/passwd
 	assert_error 126 /etc/passwd
