@@ -269,7 +269,7 @@ int storage_rootfs_mount(struct storage *s, const struct storage_rootfs *q,
 			overlay_probe_forget(s);
 	}
 	if (r < 0)
-		return error_prefix(e, "root file system");
+		return r;
 	*ret = h;
 	return 0;
 }

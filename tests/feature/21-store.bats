@@ -193,16 +193,28 @@ kept"
 	[ -e /dev/fuse ] || skip "no /dev/fuse"
 	image plain
 	mkdir "$T"/{ov,ov-lower,ov-upper,ov-work}
-	mount -t overlay -o "lowerdir=$T/ov-lower,upperdir=$T/ov-upper,workdir=$T/ov-work" overlay "$T/ov"
-	chown "$(user alice):" "$T/ov"
-	run as alice env CRT_ROOT="$T/ov/store" crt run --rm -q --network none "oci:$T/img/plain" \
-		sh -c 'grep " / " /proc/self/mounts; echo x >/new; rm /etc/passwd; ls /etc/passwd 2>&1; cat /new'
-	umount -l "$T/ov"
-	assert_contains fuse-overlayfs
-	assert_contains "No such file"
-	[ "${lines[-1]}" = x ] || flunk
-	run cat "$T/ov-upper/store/driver"
-	[ "${lines[1]}" = fuse ] || flunk
+	# in a mount namespace, so that other runs do not see the mount come and go
+	run unshare -m bash -c '
+		mount -t overlay -o "lowerdir=$T/ov-lower,upperdir=$T/ov-upper,workdir=$T/ov-work" overlay "$T/ov"
+		chown "$1:" "$T/ov"
+		in_store() {
+			setpriv --reuid="$1" --regid="$1" --init-groups env -i HOME="$T/home/alice" PATH=/usr/bin:/bin \
+				CRT_ROOT="$T/ov/store" "$CRT_BIN/crt" run --rm -q --network none "oci:$T/img/plain" "${@:2}"
+		}
+		in_store "$1" sh -c "grep \" / \" /proc/self/mounts; echo x >/new; rm /bin/vi; ls /bin/vi 2>&1; cat /new"
+		sed -n 2p "$T/ov/store/driver"
+		mount --bind /dev/null "$(command -v fuse-overlayfs)"
+		rm "$T/ov/store/driver"
+		in_store "$1" true
+		echo "status $?"' - "$(user alice)"
+	assert_match '^fuse-overlayfs / fuse'
+	assert_contains "No such file or directory
+x
+fuse
+crt: "
+	assert_contains "not supported as upperdir"
+	assert_contains "fuse-overlayfs is not installed"
+	assert_contains "status 125"
 }
 
 @test "store: keep-id shows the image's owners and takes no copy" {
