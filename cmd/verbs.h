@@ -13,6 +13,7 @@ extern const struct cmd_verb cmd_verb_pull;
 extern const struct cmd_verb cmd_verb_rm;
 extern const struct cmd_verb cmd_verb_rmi;
 extern const struct cmd_verb cmd_verb_run;
+extern const struct cmd_verb cmd_verb_unshare;
 extern const struct cmd_verb cmd_verb_version;
 
 int cmd_images(int argc, char **argv, const struct cmd_global *g);
@@ -23,6 +24,7 @@ int cmd_rm(int argc, char **argv, const struct cmd_global *g);
 int cmd_rmi(int argc, char **argv, const struct cmd_global *g);
 int cmd_run(int argc, char **argv, const struct cmd_global *g);
 int cmd_completion(int argc, char **argv, const struct cmd_global *g);
+int cmd_unshare(int argc, char **argv, const struct cmd_global *g);
 int cmd_version(int argc, char **argv, const struct cmd_global *g);
 
 /* crt.c: the table of all verbs, NULL at the end, and the entry of crt itself (global options). */

@@ -155,3 +155,26 @@ kind() { jq -r '.userNamespace.kind + ": " + .userNamespace.reason'; }
 	run find "$(store alice)" -uid +100000
 	assert_output ""
 }
+
+@test "unshare: root over the files of subordinate ids, exit codes, the caller's environment" {
+	as alice crt run --rm -v "$(home alice):/h" builtin:busybox sh -c 'mkdir -m 0700 /h/d; touch /h/d/f; chown -R 5:6 /h/d'
+	run ! as alice ls "$(home alice)/d"
+	run as alice crt unshare stat -c '%u:%g' d/f
+	assert_output 5:6
+	run as alice crt unshare rm -r d
+	assert_status 0
+	[ ! -e "$(home alice)/d" ] || flunk
+	run as alice env A=b crt unshare sh -c 'echo $A; id -u; exit 9'
+	assert_status 9
+	[ "${lines[*]}" = "b 0" ] || flunk
+	run as alice crt unshare sh -c 'kill -TERM $$'
+	assert_status 143
+	run -127 --separate-stderr as alice crt unshare nothing-of-that-name
+	assert_error 127 nothing-of-that-name
+	run --separate-stderr as alice crt unshare /etc/passwd
+	assert_error 126 /etc/passwd
+	run as carol crt unshare id -u
+	assert_output 0
+	run as root crt unshare id -u
+	assert_output 0
+}
