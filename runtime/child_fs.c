@@ -67,20 +67,38 @@ static int fs_create(const char *type, const char *source, const struct plan_opt
 	return r;
 }
 
-static int fall_back(const struct child_plan *p, const struct plan_mount *m, int err)
+/* The host's own tree in place of a new mount: m becomes a bind, its flags are set as those of binds are. */
+static int bind_instead(struct plan_mount *m, const char *path, bool read_only)
+{
+	int fd = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | AT_RECURSIVE);
+
+	if (fd < 0)
+		return -errno;
+	m->kind = PLAN_MOUNT_BIND;
+	m->rec_set |= MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+	if (read_only) {
+		m->rec_set |= MOUNT_ATTR_RDONLY;
+		m->attr_clr &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+	}
+	return fd;
+}
+
+static int fall_back(const struct child_plan *p, struct plan_mount *m, int err)
 {
 	if (err != -EPERM && err != -EBUSY && err != -EACCES && err != -ENODEV && err != -EINVAL)
 		return err;
 	if (!p->in_userns && err != -EBUSY && strcmp(m->type, "sysfs") != 0)
 		return err;
-	if (strcmp(m->type, "sysfs") == 0)
-		return bind_host(p, "/sys", true);
+	if (strcmp(m->type, "sysfs") == 0) {
+		m->host_sys = true;
+		return bind_instead(m, "/sys", true);
+	}
 	if (strcmp(m->type, "mqueue") == 0)
-		return bind_host(p, "/dev/mqueue", false);
+		return bind_instead(m, "/dev/mqueue", false);
 	if (strcmp(m->type, "proc") == 0 && !(p->clone_flags & CLONE_NEWPID))
-		return bind_host(p, "/proc", false);
+		return bind_instead(m, "/proc", false);
 	if (strcmp(m->type, "cgroup2") == 0)
-		return bind_host(p, "/sys/fs/cgroup", true);
+		return bind_instead(m, "/sys/fs/cgroup", true);
 	return err;
 }
 

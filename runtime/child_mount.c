@@ -151,13 +151,32 @@ static void open_source(struct plan_mount *m, size_t index)
 	if (fstat(m->fd, &st) < 0)
 		child_fail(STEP_SOURCE, index, errno);
 	m->is_dir = S_ISDIR(st.st_mode);
+	if (m->recursive && (m->attr_set & MOUNT_ATTR_RDONLY) &&
+	    child_path_is(m->destination, "sys") && child_path_is(m->source, "sys")) {
+		/* "rbind,ro" alone would leave the host's cgroups below it writable */
+		m->rec_set |= MOUNT_ATTR_RDONLY;
+		m->host_sys = true;
+	}
+}
+
+static bool wants_shared(const struct plan_mount *m)
+{
+	for (size_t i = 0; i < m->propagation_n; i++)
+		if (m->propagation[i] & MS_SHARED)
+			return true;
+	return false;
 }
 
 int child_mount_prepare(struct child_plan *p)
 {
-	unsigned long prop = p->root_propagation != 0 ? p->root_propagation : MS_SLAVE | MS_REC;
+	unsigned long prop = (p->root_propagation & MS_PRIVATE) ? p->root_propagation :
+								  MS_SLAVE | MS_REC;
 	int dir_fd, root_fd;
 
+	/* shared volumes stay peers of the host's mounts: copied before these become slaves for us */
+	for (size_t i = 0; i < p->mounts_n; i++)
+		if (p->mounts[i].kind == PLAN_MOUNT_BIND && wants_shared(&p->mounts[i]))
+			open_source(&p->mounts[i], i);
 	if (mount(NULL, "/", NULL, prop, NULL) < 0)
 		child_fail(STEP_PROPAGATION, 0, errno);
 	dir_fd = open(p->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -167,7 +186,7 @@ int child_mount_prepare(struct child_plan *p)
 	if (root_fd < 0)
 		child_fail(STEP_ROOTFS_MOUNT, 0, errno);
 	for (size_t i = 0; i < p->mounts_n; i++)
-		if (p->mounts[i].kind == PLAN_MOUNT_BIND)
+		if (p->mounts[i].kind == PLAN_MOUNT_BIND && !wants_shared(&p->mounts[i]))
 			open_source(&p->mounts[i], i);
 	/* attached last: a source above the root must not take the copy along */
 	if (sys_attach(root_fd, dir_fd) < 0)
@@ -286,6 +305,39 @@ static bool copy_symlink(const struct plan_mount *m, size_t index, int root_fd)
 	return true;
 }
 
+/* An empty, read-only directory to lay over masked ones; one file system for all of them. */
+static int empty_dir(size_t index)
+{
+	int fs_fd = sys_fsopen("tmpfs"), fd;
+
+	if (fs_fd < 0)
+		child_fail(STEP_MASK, index, errno);
+	(void)sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "size", "0k", 0);
+	(void)sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "mode", "555", 0);
+	if (sys_fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		child_fail(STEP_MASK, index, errno);
+	fd = sys_fsmount(fs_fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+					MOUNT_ATTR_NOEXEC);
+	if (fd < 0)
+		child_fail(STEP_MASK, index, errno);
+	child_close(fs_fd);
+	return fd;
+}
+
+/* Where a remount reaches only the top, the writable cgroups below the host's /sys are covered instead. */
+static void cover_host_cgroups(const struct plan_mount *m, size_t index)
+{
+	int fd = child_path_open(m->fd, "fs/cgroup", O_PATH | O_DIRECTORY, true), cover_fd;
+
+	if (fd == -ENOENT)
+		return;
+	cover_fd = empty_dir(index);
+	if (fd < 0 || sys_attach(cover_fd, fd) < 0)
+		child_fail(STEP_ATTACH, index, fd < 0 ? -fd : errno);
+	child_close(cover_fd);
+	child_close(fd);
+}
+
 static void mount_one(struct child_plan *p, int root_fd, struct plan_mount *m, size_t index)
 {
 	unsigned int how;
@@ -327,6 +379,8 @@ static void mount_one(struct child_plan *p, int root_fd, struct plan_mount *m, s
 		for (size_t i = 0; i < m->propagation_n; i++)
 			if ((r = mount_on_fd(p, m->fd, m->propagation[i])) < 0)
 				child_fail(STEP_MOUNT_ATTR, index, -r);
+		if (m->host_sys)
+			cover_host_cgroups(m, index);
 	}
 	if (m->copyup) {
 		copy_up(p, m, index, from_fd);
@@ -346,25 +400,6 @@ void child_mount_all(struct child_plan *p, int root_fd)
 		if (p->mounts[i].is_dev)
 			child_dev_fill(p, root_fd);
 	}
-}
-
-/* An empty, read-only directory to lay over masked ones; one file system for all of them. */
-static int empty_dir(size_t index)
-{
-	int fs_fd = sys_fsopen("tmpfs"), fd;
-
-	if (fs_fd < 0)
-		child_fail(STEP_MASK, index, errno);
-	(void)sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "size", "0k", 0);
-	(void)sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "mode", "555", 0);
-	if (sys_fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		child_fail(STEP_MASK, index, errno);
-	fd = sys_fsmount(fs_fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-					MOUNT_ATTR_NOEXEC);
-	if (fd < 0)
-		child_fail(STEP_MASK, index, errno);
-	child_close(fs_fd);
-	return fd;
 }
 
 static void mask_paths(struct child_plan *p, int root_fd)
@@ -459,10 +494,10 @@ void child_mount_pivot(const struct child_plan *p, int root_fd)
 	/* the old root ends up on top of the new one, where "." then names it */
 	if (sys_pivot_root(".", ".") < 0)
 		child_fail(STEP_PIVOT, 0, errno);
-	/* its unmounting must not travel to the host */
-	if ((p->root_propagation & MS_SHARED) &&
-	    mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-		child_fail(STEP_PIVOT, 0, errno);
 	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		child_fail(STEP_PIVOT, 0, errno);
+	/* "shared" and "unbindable" would have been in the way until here */
+	if ((p->root_propagation & (MS_SHARED | MS_UNBINDABLE)) &&
+	    mount(NULL, "/", NULL, p->root_propagation, NULL) < 0)
+		child_fail(STEP_PROPAGATION, 0, errno);
 }

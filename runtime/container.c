@@ -191,6 +191,14 @@ static int connect_agent(struct runtime_container *k, struct error *e)
 	return state == NULL ? error_set(e, -ENOMEM, "seccomp") : prepare_notify(&k->pr, state, e);
 }
 
+/* crun's name: engines that keep the caller's supplementary groups use it. */
+static bool annotation_is_set(const struct spec *s, const char *key)
+{
+	const char *v = json_string_value(json_object_get(s->annotations, key));
+
+	return v != NULL && v[0] != '\0' && strcmp(v, "0") != 0 && strcmp(v, "false") != 0;
+}
+
 static int prepare_all(struct runtime_container *k, const struct runtime_create *c, struct error *e)
 {
 	struct child_plan *p = &k->pr.plan;
@@ -213,6 +221,7 @@ static int prepare_all(struct runtime_container *k, const struct runtime_create 
 		p->stdio[i] = c->stdio[i];
 	p->console_sock_fd = c->console_sock_fd;
 	p->no_pivot = c->no_pivot;
+	p->keep_groups = annotation_is_set(&k->spec, "run.oci.keep_original_groups");
 	p->new_keyring = !c->no_new_keyring;
 	p->die_with_parent = c->die_with_parent;
 	p->keyring_name = prepared_printf(&k->pr, "_ses.%s", k->id);

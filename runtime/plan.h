@@ -142,6 +142,7 @@ struct plan_mount {
 	int userns_fd; /* for idmap; -1 */
 	int fd;	       /* child: the detached mount, -1 */
 	bool is_dir;   /* child */
+	bool host_sys; /* child: a bind of the host's /sys stands in for a sysfs of our own */
 };
 
 struct plan_device {

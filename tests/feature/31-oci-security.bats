@@ -294,3 +294,19 @@ decoy_untouched() {
 	run grep -v busybox "$T/log"
 	rm -f "$T/log"
 }
+
+@test "kernels without mount_setattr: flags by remount, and the host's cgroups stay out of reach" {
+	need_program strace
+	bundle alice b ".root.readonly = true | .mounts += [{destination: \"/tmp\", type: \"bind\", source: \"$T/tripwire\", options: [\"bind\", \"ro\", \"nosuid\"]}] |
+		$(args 'for f in /x /tmp/x /proc/sys/x /sys/fs/cgroup/x /sys/fs/cgroup/*/x; do echo x >$f; done; grep -c "/tmp .*ro,nosuid" /proc/self/mounts; cat /tmp/file')"
+	run as alice strace -f -o /dev/null -e trace=mount_setattr -e inject=mount_setattr:error=ENOSYS \
+		crt-oci --root "$T/run/alice/oci" run -b "$(home alice)/b" c1
+	assert_contains secret
+	assert_contains $'\n1\n'
+	[ "$(grep -c 'Read-only file system' <<<"$output")" -ge 3 ] || flunk
+	config alice b "$(args 'echo x >/sys/fs/cgroup/memory/x; echo x >/sys/fs/cgroup/x; ls /sys/fs/cgroup | wc -l; ls /sys | wc -l') | .mounts |= map(select(.type != \"cgroup\")) | .linux.namespaces |= map(select(.type != \"network\"))"
+	run as alice strace -f -o /dev/null -e trace=mount_setattr -e inject=mount_setattr:error=ENOSYS \
+		crt-oci --root "$T/run/alice/oci" run -b "$(home alice)/b" c1
+	[ "${lines[-2]}" = 0 ] || flunk "cgroups of the host are visible"
+	[ "${lines[-1]}" -gt 3 ] || flunk
+}
