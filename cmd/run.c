@@ -53,7 +53,8 @@ struct run {
 	bool recorded;
 	struct net_handle net;
 	struct relay_stdio stdio;
-	int ctl[2]; /* ours, the keeper's */
+	bool net_answered; /* net_wait_ready() was called */
+	int ctl[2];	   /* ours, the keeper's */
 	struct userns_child keeper;
 };
 
@@ -263,8 +264,10 @@ static int launch(struct run *r, struct error *e)
 		r->keeper.pid = 0; /* it was killed and reaped */
 		return ret;
 	}
-	if (slirp)
+	if (slirp) {
 		ret = net_wait_ready(&r->net, &r->req->net, false, NET_TIMEOUT_MS, e);
+		r->net_answered = true;
+	}
 	if (ret == 0)
 		ret = fd_send(r->ctl[0], "g", 1, NULL, 0);
 	return ret;
@@ -281,11 +284,24 @@ static void end_keeper(struct run *r)
 	userns_child_fini(&r->keeper);
 }
 
-/* When the keeper reported why it failed, that is better than the consequence that we saw. */
-static void prefer_keepers_reason(struct run *r, struct error *e)
+/*
+ * Three processes set a container up; when one fails the others see consequences (broken pipes,
+ * a directory that is gone). The reason is crt-net's (a port in use), else the keeper's, else ours.
+ */
+static void prefer_the_reason(struct run *r, struct error *e)
 {
+	struct error net = ERROR_INIT;
 	struct keeper_message m;
 
+	if (r->net.pid > 0) {
+		if (r->net_answered && e->code != -EPIPE)
+			return; /* it was the last step, and this is its reason */
+		if (!r->net_answered &&
+		    net_wait_ready(&r->net, &r->req->net, false, NET_TIMEOUT_MS, &net) < 0) {
+			*e = net;
+			return;
+		}
+	}
 	if (r->ctl[0] >= 0 && recv(r->ctl[0], &m, sizeof(m), MSG_DONTWAIT) == (ssize_t)sizeof(m) &&
 	    m.event == KEEPER_FAILED)
 		*e = m.error;
@@ -306,7 +322,7 @@ static int run_container(struct run *r, struct error *e)
 		relay.ctl_fd = r->ctl[0];
 		code = relay_run(&relay, e);
 	} else {
-		prefer_keepers_reason(r, e);
+		prefer_the_reason(r, e);
 	}
 	net_stop(&r->net);
 	end_keeper(r);
