@@ -118,11 +118,13 @@ static int wait_readable(const struct net_handle *h, int64_t deadline, struct er
 		int64_t left = deadline < 0 ? -1 : deadline - now_ms();
 		int n;
 
-		if (deadline >= 0 && left <= 0)
-			return error_setf(e, -ETIMEDOUT, "crt-net did not get ready in time");
+		if (deadline >= 0 && left < 0)
+			left = 0; /* look once in any case */
 		n = poll(&p, 1, left > INT32_MAX ? INT32_MAX : (int)left);
 		if (n > 0)
 			return 0;
+		if (n == 0 && left == 0)
+			return error_setf(e, -ETIMEDOUT, "crt-net did not get ready in time");
 		if (n < 0 && errno != EINTR)
 			return error_set(e, -errno, "wait for crt-net");
 	}
@@ -161,6 +163,9 @@ int net_wait_ready(struct net_handle *h, struct net_request *r, bool need_tap, i
 		if (ret < 0)
 			return ret;
 		ret = wire_recv(h->ctl_fd, &m, NULL);
+		if (ret ==
+		    -ECONNRESET) /* it ended without reading all from us; its last words come after this */
+			ret = wire_recv(h->ctl_fd, &m, NULL);
 		if (ret == WIRE_TYPE_BOUND && !bound) {
 			bound = true;
 			ret = handle_bound(h, r, e);
@@ -177,6 +182,27 @@ int net_wait_ready(struct net_handle *h, struct net_request *r, bool need_tap, i
 					  "crt-net ended before the network was ready");
 		} else {
 			return error_set(e, ret < 0 ? ret : -EPROTO, "hear from crt-net");
+		}
+	}
+	return 0;
+}
+
+int net_failure(const struct net_handle *h, struct error *e)
+{
+	struct pollfd p = { .fd = h->ctl_fd, .events = POLLIN };
+	struct wire_message m;
+	int ret;
+
+	while (h->ctl_fd >= 0 && poll(&p, 1, 0) > 0) {
+		ret = wire_recv(h->ctl_fd, &m, NULL);
+		if (ret == -ECONNRESET)
+			continue; /* reported once, before what is still in the queue */
+		if (ret <= 0)
+			break;
+		if (ret == WIRE_TYPE_FAILED) {
+			if (e != NULL)
+				*e = m.u.error;
+			return m.u.error.code < 0 ? m.u.error.code : -EPROTO;
 		}
 	}
 	return 0;

@@ -41,7 +41,6 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
-#include "base/procfs.h"
 #include "net/layout.h"
 #include "net/wire.h"
 
@@ -228,23 +227,6 @@ static int tap_open(struct error *e)
 	return steal_fd(&fd);
 }
 
-/*
- * Settings of the new namespace that make life better but are nothing to fail
- * for: unprivileged ping for as many groups as the id map knows, and receive
- * buffers that hold a few of our large frames (with the kernel's default the
- * first burst is dropped and sent again after 200 ms).
- */
-static void tune(const struct layout *l)
-{
-	_cleanup_fd_ int proc_fd = procfs_open(NULL);
-
-	if (proc_fd < 0)
-		return;
-	if (procfs_write(proc_fd, "sys/net/ipv4/ping_group_range", "0 65535") < 0)
-		(void)procfs_write(proc_fd, "sys/net/ipv4/ping_group_range", "0 0");
-	(void)l;
-}
-
 static int ifindex_of(const char *name, struct error *e)
 {
 	struct ifreq ifr = { .ifr_ifindex = 0 };
@@ -296,7 +278,6 @@ static int tap_create(const struct net_request *r, int tap_sock, struct error *e
 	ret = batch_run(&b, e);
 	if (ret < 0)
 		return ret;
-	tune(&l);
 	ret = wire_send(tap_sock, WIRE_TYPE_TAP, NULL, 0, tap_fd);
 	if (ret < 0)
 		return error_set(e, ret, "hand " LAYOUT_TAP_NAME " over to crt-net");

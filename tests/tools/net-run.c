@@ -90,6 +90,7 @@ static void child(const struct net_request *r, int sock, const struct buf *resol
 	if (net_tap_create(r, sock, &e) < 0)
 		_exit(fail(&e));
 	if (r->mode != NET_MODE_HOST) {
+		write_text("/proc/sys/net/ipv4/ping_group_range", "0 0");
 		bind_text("/etc/resolv.conf", resolv);
 		bind_text("/etc/hosts", hosts);
 	}

@@ -1,0 +1,213 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Published ports: every form of -p, who is seen as the peer, and what happens when it cannot be.
+load helpers
+
+# An address of this host that is not loopback.
+host_address() {
+	ip -4 -o addr show scope global up | awk '{ split($4, a, "/"); print a[1]; exit }'
+}
+
+# ports_free N: the first of N consecutive free ports
+ports_free() {
+	/usr/bin/python3 - "$1" <<-'END'
+		import random, socket, sys
+		n = int(sys.argv[1])
+		while True:
+		    first = random.randrange(20000, 30000)
+		    try:
+		        held = []
+		        for p in range(first, first + n):
+		            for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
+		                s = socket.socket(socket.AF_INET, kind); s.bind(("", p)); held.append(s)
+		        break
+		    except OSError:
+		        pass
+		print(first)
+	END
+}
+
+# A server on container port 80 (IPv4 only) that says who asks.
+PEER_SERVER='mkdir -p /www/cgi-bin
+	printf "#!/bin/sh\nprintf \"Content-type: text/plain\\r\\n\\r\\npeer %%s\\n\" \$REMOTE_ADDR\n" >/www/cgi-bin/peer
+	chmod +x /www/cgi-bin/peer
+	exec httpd -f -p 0.0.0.0:80 -h /www'
+
+# peer_start USER OPTION...
+peer_start() {
+	crt_start "$1" run --rm --init "${@:2}" builtin:busybox sh -c "$PEER_SERVER"
+}
+
+# peer_at ADDRESS:PORT: who the server there believes is asking
+peer_at() {
+	curl -s -m 10 "http://$1/cgi-bin/peer"
+}
+
+# peer_wait ADDRESS:PORT: until it serves
+peer_wait() {
+	wait_for 20 curl -sf "http://$1/cgi-bin/peer"
+}
+
+@test "the peer is the gateway for the host's loopback, else the real address; never 127.0.0.1 (T42)" {
+	local port address
+	port=$(ports_free 1)
+	address=$(host_address)
+	peer_start alice -p "$port:80"
+	peer_wait "127.0.0.1:$port"
+	run peer_at "127.0.0.1:$port"
+	assert_output "peer 10.0.2.2"
+	if [ -n "$address" ]; then
+		run peer_at "$address:$port"
+		assert_output "peer $address"
+	fi
+}
+
+@test "IPv6 clients reach a server that listens on IPv4 only" {
+	local port
+	[ -e /proc/net/if_inet6 ] || skip "this host has no IPv6"
+	port=$(ports_free 2)
+	peer_start alice -p "$port:80" -p "[::1]:$((port + 1)):80"
+	peer_wait "[::1]:$port"
+	run peer_at "[::1]:$((port + 1))"
+	assert_output "peer 10.0.2.2"
+	# the second is for ::1 only
+	run curl -s -m 2 "http://127.0.0.1:$((port + 1))/"
+	assert_status 7
+}
+
+@test "-p 127.0.0.1:PORT is not reached by another address of the host" {
+	local port address
+	address=$(host_address)
+	[ -n "$address" ] || skip "this host has no address besides loopback"
+	port=$(ports_free 1)
+	peer_start alice -p "127.0.0.1:$port:80"
+	peer_wait "127.0.0.1:$port"
+	run curl -s -m 2 "http://$address:$port/"
+	assert_status 7
+}
+
+@test "a range of ports" {
+	local port i
+	port=$(ports_free 3)
+	crt_start alice run --rm --init -p "127.0.0.1:$port-$((port + 2)):8000-8002" builtin:busybox sh -c '
+		for p in 8000 8001 8002; do
+			mkdir /$p
+			echo "this is $p" >/$p/index.html
+			httpd -p 0.0.0.0:$p -h /$p
+		done
+		exec sleep 600'
+	for i in 0 1 2; do
+		wait_for 20 curl -sf "http://127.0.0.1:$((port + i))/"
+		run curl -s "http://127.0.0.1:$((port + i))/"
+		assert_output "this is $((8000 + i))"
+	done
+}
+
+@test "UDP: answers come from the published port, large datagrams too, on loopback and others" {
+	local port address size
+	port=$(ports_free 1)
+	address=$(host_address)
+	[ -x /usr/lib64/ld-linux-x86-64.so.2 ] || skip "needs the host's /usr in a container (x86-64)"
+	# the image has no UDP server: python of the host
+	crt_start alice run --rm --init -p "$port:7777/udp" -v /usr:/usr:ro -v /usr/lib64:/lib64:ro -v /usr/lib:/lib:ro \
+		builtin:busybox /usr/bin/python3 -c "
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(('0.0.0.0', 7777))
+while True:
+    data, peer = s.recvfrom(70000)
+    s.sendto(data, peer)"
+	wait_for 20 /usr/bin/python3 "$FEATURE_DIR/udp.py" 127.0.0.1 "$port" 5
+	for size in 1 1400 9000 65507; do
+		run /usr/bin/python3 "$FEATURE_DIR/udp.py" 127.0.0.1 "$port" "$size"
+		assert_output "$size 127.0.0.1"
+		if [ -n "$address" ]; then
+			run /usr/bin/python3 "$FEATURE_DIR/udp.py" "$address" "$port" "$size"
+			assert_output "$size $address"
+		fi
+	done
+}
+
+@test "many clients at once" {
+	local port
+	port=$(ports_free 1)
+	peer_start alice -p "127.0.0.1:$port:80"
+	peer_wait "127.0.0.1:$port"
+	run /usr/bin/python3 - "$port" <<-'END'
+		import socket, sys
+		clients = [socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10) for _ in range(60)]
+		for c in clients:
+		    c.sendall(b"GET /cgi-bin/peer HTTP/1.0\r\n\r\n")
+		good = 0
+		for c in clients:
+		    c.settimeout(20)
+		    data = b""
+		    while True:
+		        more = c.recv(1000)
+		        if not more:
+		            break
+		        data += more
+		    good += b"peer 10.0.2.2" in data
+		print(good)
+	END
+	assert_output 60
+}
+
+@test "a port that cannot be bound: one line with address, port and reason, and nothing is left" {
+	local port
+	port=$(ports_free 2)
+	run --separate-stderr as alice crt run --rm -p 203.0.113.9:"$port":80 builtin:busybox true
+	assert_error 125 "203.0.113.9:$port"
+	assert_error 125 "no network interface of the host has this address"
+	if [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -gt 81 ]; then
+		run --separate-stderr as alice crt run --rm -p 127.0.0.1:81:80 builtin:busybox true
+		assert_error 125 "net.ipv4.ip_unprivileged_port_start"
+	fi
+	# by a program that has the port on all addresses; and UDP
+	job_start /usr/bin/python3 -c "import socket, time
+t = socket.socket(); t.bind(('', $port)); t.listen()
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(('', $((port + 1))))
+print('ready', flush=True); time.sleep(60)"
+	wait_for 10 grep -q ready "$JOB_LOG"
+	run --separate-stderr as alice crt run --rm -p "$port:80" builtin:busybox true
+	assert_error 125 "0.0.0.0:$port/tcp: the port is in use"
+	run --separate-stderr as alice crt run --rm -p "$((port + 1)):80/udp" builtin:busybox true
+	assert_error 125 "0.0.0.0:$((port + 1))/udp: the port is in use"
+	# one of a range: nothing starts
+	run --separate-stderr as alice crt run --rm -p "$((port - 1))-$port:80-81" builtin:busybox true
+	assert_error 125 ":$port/tcp: the port is in use"
+	run as alice crt ps -aq
+	assert_output ""
+}
+
+@test "two containers cannot have the same port; it is free when the first has ended" {
+	local port
+	port=$(ports_free 1)
+	peer_start alice -p "127.0.0.1:$port:80"
+	peer_wait "127.0.0.1:$port"
+	run --separate-stderr as alice crt run --rm -p "127.0.0.1:$port:80" builtin:busybox true
+	assert_error 125 "the port is in use"
+	kill "$JOB"
+	job_wait
+	run as alice crt run --rm -p "127.0.0.1:$port:80" builtin:busybox true
+	assert_status 0
+}
+
+@test "crt killed by SIGKILL: the port is free again" {
+	local port
+	port=$(ports_free 1)
+	peer_start alice -p "127.0.0.1:$port:80"
+	peer_wait "127.0.0.1:$port"
+	kill -KILL "$JOB"
+	wait_for 5 /usr/bin/python3 -c "import socket; s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('127.0.0.1', $port))"
+}
+
+@test "what -p does not understand is refused with the reason" {
+	local spec
+	for spec in 80/sctp 8000-8001:80 70000:80 0:80 localhost:8080:80 ::1:8080:80 80/foo 8080:; do
+		run --separate-stderr as alice crt run --rm -p "$spec" builtin:busybox true
+		assert_error 125 "$spec"
+	done
+	run --separate-stderr as alice crt run --rm -p 80/sctp builtin:busybox true
+	assert_error 125 "SCTP cannot be published"
+}

@@ -1,0 +1,120 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# What a container's network must not reach, and what crt-net itself may do.
+load helpers
+
+# A web server on the host's loopback, IPv4 and IPv6; its port in $PORT.
+loopback_server() {
+	PORT=$(free_port)
+	mkdir "$T/www"
+	echo local >"$T/www/page"
+	job_start /usr/bin/python3 -m http.server --directory "$T/www" --bind 127.0.0.1 "$PORT"
+	job_start /usr/bin/python3 -m http.server --directory "$T/www" --bind ::1 "$PORT"
+	wait_for 10 curl -s -o /dev/null "http://127.0.0.1:$PORT/"
+}
+
+@test "no way to the host's loopback (T42)" {
+	local address
+	loopback_server
+	for address in 10.0.2.2 10.0.2.3 127.0.0.1 0.0.0.0 '[fd00::2]' '[fd00::3]' '[::1]' '[::ffff:127.0.0.1]'; do
+		run as alice crt run --rm builtin:busybox timeout 4 wget -T 2 -q -O - "http://$address:$PORT/page"
+		[ "$status" != 0 ] || flunk "reached by $address"
+		refute_contains local
+	done
+}
+
+@test "root of the container cannot send frames to 127.0.0.1 or ::1 either" {
+	loopback_server
+	run as alice crt run --rm --cap-add net_admin,net_raw --sysctl net.ipv4.conf.all.route_localnet=1 builtin:busybox sh -c "
+		ip addr del 127.0.0.1/8 dev lo && ip addr del ::1/128 dev lo && ip route add 127.0.0.0/8 via 10.0.2.2 &&
+		ip -6 route add ::1/128 via fd00::2 && echo prepared
+		timeout 4 wget -T 2 -q -O - http://127.0.0.1:$PORT/page
+		timeout 4 wget -T 2 -q -O - http://[::1]:$PORT/page"
+	assert_contains prepared
+	refute_contains local
+}
+
+# crt_net: pid of the crt-net of $JOB
+crt_net() {
+	pgrep -P "$JOB" -x crt-net
+}
+
+@test "crt-net sits in its cage: alice, carol and root" {
+	local who pid uid
+	need_root
+	for who in alice carol root; do
+		crt_start "$who" run --rm --init builtin:busybox sleep 60
+		wait_for 20 crt_net
+		pid=$(crt_net)
+		wait_for 20 grep -q 'Seccomp:.*[12]' "/proc/$pid/status"
+		[ -z "${SANITIZER_ENV-}" ] || skip "a sanitized crt-net has no system call filter"
+		run cat "/proc/$pid/status"
+		assert_match 'CapEff:[[:space:]]+0000000000000000'
+		assert_match 'CapPrm:[[:space:]]+0000000000000000'
+		assert_match 'NoNewPrivs:[[:space:]]+1'
+		uid=$(id -u "$(user "$who")")
+		[ "$who" != root ] || uid=65534
+		assert_match "Uid:[[:space:]]+$uid"
+		# an empty root but for the directory of resolv.conf
+		run ls "/proc/$pid/root/"
+		assert_match '^(etc[[:space:]]r)?$'
+		run touch "/proc/$pid/root/x" "/proc/$pid/root/r/crt-net-x"
+		[ "$status" != 0 ] || flunk "its root can be written"
+		# nobody but root may look into it
+		[ "$(stat -c %u "/proc/$pid/environ")" = 0 ] || flunk "crt-net can be traced"
+		run wc -c "/proc/$pid/environ"
+		assert_match '^0 '
+		# nothing is open but null, the socket to crt, the tap device
+		run sh -c "readlink /proc/$pid/fd/* | sed 's/:.*//' | LC_ALL=C sort | uniq -c | tr -s ' '"
+		assert_output " 1 /dev/net/tun
+ 3 /dev/null
+ 1 socket"
+		kill "$JOB"
+		job_wait
+	done
+}
+
+@test "crt-net sleeps while nothing happens, with a published port too" {
+	local pid before after
+	crt_start alice run --rm --init -p "127.0.0.1:$(free_port):80" builtin:busybox sleep 60
+	wait_for 20 crt_net
+	pid=$(crt_net)
+	sleep 2
+	before=$(awk '/ctxt/ { n += $2 } END { print n }' "/proc/$pid/status")
+	sleep 2
+	after=$(awk '/ctxt/ { n += $2 } END { print n }' "/proc/$pid/status")
+	[ $((after - before)) -le 1 ] || flunk "$((after - before)) wake-ups in two seconds"
+}
+
+@test "the container goes on when crt-net is killed, and ends cleanly" {
+	local pid
+	crt_start alice run --rm --init builtin:busybox sh -c 'trap "echo asked to end; exit 7" TERM; while :; do sleep 0.1; done'
+	wait_for 20 crt_net
+	pid=$(crt_net)
+	sleep 0.5
+	kill -KILL "$pid"
+	sleep 0.3
+	kill -0 "$JOB"
+	kill -TERM "$JOB"
+	job_wait
+	assert_status 7
+	assert_contains "asked to end"
+}
+
+@test "a server that hangs up in the middle of an upload does not end the network" {
+	local address port
+	address=$(ip -4 -o addr show scope global up | awk '{ split($4, a, "/"); print a[1]; exit }')
+	[ -n "$address" ] || skip "this host has no address besides loopback"
+	port=$(free_port)
+	job_start /usr/bin/python3 -c "
+import socket
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('$address', $port)); s.listen(10)
+for i in range(6):
+    c, _ = s.accept(); c.recv(1000); c.close()
+c, _ = s.accept(); c.recv(1000); c.sendall(b'HTTP/1.0 200 OK\r\n\r\nstill there\n'); c.close()"
+	sleep 0.5
+	run as alice crt run --rm builtin:busybox sh -c "
+		for i in 1 2 3 4 5 6; do head -c 3000000 /dev/zero | nc -w 3 $address $port >/dev/null 2>&1; done
+		wget -T 5 -q -O - http://$address:$port/"
+	assert_output "still there"
+}

@@ -1,0 +1,103 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Names: the container asks the host's name server, wherever that is.
+load helpers
+
+# with_etc COMMAND...: run it where /etc is a copy of the host's that only this test sees ($T/etc), so that
+# resolv.conf can be anything. The command is a function of this file.
+with_etc() {
+	need_root
+	cp -a /etc "$T/etc"
+	rm -f "$T/etc/resolv.conf"
+	# shellcheck disable=SC2163  # the function that $1 names
+	export -f "$1" as as_exec close_fds user home runtime_dir
+	unshare -m --propagation private bash -c "mount --bind '$T/etc' /etc && $*"
+}
+
+# lookup NAME: what a container of alice's makes of it
+lookup() {
+	as alice crt run --rm builtin:busybox nslookup -type=a "$1" | awk '/^Address/ && !/:53$/ { print $NF }'
+}
+export -f lookup
+
+dns_start() {
+	job_start /usr/bin/python3 "$FEATURE_DIR/dns.py" "$@"
+	wait_for 10 grep -q ready "$JOB_LOG"
+}
+
+resolv_is() {
+	printf "nameserver %s\n" "$1" >/etc/resolv.conf
+	lookup www.crt.test
+}
+
+@test "a name server on the host's loopback (as systemd-resolved is) serves the container" {
+	need_root
+	dns_start 127.0.0.53 192.0.2.77
+	run with_etc resolv_is 127.0.0.53
+	assert_output 192.0.2.77
+}
+
+@test "a name server with an IPv6 address only" {
+	need_root
+	[ -e /proc/net/if_inet6 ] || skip "this host has no IPv6"
+	dns_start ::1 192.0.2.78
+	run with_etc resolv_is ::1
+	assert_output 192.0.2.78
+}
+
+# Another file takes the place of resolv.conf while the container runs.
+roam() {
+	mkdir "$T/resolv"
+	ln -s "$T/resolv/stub.conf" /etc/resolv.conf
+	chmod 755 "$T/resolv"
+	echo "nameserver 127.0.0.53" >"$T/resolv/stub.conf"
+	as alice crt run --rm -v "$T/home/alice:/signs" builtin:busybox sh -c '
+		ask() { nslookup -type=a www.crt.test | awk "/^Address/ && !/:53\$/ { print \$NF }"; }
+		ask; touch /signs/first; while [ ! -e /signs/moved ]; do sleep 0.1; done; sleep 1.2; ask' &
+	for _ in {1..200}; do
+		[ ! -e "$T/home/alice/first" ] || break
+		sleep 0.1
+	done
+	echo "nameserver 127.0.0.54" >"$T/resolv/new"
+	mv "$T/resolv/new" "$T/resolv/stub.conf"
+	touch "$T/home/alice/moved"
+	wait
+}
+
+@test "the container follows the host to another network" {
+	need_root
+	dns_start 127.0.0.53 192.0.2.77
+	dns_start 127.0.0.54 192.0.2.79
+	run with_etc roam
+	assert_output "192.0.2.77
+192.0.2.79"
+}
+
+no_resolv() {
+	as alice crt run --rm builtin:busybox cat /etc/resolv.conf
+}
+
+@test "a host without resolv.conf" {
+	need_root
+	run with_etc no_resolv
+	assert_status 0
+	assert_output "nameserver 10.0.2.3"
+}
+
+@test "--dns none keeps the image's file; --dns-search . means none" {
+	run as alice crt run --rm --dns none builtin:busybox cat /etc/resolv.conf
+	refute_contains 10.0.2.3
+	run as alice crt run --rm --dns 192.0.2.5 --dns-search . builtin:busybox cat /etc/resolv.conf
+	assert_contains "nameserver 192.0.2.5"
+	refute_contains search
+}
+
+@test "--add-host: host-gateway, IPv6, and what is refused" {
+	run as alice crt run --rm --add-host up:host-gateway --add-host 'six:[2001:db8::6]' builtin:busybox cat /etc/hosts
+	assert_match $'2001:db8::6\tsix'
+	assert_match $'\thost\\.containers\\.internal host\\.docker\\.internal'
+	run --separate-stderr as alice crt run --rm --add-host up builtin:busybox true
+	assert_error 125 "--add-host up"
+	run --separate-stderr as alice crt run --rm --add-host up:300.1.1.1 builtin:busybox true
+	assert_error 125 "300.1.1.1"
+}
