@@ -44,6 +44,8 @@
 #include "base/path.h"
 #include "storage/unpack/apply-priv.h"
 
+#define PUSH_BYTES (256u << 10)
+
 int apply_new(int root_fd, const struct apply_options *o, struct apply **ret)
 {
 	struct apply *a = calloc(1, sizeof(*a));
@@ -152,6 +154,9 @@ static int write_data(struct apply *a, struct tar_reader *t, const struct tar_en
 		return r;
 	if (end < n->size && ftruncate(fd, (off_t)n->size) < 0)
 		return error_set(e, -errno, "write a sparse file");
+	if (end >=
+	    PUSH_BYTES) /* begin to write it back: the commit will have less to wait for; only a hint */
+		(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	a->size += n->size;
 	if (a->size > LIMIT_LAYER_BYTES)
 		return error_setf(e, -EFBIG,

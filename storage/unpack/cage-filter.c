@@ -91,7 +91,8 @@ static const int always[] = {
 	SCMP_SYS(access),
 	SCMP_SYS(faccessat),
 	SCMP_SYS(faccessat2),
-	SCMP_SYS(umask), SCMP_SYS(fstatfs),
+	SCMP_SYS(umask),
+	SCMP_SYS(fstatfs),
 	/* memory (mmap and mprotect: see below) */
 	SCMP_SYS(munmap),
 	SCMP_SYS(mremap),

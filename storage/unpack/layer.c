@@ -40,10 +40,11 @@
 #include "base/limits.h"
 #include "storage/unpack/tar.h"
 
-#define IN_SLOTS  4
-#define IN_SIZE	  (256u << 10)
-#define OUT_SLOTS 6
-#define OUT_SIZE  (512u << 10)
+#define IN_SLOTS   4
+#define IN_SIZE	   (256u << 10)
+#define OUT_SLOTS  6
+#define OUT_SIZE   (512u << 10)
+#define PUSH_BYTES (8u << 20)
 
 /* State of the packed thread. */
 struct packer {
@@ -54,6 +55,7 @@ struct packer {
 	struct decompress *d;
 	struct queue_slot *slot; /* claimed in l->out, partly filled */
 	unsigned char *file_buf;
+	uint64_t pushed; /* bytes of the blob whose writing was begun */
 };
 
 static unsigned char *sink_room(void *data, size_t *ret_cap)
@@ -141,6 +143,13 @@ static int packer_feed(struct packer *p, const unsigned char *data, size_t len, 
 		r = fd_write_all(p->blob_fd, data, len);
 		if (r < 0)
 			return error_set(e, r, "write blob file %s", p->blob_name);
+		if (l->got_size - p->pushed >= PUSH_BYTES) {
+			/* begin to write it back: the commit will have less to wait for; only a hint */
+			(void)sync_file_range(p->blob_fd, (off_t)p->pushed,
+					      (off_t)(l->got_size - p->pushed),
+					      SYNC_FILE_RANGE_WRITE);
+			p->pushed = l->got_size;
+		}
 	}
 	if (l->want_tree) {
 		r = decompress_feed(p->d, data, len, e);

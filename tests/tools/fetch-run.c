@@ -56,10 +56,10 @@ static int fetch(struct storage *s, const struct storage_fetch_request *r,
 	res = userns_map_finish(&child, caps, &map, e);
 	if (res == 0) {
 		res = storage_fetch_finish(f, on_event, &quiet, &digest, e);
-		if (res == 0)
-			(void)printf("%s\n", digest);
-		else
+		if (res < 0)
 			proc_kill(child.pid, child.pid_fd);
+		else if (proc_wait(child.pid) >= 0)
+			(void)printf("%s\n", digest);
 	}
 	userns_child_fini(&child);
 out:
