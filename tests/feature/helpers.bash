@@ -122,7 +122,6 @@ world_setup() {
 		fi
 	done
 	tripwire_make
-	grep -vE " /tmp/crt-(test|fixtures|stage)-" /proc/self/mountinfo | sort >"$T/mounts.before"
 }
 
 world_teardown() {
@@ -211,11 +210,6 @@ clean_check() {
 		echo "clean check: mounts are left below $T:"
 		cat "$T/mounts.inside"
 		awk '{ print $5 }' "$T/mounts.inside" | sort -r | xargs -r -n1 umount -l
-		bad=1
-	}
-	grep -vE " /tmp/crt-(test|fixtures|stage)-" /proc/self/mountinfo | sort | diff "$T/mounts.before" - >"$T/mounts.diff" || {
-		echo "clean check: the mount table changed:"
-		cat "$T/mounts.diff"
 		bad=1
 	}
 	files=$(find "$T"/run -mindepth 2 ! -type d 2>/dev/null)
@@ -391,9 +385,11 @@ pty() {
 
 # fail with what was seen
 flunk() {
-	printf '%s\n' "$*"
-	printf 'status %s, output:\n%s\n' "${status-}" "${output-}"
-	[ -z "${stderr-}" ] || printf 'stderr:\n%s\n' "$stderr"
+	{
+		printf '%s\n' "$*"
+		printf 'status %s, output:\n%s\n' "${status-}" "${output-}"
+		[ -z "${stderr-}" ] || printf 'stderr:\n%s\n' "$stderr"
+	} | cut -c1-1000 | head -n 50
 	return 1
 }
 assert_status() { [ "$status" = "$1" ] || flunk "expected status $1"; }
