@@ -89,19 +89,30 @@ static int add_ref(struct seccomp_section *s, uint32_t nr, uint32_t rule)
 	return 0;
 }
 
+static int32_t number_of(const char *name, int column)
+{
+	const struct seccomp_row *row = seccomp_row_find(name);
+
+	return row != NULL ? row->nr[column] : -1;
+}
+
 static void add_section(struct seccomp_profile *p, const struct seccomp_arch *arch)
 {
-	struct seccomp_section *s = &p->sections[p->sections_n];
+	int column = seccomp_arch_column(arch);
 
 	for (size_t i = 0; i < p->sections_n; i++)
 		if (p->sections[i].arch == arch)
 			return;
-	*s = (struct seccomp_section){ .arch = arch, .lo = 0, .hi = UINT32_MAX - 1 };
-	if (strcmp(arch->name, "SCMP_ARCH_X86_64") == 0)
-		s->hi = X32_BIT - 1;
-	else if (strcmp(arch->name, "SCMP_ARCH_X32") == 0)
-		s->lo = X32_BIT;
-	p->sections_n++;
+	if (column < 0 || p->sections_n == SECCOMP_SECTIONS)
+		return; /* no kernel of this machine runs it */
+	p->sections[p->sections_n++] = (struct seccomp_section){
+		.arch = arch,
+		.column = column,
+		.socketcall = number_of("socketcall", column),
+		.ipc = number_of("ipc", column),
+		.lo = arch->token != arch->audit ? X32_BIT : 0,
+		.hi = strcmp(arch->name, "SCMP_ARCH_X86_64") == 0 ? X32_BIT - 1 : UINT32_MAX - 1,
+	};
 }
 
 /* An action with its errno: "action" and "errnoRet", or the default pair. */
@@ -132,20 +143,20 @@ static int parse_action(const json_t *obj, const char *where, const char *key,
 
 static int parse_architectures(const json_t *obj, struct seccomp_profile *p, struct error *e)
 {
-	const struct seccomp_arch *native = seccomp_arch_find_native();
+	const struct seccomp_arch *arch = seccomp_arch_find(SECCOMP_NATIVE);
 	json_t *list = NULL, *item;
 	size_t i;
 	int r;
 
-	if (native == NULL)
+	if (arch != NULL)
+		add_section(p, arch);
+	if (p->sections_n == 0)
 		return error_setf(e, -ENOTSUP, WHERE ": this machine's architecture is not known");
-	add_section(p, native);
 	r = json_get_array(obj, WHERE, "architectures", &list, e);
 	if (r <= 0)
 		return r;
 	json_array_foreach(list, i, item) {
 		const char *name = json_string_value(item);
-		const struct seccomp_arch *arch;
 
 		if (name == NULL)
 			return error_setf(e, -EINVAL,
@@ -155,8 +166,7 @@ static int parse_architectures(const json_t *obj, struct seccomp_profile *p, str
 			return error_setf(e, -EINVAL,
 					  WHERE ".architectures[%zu]: unknown architecture \"%s\"",
 					  i, name);
-		if (arch->family == native->family && p->sections_n < SECCOMP_SECTIONS)
-			add_section(p, arch);
+		add_section(p, arch);
 	}
 	return 0;
 }
@@ -193,13 +203,11 @@ static int parse_flags(const json_t *obj, unsigned int *ret, struct error *e)
 static int parse_value(const json_t *arg, const char *where, const char *key, uint64_t *ret,
 		       struct error *e)
 {
-	int64_t v = 0;
-	int r = json_get_int(arg, where, key, 0, INT64_MAX, &v, e);
+	int r;
 
-	if (r < 0)
-		return r;
-	*ret = (uint64_t)v;
-	return 0;
+	*ret = 0;
+	r = json_get_u64(arg, where, key, ret, e);
+	return r < 0 ? r : 0;
 }
 
 static int parse_cond(const json_t *arg, const char *where, struct seccomp_cond *ret,
@@ -286,50 +294,49 @@ static void note_number(struct seccomp_section *s, uint32_t nr)
 	s->has_last = true;
 }
 
-/* The bundled form of a call, see the head of this file. */
-static int add_mux(struct seccomp_profile *p, struct seccomp_section *s,
-		   const struct seccomp_mux *mux, uint32_t first, uint32_t n)
+/* The bundled form of a call, see the head of this file: call is the first argument of number nr. */
+static int add_mux(struct seccomp_profile *p, struct seccomp_section *s, uint32_t nr, uint8_t call,
+		   uint32_t first, uint32_t n)
 {
 	struct seccomp_rule rule = { .action = p->rules[first].action, .cond_n = 1 };
-	int64_t nr = seccomp_nr_resolve(s->arch, mux->ipc ? "ipc" : "socketcall");
 	bool conditional = true;
 	uint32_t id;
 
-	if (nr < 0)
-		return 0;
 	for (uint32_t i = 0; i < n; i++)
 		conditional &= p->rules[first + i].cond_n > 0;
 	if (conditional && (int32_t)(rule.action & SECCOMP_RET_ACTION_FULL) >=
 				   (int32_t)(p->default_action & SECCOMP_RET_ACTION_FULL))
 		return 0;
-	/* the kernel looks at 32 bits of socketcall's number and at 16 of ipc's, whose upper half is a version */
-	rule.cond[0] = (struct seccomp_cond){ .test = SECCOMP_TEST_EQ,
-					      .mask = mux->ipc ? 0xffff : UINT32_MAX,
-					      .value = mux->call };
+	/* the kernel looks at 32 bits of socketcall's number and at 16 of ipc's: the rest is a version */
+	rule.cond[0] = (struct seccomp_cond){
+		.test = SECCOMP_TEST_EQ,
+		.mask = (int32_t)nr == s->ipc ? 0xffff : UINT32_MAX,
+		.value = call,
+	};
 	if (add_rule(p, &rule, &id) < 0)
 		return -ENOMEM;
-	note_number(s, (uint32_t)nr);
-	return add_ref(s, (uint32_t)nr, id);
+	note_number(s, nr);
+	return add_ref(s, nr, id);
 }
 
 /* Rules first .. first+n-1 are about name; a redundant entry only counts as "the profile knows this call". */
 static int add_name(struct seccomp_profile *p, const char *name, bool redundant, uint32_t first,
 		    uint32_t n)
 {
-	const struct seccomp_mux *mux = seccomp_mux_find(name);
+	const struct seccomp_row *row = seccomp_row_find(name);
 
-	for (size_t i = 0; i < p->sections_n; i++) {
+	for (size_t i = 0; row != NULL && i < p->sections_n; i++) {
 		struct seccomp_section *s = &p->sections[i];
-		bool bundled = mux != NULL && s->arch->mux != MUX_NONE;
-		int64_t nr = bundled ? mux->nr[s->arch->mux] : seccomp_nr_resolve(s->arch, name);
-		int r;
+		int32_t nr = row->nr[s->column];
+		int r = 0;
 
-		if (bundled && !redundant) {
-			r = add_mux(p, s, mux, first, n);
-			if (r < 0)
-				return r;
-		}
-		if (nr < s->lo || nr >= s->hi || (bundled && nr == 0))
+		if (!redundant && row->socketcall != 0 && s->socketcall >= 0)
+			r = add_mux(p, s, (uint32_t)s->socketcall, row->socketcall, first, n);
+		else if (!redundant && row->ipc != 0 && s->ipc >= 0)
+			r = add_mux(p, s, (uint32_t)s->ipc, row->ipc, first, n);
+		if (r < 0)
+			return r;
+		if (nr < 0)
 			continue;
 		note_number(s, (uint32_t)nr);
 		for (uint32_t k = 0; k < n && !redundant; k++) {

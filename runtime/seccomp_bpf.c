@@ -40,9 +40,10 @@
 
 #include "base/cleanup.h"
 
-#define JUMP_MAX 255 /* reach of a conditional jump */
-#define RET_NEAR 160 /* a return this near is shared instead of copied */
-#define RETS	 16  /* remembered returns */
+#define JUMP_MAX 255  /* reach of a conditional jump */
+#define RET_NEAR 160  /* a return this near is shared instead of copied */
+#define RETS	 16   /* remembered returns */
+#define DENSE	 4096 /* numbers this close together are sorted by counting */
 
 /* Numbers from start up to the next segment's start. */
 struct segment {
@@ -240,6 +241,46 @@ static int compare_ref(const void *a, const void *b)
 	return x->rule < y->rule ? -1 : x->rule > y->rule;
 }
 
+/*
+ * Sort the refs of every section by number, then by the order of the profile. They arrive in the latter,
+ * and numbers of calls are small and dense, so they are counted; a few hundred refs cost microseconds.
+ */
+static int sort_refs(struct seccomp_section *sec)
+{
+	uint32_t min = UINT32_MAX, max = 0;
+	struct seccomp_ref *sorted;
+	uint32_t *at;
+
+	for (size_t i = 0; i < sec->refs_n; i++) {
+		min = sec->refs[i].nr < min ? sec->refs[i].nr : min;
+		max = sec->refs[i].nr > max ? sec->refs[i].nr : max;
+	}
+	if (sec->refs_n < 2)
+		return 0;
+	if (max - min >= DENSE || sec->refs_n > UINT32_MAX / 2) {
+		qsort(sec->refs, sec->refs_n, sizeof(sec->refs[0]), compare_ref);
+		return 0;
+	}
+	at = calloc(max - min + 2, sizeof(*at));
+	sorted = reallocarray(NULL, sec->refs_n, sizeof(*sorted));
+	if (at == NULL || sorted == NULL) {
+		free(at);
+		free(sorted);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < sec->refs_n; i++)
+		at[sec->refs[i].nr - min + 1]++;
+	for (uint32_t k = 0; k <= max - min; k++)
+		at[k + 1] += at[k];
+	for (size_t i = 0; i < sec->refs_n; i++)
+		sorted[at[sec->refs[i].nr - min]++] = sec->refs[i];
+	free(at);
+	free(sec->refs);
+	sec->refs = sorted;
+	sec->refs_cap = sec->refs_n;
+	return 0;
+}
+
 struct segments {
 	struct segment *v;
 	size_t n;
@@ -276,8 +317,6 @@ static void push_section(const struct seccomp_profile *p, struct seccomp_section
 {
 	uint32_t at = sec->lo;
 
-	if (sec->refs_n > 0)
-		qsort(sec->refs, sec->refs_n, sizeof(sec->refs[0]), compare_ref);
 	for (size_t i = 0, n; i < sec->refs_n; i += n) {
 		uint32_t nr = sec->refs[i].nr;
 
@@ -365,15 +404,18 @@ static int emit_program(struct emitter *em, struct seccomp_profile *p, struct se
 int seccomp_emit(struct seccomp_profile *p, struct sock_filter **ret, unsigned short *ret_len,
 		 struct error *e)
 {
-	_cleanup_free_ struct sock_filter *rev = calloc(BPF_MAXINSNS, sizeof(*rev));
+	_cleanup_free_ struct sock_filter *rev = malloc(BPF_MAXINSNS * sizeof(*rev));
 	_cleanup_free_ struct segment *room = NULL;
 	struct emitter em = { .p = p, .rev = rev };
 	struct sock_filter *prog;
 	size_t segs_max = 4;
 
-	for (size_t i = 0; i < p->sections_n; i++)
+	for (size_t i = 0; i < p->sections_n; i++) {
+		if (sort_refs(&p->sections[i]) < 0)
+			return error_set(e, -ENOMEM, "compiling linux.seccomp");
 		segs_max += 2 * p->sections[i].refs_n + 4;
-	room = calloc(segs_max, sizeof(*room));
+	}
+	room = reallocarray(NULL, segs_max, sizeof(*room)); /* mostly never touched */
 	if (rev == NULL || room == NULL)
 		return error_set(e, -ENOMEM, "compiling linux.seccomp");
 	if (emit_program(&em, p, room) < 0)

@@ -41,32 +41,9 @@
 
 #include "base/buf.h"
 #include "runtime/runtime.h"
+#include "runtime/seccomp_int.h"
 
 #define NO_CAP (-1)
-
-#if defined(__x86_64__) && defined(__ILP32__)
-#define NATIVE "SCMP_ARCH_X32"
-#elif defined(__x86_64__)
-#define NATIVE "SCMP_ARCH_X86_64"
-#elif defined(__i386__)
-#define NATIVE "SCMP_ARCH_X86"
-#elif defined(__aarch64__)
-#define NATIVE "SCMP_ARCH_AARCH64"
-#elif defined(__arm__)
-#define NATIVE "SCMP_ARCH_ARM"
-#elif defined(__riscv) && __riscv_xlen == 64
-#define NATIVE "SCMP_ARCH_RISCV64"
-#elif defined(__powerpc64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define NATIVE "SCMP_ARCH_PPC64LE"
-#elif defined(__s390x__)
-#define NATIVE "SCMP_ARCH_S390X"
-#elif defined(__loongarch64)
-#define NATIVE "SCMP_ARCH_LOONGARCH64"
-#elif defined(__mips64) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define NATIVE "SCMP_ARCH_MIPSEL64"
-#else
-#error "name this machine's OCI architecture"
-#endif
 
 /* s390 swapped the first two arguments of clone() */
 #if defined(__s390x__)
@@ -231,7 +208,7 @@ int runtime_seccomp_default_profile(uint64_t caps, struct buf *b, struct error *
 
 	buf_puts(
 		b,
-		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":1,\"architectures\":[\"" NATIVE
+		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":1,\"architectures\":[\"" SECCOMP_NATIVE
 		"\"],"
 		"\"syscalls\":[{\"names\":[");
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)

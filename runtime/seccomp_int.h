@@ -15,6 +15,31 @@
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1u << 5)
 #endif
 
+/* OCI name of the ABI of this program */
+#if defined(__x86_64__) && defined(__ILP32__)
+#define SECCOMP_NATIVE "SCMP_ARCH_X32"
+#elif defined(__x86_64__)
+#define SECCOMP_NATIVE "SCMP_ARCH_X86_64"
+#elif defined(__i386__)
+#define SECCOMP_NATIVE "SCMP_ARCH_X86"
+#elif defined(__aarch64__)
+#define SECCOMP_NATIVE "SCMP_ARCH_AARCH64"
+#elif defined(__arm__)
+#define SECCOMP_NATIVE "SCMP_ARCH_ARM"
+#elif defined(__riscv) && __riscv_xlen == 64
+#define SECCOMP_NATIVE "SCMP_ARCH_RISCV64"
+#elif defined(__powerpc64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define SECCOMP_NATIVE "SCMP_ARCH_PPC64LE"
+#elif defined(__s390x__)
+#define SECCOMP_NATIVE "SCMP_ARCH_S390X"
+#elif defined(__loongarch64)
+#define SECCOMP_NATIVE "SCMP_ARCH_LOONGARCH64"
+#elif defined(__mips64) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define SECCOMP_NATIVE "SCMP_ARCH_MIPSEL64"
+#else
+#error "name this machine's OCI architecture"
+#endif
+
 #define SECCOMP_ARGS 6 /* arguments of a system call */
 
 /* One comparison: ((arg & mask) TEST value), the result inverted when negate is set. */
@@ -44,36 +69,36 @@ struct seccomp_ref {
 	uint32_t rule;
 };
 
-/* ABIs with socketcall(2) and ipc(2). */
-enum arch_mux {
-	MUX_NONE = -1,
-	MUX_X86,
-	MUX_S390,
-	MUX_PPC,
-	MUX_MIPS,
-	MUX_COUNT,
+/*
+ * Names and numbers of system calls, generated at build time by tools/make-syscall-table.c: one column
+ * for each ABI that this kernel's family runs, found through an open hash of the names.
+ */
+#define SECCOMP_COLUMNS 3
+#define SECCOMP_SLOTS	2048
+struct seccomp_row {
+	char name[32];
+	uint8_t socketcall;	     /* its number behind socketcall(2), 0 = none */
+	uint8_t ipc;		     /* its number behind ipc(2), 0 = none */
+	int32_t nr[SECCOMP_COLUMNS]; /* -1 = not in this ABI */
 };
-struct seccomp_mux {
-	const char *name;
-	bool ipc; /* else socketcall */
-	uint16_t call;
-	uint16_t nr[MUX_COUNT]; /* number of its own, 0 = none */
-};
+extern const uint32_t seccomp_columns[SECCOMP_COLUMNS]; /* libseccomp's token of the ABI, 0 = none */
+extern const struct seccomp_row seccomp_rows[];
+extern const uint16_t seccomp_slots[SECCOMP_SLOTS];
 
 /* An ABI as the kernel's seccomp_data shows it. */
 struct seccomp_arch {
 	const char *name; /* OCI's */
 	uint32_t audit;	  /* seccomp_data.arch */
 	uint32_t token;	  /* libseccomp's */
-	uint8_t family;	  /* ABIs that one kernel can run together */
 	bool is32;	  /* arguments are 32 bits wide */
-	int8_t mux;	  /* enum arch_mux */
-	uint32_t nr_base; /* offset of the numbers in this ABI */
 };
 
 /* The rules of one ABI. Numbers outside [lo, hi] never reach it. */
 struct seccomp_section {
 	const struct seccomp_arch *arch;
+	int column;	    /* of seccomp_rows */
+	int32_t socketcall; /* numbers of the bundling calls, -1 = none */
+	int32_t ipc;
 	uint32_t lo;
 	uint32_t hi;
 	struct seccomp_ref *refs;
@@ -98,14 +123,13 @@ struct seccomp_profile {
 
 /* NULL when unknown */
 const struct seccomp_arch *seccomp_arch_find(const char *name);
-const struct seccomp_arch *seccomp_arch_find_native(void);
 /* Fills test, negate, mask, value from OCI's value and valueTwo. -EINVAL when op is unknown. */
 int seccomp_cond_parse(const char *op, uint64_t value, uint64_t value_two,
 		       struct seccomp_cond *ret);
-/* Number of a name, or a negative value: unknown here. */
-int64_t seccomp_nr_resolve(const struct seccomp_arch *arch, const char *name);
-/* NULL when the name is not bundled anywhere. */
-const struct seccomp_mux *seccomp_mux_find(const char *name);
+/* Column of the ABI in the table of calls, or -1: not runnable here. */
+int seccomp_arch_column(const struct seccomp_arch *arch);
+/* NULL when the name is unknown. */
+const struct seccomp_row *seccomp_row_find(const char *name);
 
 /* The finished program, owned by the caller. Sorts the sections' refs. 0 or -errno. */
 int seccomp_emit(struct seccomp_profile *p, struct sock_filter **ret, unsigned short *ret_len,
