@@ -323,8 +323,6 @@ static int run_container(struct run *r, struct error *e)
 		code = relay_run(&relay, e);
 	} else {
 		prefer_the_reason(r, e);
-		/* crt-net's is better still: once it has failed the keeper cannot hand it the tap device */
-		(void)net_failure(&r->net, e);
 	}
 	net_stop(&r->net);
 	end_keeper(r);

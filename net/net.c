@@ -187,27 +187,6 @@ int net_wait_ready(struct net_handle *h, struct net_request *r, bool need_tap, i
 	return 0;
 }
 
-int net_failure(const struct net_handle *h, struct error *e)
-{
-	struct pollfd p = { .fd = h->ctl_fd, .events = POLLIN };
-	struct wire_message m;
-	int ret;
-
-	while (h->ctl_fd >= 0 && poll(&p, 1, 0) > 0) {
-		ret = wire_recv(h->ctl_fd, &m, NULL);
-		if (ret == -ECONNRESET)
-			continue; /* reported once, before what is still in the queue */
-		if (ret <= 0)
-			break;
-		if (ret == WIRE_TYPE_FAILED) {
-			if (e != NULL)
-				*e = m.u.error;
-			return m.u.error.code < 0 ? m.u.error.code : -EPROTO;
-		}
-	}
-	return 0;
-}
-
 void net_stop(struct net_handle *h)
 {
 	close_fd(&h->ctl_fd);

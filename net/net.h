@@ -89,12 +89,6 @@ int net_tap_create(const struct net_request *r, int tap_sock, struct error *e);
  */
 int net_wait_ready(struct net_handle *h, struct net_request *r, bool need_tap, int timeout_ms,
 		   struct error *e);
-/*
- * Has crt-net reported a failure that nobody has read yet? Does not wait. Its
- * failure comes before those of whoever needed the network: < 0 and the error,
- * or 0 (also for an empty handle).
- */
-int net_failure(const struct net_handle *h, struct error *e);
 /* End crt-net and reap it. Accepts an empty handle. */
 void net_stop(struct net_handle *h);
 
