@@ -186,14 +186,35 @@ static void check_cwd(void)
 		child_fail(STEP_CWD_OUTSIDE, 0, n < 0 ? errno : ENOENT);
 }
 
+/*
+ * Engines started with more rights than we have ask for more than we may
+ * give. A limit that is lower than asked for is still a limit: what the hard
+ * limit of our creator allows.
+ */
+static void lower_rlimit(const struct spec_rlimit *l, size_t index)
+{
+	struct rlimit64 v = { .rlim_cur = l->soft, .rlim_max = l->hard }, now;
+
+	if (syscall(SYS_prlimit64, 0, l->resource, NULL, &now) < 0)
+		child_fail(STEP_RLIMIT, index, errno);
+	v.rlim_max = v.rlim_max > now.rlim_max ? now.rlim_max : v.rlim_max;
+	v.rlim_cur = v.rlim_cur > v.rlim_max ? v.rlim_max : v.rlim_cur;
+	if (syscall(SYS_prlimit64, 0, l->resource, &v, NULL) < 0)
+		child_fail(STEP_RLIMIT, index, errno);
+	child_warn(STEP_RLIMIT, index, EPERM);
+}
+
 static void set_rlimits(const struct child_plan *p)
 {
 	for (size_t i = 0; i < p->process->rlimits_n; i++) {
 		const struct spec_rlimit *l = &p->process->rlimits[i];
 		struct rlimit64 v = { .rlim_cur = l->soft, .rlim_max = l->hard };
 
-		if (syscall(SYS_prlimit64, 0, l->resource, &v, NULL) < 0)
+		if (syscall(SYS_prlimit64, 0, l->resource, &v, NULL) == 0)
+			continue;
+		if (errno != EPERM)
 			child_fail(STEP_RLIMIT, i, errno);
+		lower_rlimit(l, i);
 	}
 }
 

@@ -278,7 +278,8 @@ decoy_untouched() {
 	dir="$(home root)/b/rootfs"
 	ln -s /proc/self/exe "$dir/evil"
 	run as root "$T/crt-oci" --root "$T/run/root/oci" run -b "$(home root)/b" c1
-	assert_contains 'crt-oci version'
+	# an executable with shared libraries finds them not in there
+	ldd "$T/crt-oci" 2>&1 | grep -q '=>' || assert_contains 'crt-oci version'
 	printf '#!/proc/self/exe --version\n' >"$dir/script"
 	chmod 0755 "$dir/script"
 	config root b ".root.readonly = false | .process.args = [\"/script\"]"
@@ -299,13 +300,13 @@ decoy_untouched() {
 	need_program strace
 	bundle alice b ".root.readonly = true | .mounts += [{destination: \"/tmp\", type: \"bind\", source: \"$T/tripwire\", options: [\"bind\", \"ro\", \"nosuid\"]}] |
 		$(args 'for f in /x /tmp/x /proc/sys/x /sys/fs/cgroup/x /sys/fs/cgroup/*/x; do echo x >$f; done; grep -c "/tmp .*ro,nosuid" /proc/self/mounts; cat /tmp/file')"
-	run as alice strace -f -o /dev/null -e trace=mount_setattr -e inject=mount_setattr:error=ENOSYS \
+	run as alice env ASAN_OPTIONS=detect_leaks=0 strace -f -o /dev/null -e trace=mount_setattr -e inject=mount_setattr:error=ENOSYS \
 		crt-oci --root "$T/run/alice/oci" run -b "$(home alice)/b" c1
 	assert_contains secret
 	assert_contains $'\n1\n'
 	[ "$(grep -c 'Read-only file system' <<<"$output")" -ge 3 ] || flunk
 	config alice b "$(args 'echo x >/sys/fs/cgroup/memory/x; echo x >/sys/fs/cgroup/x; ls /sys/fs/cgroup | wc -l; ls /sys | wc -l') | .mounts |= map(select(.type != \"cgroup\")) | .linux.namespaces |= map(select(.type != \"network\"))"
-	run as alice strace -f -o /dev/null -e trace=mount_setattr -e inject=mount_setattr:error=ENOSYS \
+	run as alice env ASAN_OPTIONS=detect_leaks=0 strace -f -o /dev/null -e trace=mount_setattr -e inject=mount_setattr:error=ENOSYS \
 		crt-oci --root "$T/run/alice/oci" run -b "$(home alice)/b" c1
 	[ "${lines[-2]}" = 0 ] || flunk "cgroups of the host are visible"
 	[ "${lines[-1]}" -gt 3 ] || flunk
