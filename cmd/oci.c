@@ -50,6 +50,8 @@ static const struct {
 	{ "update", oci_update, "[options] ID", "change the resource limits of a container" },
 	{ "events", oci_events, "[--stats] [--interval TIME] ID",
 	  "print figures of a container, one line each time" },
+	{ "checkpoint", oci_checkpoint, "ID", "refused: needs CRIU" },
+	{ "restore", oci_checkpoint, "ID", "refused: needs CRIU" },
 	{ "spec", oci_spec, "[--rootless] [--bundle DIR]", "write a config.json to begin with" },
 	{ "features", oci_features, "", "print what this runtime can do as JSON" },
 };

@@ -44,7 +44,7 @@ typedef int (*oci_verb_fn)(struct oci_global *g, int argc, char **argv, struct e
 int oci_create(struct oci_global *g, int argc, char **argv, struct error *e);
 int oci_run(struct oci_global *g, int argc, char **argv, struct error *e);
 int oci_start(struct oci_global *g, int argc, char **argv, struct error *e);
-int oci_restore(struct oci_global *g, int argc, char **argv, struct error *e);
+int oci_checkpoint(struct oci_global *g, int argc, char **argv, struct error *e);
 int oci_exec(struct oci_global *g, int argc, char **argv, struct error *e);
 int oci_state(struct oci_global *g, int argc, char **argv, struct error *e);
 int oci_kill(struct oci_global *g, int argc, char **argv, struct error *e);

@@ -234,6 +234,9 @@ int cgroup_create(struct prepared *pr, const struct spec *s, const char *id, con
 	r = create_groups(pr, s, id, h, paths, &why);
 	if (r == 0 && s->resources != NULL)
 		r = cgroup_update(record, s->resources, &why);
+	if (r == 0 && h->cgroup2 && !unprivileged && !plan->in_userns)
+		r = cgroup_devices2(cgroup_path(record, ""),
+				    json_object_get(s->resources, "devices"), &why);
 	if (r < 0) {
 		cgroup_remove(record);
 		json_decref(record);

@@ -41,6 +41,8 @@ int cgroup_read(const char *dir, const char *file, char **ret);
 bool cgroup_has_limits(const json_t *resources);
 /* Apply a linux.resources object. */
 int cgroup_update(const json_t *record, const json_t *resources, struct error *e);
+/* ---- cgroup_dev.c: attach linux.resources.devices to a group of version 2 ---- */
+int cgroup_devices2(const char *dir, const json_t *rules, struct error *e);
 /* Figures for `events --stats` as a JSON object (new reference), NULL when there are none. */
 json_t *cgroup_stats(const json_t *record);
 

@@ -80,6 +80,9 @@ void child_early_process(const struct child_plan *p)
 
 	if (proc->has_oom_score)
 		set_oom_score(p);
+	if (p->has_affinity_early &&
+	    syscall(SYS_sched_setaffinity, 0, sizeof(p->affinity_early), p->affinity_early) < 0)
+		child_fail(STEP_AFFINITY, 0, errno);
 	if (proc->sched.present) {
 		struct sched_attr_v0 a = { .size = sizeof(a),
 					   .policy = proc->sched.policy,

@@ -268,6 +268,29 @@ static int check_status(struct exec_call *k, struct error *e)
 	return error_setf(e, -ESRCH, "cannot exec in a stopped container: container not running");
 }
 
+static int prepare_affinity(struct exec_call *k, struct error *e)
+{
+	struct child_plan *plan = &k->pr.plan;
+	const char *early = k->p.cpu_affinity_initial, *late = k->p.cpu_affinity_final;
+
+	if (early != NULL && early[0] != '\0') {
+		plan->has_affinity_early = true;
+		if (prepare_parse_list(early, plan->affinity_early, 128) < 0)
+			return error_setf(
+				e, -EINVAL,
+				"process.execCPUAffinity.initial: \"%.64s\" is not a CPU list",
+				early);
+	}
+	if (late != NULL && late[0] != '\0') {
+		plan->has_affinity = true;
+		if (prepare_parse_list(late, plan->affinity, 128) < 0)
+			return error_setf(
+				e, -EINVAL,
+				"process.execCPUAffinity.final: \"%.64s\" is not a CPU list", late);
+	}
+	return 0;
+}
+
 static int prepare_call(struct exec_call *k, struct error *e)
 {
 	struct child_plan *plan = &k->pr.plan;
@@ -298,7 +321,8 @@ static int prepare_call(struct exec_call *k, struct error *e)
 	for (int ns = 0; ns < SPEC_NS_COUNT; ns++)
 		if ((r = add_join(k, (enum spec_ns)ns, e)) < 0)
 			return r;
-	if ((r = prepare_process(&k->pr, &k->p, k->spec.seccomp, e)) < 0 ||
+	if ((r = prepare_affinity(k, e)) < 0 ||
+	    (r = prepare_process(&k->pr, &k->p, k->spec.seccomp, e)) < 0 ||
 	    (r = cgroup_enter(&k->pr, k->state.cgroup, x->cgroup, e)) < 0)
 		return r;
 	if (k->pr.seccomp.has_notify) {

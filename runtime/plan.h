@@ -274,6 +274,8 @@ struct child_plan {
 	bool has_mempolicy;
 	int mempolicy_mode;
 	unsigned long mempolicy_nodes[16];
+	bool has_affinity_early; /* before the cgroup is entered */
+	unsigned long affinity_early[128];
 	bool has_affinity;
 	unsigned long affinity[128]; /* 8192 processors */
 };
