@@ -103,21 +103,25 @@ static char *group_path(const struct spec *s, const char *id, const char *own)
 	return str_printf("%s/%s", strcmp(own, "/") == 0 ? "" : own, want);
 }
 
-static int open_procs(struct prepared *pr, const char *dir, struct error *e)
+/* What the new process enters the group by. */
+static int open_group(struct prepared *pr, const char *dir, int version, struct error *e)
 {
-	_cleanup_free_ char *file = str_printf("%s/cgroup.procs", dir);
+	_cleanup_free_ char *file = version == 1 ? str_printf("%s/cgroup.procs", dir) : strdup(dir);
 	struct child_plan *plan = &pr->plan;
 	int fd;
 
 	if (file == NULL)
 		return error_set(e, -ENOMEM, "cgroup");
-	fd = open(file, O_WRONLY | O_CLOEXEC);
+	fd = open(file, version == 1 ? O_WRONLY | O_CLOEXEC : O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return error_set(e, -errno, "open %s", file);
 	fd = prepared_own_fd(pr, fd);
 	if (fd < 0 || plan->cgroup_fds_n == sizeof(plan->cgroup_fds) / sizeof(plan->cgroup_fds[0]))
 		return error_set(e, -EMFILE, "cgroup");
-	plan->cgroup_fds[plan->cgroup_fds_n++] = fd;
+	if (version == 1)
+		plan->cgroup_fds[plan->cgroup_fds_n++] = fd;
+	else
+		plan->cgroup_dir_fd = fd;
 	return 0;
 }
 
@@ -140,7 +144,7 @@ static int add_hierarchy(struct prepared *pr, const struct spec *s, const char *
 		return error_set(e, r, "create cgroup %s", dir);
 	if (json_object_set_new(paths, controllers, json_string(dir)) < 0)
 		return error_set(e, -ENOMEM, "cgroup");
-	return open_procs(pr, dir, e);
+	return open_group(pr, dir, controllers[0] == '\0' ? 2 : 1, e);
 }
 
 /* Version 2: hand the controllers of each level down. Failure shows when a limit is written. */
@@ -241,6 +245,7 @@ int cgroup_create(struct prepared *pr, const struct spec *s, const char *id, con
 		cgroup_remove(record);
 		json_decref(record);
 		plan->cgroup_fds_n = 0;
+		plan->cgroup_dir_fd = -1;
 		if (unprivileged && is_forbidden(r)) {
 			if (limits)
 				log_warning("resource limits are not applied: %s", why.msg);
@@ -283,7 +288,8 @@ int cgroup_enter(struct prepared *pr, const json_t *record, const char *sub, str
 		else
 			dir = str_printf("%s/%s", json_string_value(v),
 					 colon != NULL ? colon + 1 : sub);
-		r = dir == NULL ? error_set(e, -ENOMEM, "cgroup") : open_procs(pr, dir, e);
+		r = dir == NULL ? error_set(e, -ENOMEM, "cgroup") :
+				  open_group(pr, dir, cgroup_version(record), e);
 		if (r < 0)
 			return r;
 	}

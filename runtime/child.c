@@ -154,12 +154,20 @@ static void become_root(const struct child_plan *p)
 	}
 }
 
-static void enter_groups(const struct child_plan *p)
+/* The parent moves us into the groups of version 1, which takes long, while we go on. */
+static void wait_groups(const struct child_plan *p)
 {
-	for (size_t i = 0; i < p->cgroup_fds_n; i++)
-		if (write(p->cgroup_fds[i], "0", 1) < 0)
-			child_fail(STEP_CGROUP, i, errno);
-	if (p->unshare_flags != 0 && syscall(SYS_unshare, p->unshare_flags) < 0)
+	if (!p->enter && p->cgroup_fds_n > 0 && !child_wait_byte(p->sync_fd))
+		_exit(1);
+}
+
+static void unshare_namespaces(const struct child_plan *p)
+{
+	if (p->unshare_flags == 0)
+		return;
+	if (p->unshare_flags & CLONE_NEWCGROUP)
+		wait_groups(p);
+	if (syscall(SYS_unshare, p->unshare_flags) < 0)
 		child_fail(STEP_UNSHARE, 0, errno);
 }
 
@@ -195,6 +203,8 @@ static void make_root(struct child_plan *p, int root_fd)
 	int slave_fd = -1;
 
 	child_mount_all(p, root_fd);
+	if (!(p->unshare_flags & CLONE_NEWCGROUP))
+		wait_groups(p);
 	if (p->terminal)
 		slave_fd = child_console_open(p, root_fd);
 	if (p->wait_hooks) {
@@ -231,7 +241,7 @@ _Noreturn void child_main(struct child_plan *p)
 	}
 	become_root(p);
 	join_namespaces(p);
-	enter_groups(p);
+	unshare_namespaces(p);
 	if (!p->enter)
 		make_root(p, root_fd);
 	else if (p->terminal) {

@@ -81,6 +81,10 @@ _Noreturn void child_join_main(struct child_plan *p)
 	if (!p->wait_map || p->maps_by_root)
 		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	join_all(p);
+	if (p->cgroup_dir_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)p->cgroup_dir_fd;
+	}
 	pid = sys_clone3(&args);
 	if (pid < 0)
 		child_fail(STEP_CLONE, 0, errno);

@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -105,9 +106,14 @@ static int spawn_direct(struct child_plan *plan, struct parent_child *c, struct 
 
 	memset(&args.pidfd, 0, sizeof(args.pidfd));
 	args.pidfd = (uint64_t)(uintptr_t)&pid_fd;
+	if (plan->cgroup_dir_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)plan->cgroup_dir_fd;
+	}
 	pid = sys_clone3(&args);
 	if (pid < 0)
-		return error_set(e, -errno, "clone the container's process into its namespaces");
+		return error_set(e, -errno, "clone the container's process into its namespaces%s",
+				 plan->cgroup_dir_fd >= 0 ? " and its cgroup" : "");
 	if (pid == 0)
 		child_main(plan);
 	c->pid = pid;
@@ -186,6 +192,22 @@ static int lead(const struct parent_job *job, struct parent_child *c, int *ret_s
 	}
 }
 
+/* Moving a process is slow (the kernel waits for all processors): the child prepares its mounts meanwhile. */
+static int move_into_groups(const struct child_plan *plan, const struct parent_child *c,
+			    struct error *e)
+{
+	char pid[16];
+
+	if (plan->enter || plan->cgroup_fds_n == 0)
+		return 0;
+	(void)snprintf(pid, sizeof(pid), "%d", (int)c->pid);
+	for (size_t i = 0; i < plan->cgroup_fds_n; i++)
+		if (write(plan->cgroup_fds[i], pid, strlen(pid)) < 0 && errno != ESRCH)
+			return error_set(e, -errno, "move the container's process into its cgroup");
+	(void)send_byte(c->sync_fd); /* a child that ended has said why */
+	return 0;
+}
+
 int parent_spawn(const struct parent_job *job, struct parent_child *ret, int *ret_start,
 		 struct error *e)
 {
@@ -208,6 +230,8 @@ int parent_spawn(const struct parent_job *job, struct parent_child *ret, int *re
 			r = 0;
 		}
 	}
+	if (r == 0)
+		r = move_into_groups(plan, &c, e);
 	if (r == 0)
 		r = lead(job, &c, ret_start, e);
 	if (r < 0) {

@@ -208,9 +208,10 @@ struct child_plan {
 	const char *time_offsets; /* text for timens_offsets, or NULL */
 	bool in_userns;		  /* the process lives in a user namespace: no mknod */
 	bool new_net;
-	int cgroup_fds[16]; /* cgroup.procs or tasks files to enter; written "0" */
+	int cgroup_fds[16]; /* version 1: cgroup.procs files of the groups */
 	size_t cgroup_fds_n;
-	int proc_fd; /* verified procfs of the host */
+	int cgroup_dir_fd; /* version 2: the group to be cloned into, -1 */
+	int proc_fd;	   /* verified procfs of the host */
 
 	/* root file system */
 	const char *rootfs;
