@@ -92,7 +92,12 @@ static int set_dir(int fs_fd, enum overlay_api api, const char *key, int dir_fd)
 	return sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, key, path, 0);
 }
 
-/* 0, 1 = this kernel does not know the way, -errno. */
+/*
+ * 0, 1 = this kernel does not know the way, -errno. Before Linux 6.5 overlay
+ * knows nothing of fsconfig: descriptors are refused with EOPNOTSUPP, strings
+ * are only collected, and fail together at the end. So EOPNOTSUPP leaves
+ * mount(2) alone: 2.
+ */
 static int mount_new(const struct overlay_plan *p, int target_fd, enum overlay_api api,
 		     struct error *e)
 {
@@ -108,7 +113,11 @@ static int mount_new(const struct overlay_plan *p, int target_fd, enum overlay_a
 				       "this kernel has no overlay file system (module \"overlay\")") :
 			       error_set(e, -errno, "kernel overlay");
 	for (size_t i = 0; i < p->lower_n; i++) {
-		if (set_dir(fs_fd, api, "lowerdir+", p->lower_fd[i]) < 0)
+		int r = set_dir(fs_fd, api, "lowerdir+", p->lower_fd[i]);
+
+		if (r < 0 && i == 0 && errno == EOPNOTSUPP)
+			return 2;
+		if (r < 0)
 			return i == 0 && (errno == EINVAL || errno == EBADF) ?
 				       1 :
 				       fail(fs_fd, p->lower[i], e);
@@ -173,6 +182,8 @@ int overlay_native_mount(const struct overlay_plan *p, int target_fd, enum overl
 
 		if (r <= 0)
 			return r;
+		if (r == 2)
+			break;
 	}
 	return mount_old(p, target_fd, e);
 }
