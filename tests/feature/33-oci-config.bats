@@ -1,0 +1,169 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# crt-oci: rows of config.json, one after the other, seen from inside of the container.
+load helpers
+load oci
+
+# inside FILTER COMMAND: run as alice, what the command prints in $output
+inside() {
+	local name=${BUNDLE-b}
+	[ -d "$(home alice)/$name" ] || bundle alice "$name"
+	config alice "$name" "$1 | $(args "$2")"
+	run oci alice run -b "$(home alice)/$name" c1
+}
+
+# inside_root FILTER COMMAND: the same as root
+inside_root() {
+	need_root
+	[ -d "$(home root)/b" ] || bundle root b
+	config root b "$1 | $(args "$2")"
+	run oci root run -b "$(home root)/b" c1
+}
+
+@test "mount options: each flag is seen in mountinfo, data goes to the file system" {
+	local m='.mounts += [{destination: "/tmp", type: "tmpfs", source: "mine", options: ['
+	inside "$m\"ro\",\"nosuid\",\"nodev\",\"noexec\",\"noatime\",\"nodiratime\",\"size=64k\",\"mode=700\"]}]" \
+		'grep " /tmp " /proc/self/mounts; stat -c %a /tmp; touch /tmp/x'
+	[[ ${lines[0]} == "mine /tmp tmpfs ro,nosuid,nodev,noexec,noatime,nodiratime,"*size=64k*mode=700* ]] || flunk
+	[ "${lines[1]}" = 700 ] || flunk
+	assert_contains 'Read-only file system'
+	inside "$m\"ro\",\"rw\",\"noexec\",\"exec\",\"strictatime\"]}]" 'grep " /tmp " /proc/self/mounts'
+	[[ $output == "mine /tmp tmpfs rw,"* ]] || flunk
+	refute_contains noexec
+	refute_contains relatime
+	inside "$m\"bogus=1\"]}]" true
+	assert_status 1
+	assert_contains 'option \"bogus\"'
+}
+
+@test "bind mounts: read-only, recursive read-only, single files, a relative source" {
+	bundle alice b
+	as alice mkdir b/src
+	as alice sh -c 'echo data >b/src/file'
+	inside '.mounts += [{destination: "/v", type: "bind", source: "src", options: ["rbind", "ro"]},
+		{destination: "/f", source: "src/file", options: ["bind"]}] | .root.readonly = false' 'cat /v/file /f; echo x >/v/new; echo changed >/f'
+	assert_contains $'data\ndata'
+	assert_contains 'Read-only file system'
+	[ "$(cat "$(home alice)/b/src/file")" = changed ] || flunk
+	inside '.mounts += [{destination: "/v", type: "bind", source: "/sys", options: ["rbind", "rro"]}] | .root.readonly = false' \
+		'grep -c " /v.* rw" /proc/self/mounts'
+	assert_output 0
+}
+
+@test "tmpcopyup fills the new file system with what it covers" {
+	bundle alice b
+	as alice mkdir -p b/rootfs/data/sub
+	as alice sh -c 'echo one >b/rootfs/data/sub/file; ln -s sub/file b/rootfs/data/link; chmod 0750 b/rootfs/data/sub; mkfifo b/rootfs/data/fifo'
+	ln -s "$T/tripwire/file" "$(home alice)/b/rootfs/data/out"
+	inside '.mounts += [{destination: "/data", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "ro"]}]' \
+		'cat /data/link; stat -c %a /data/sub; stat -f -c %T /data; readlink /data/out; touch /data/x'
+	[ "${lines[0]}" = one ] || flunk
+	[ "${lines[1]}" = 750 ] || flunk
+	[ "${lines[2]}" = tmpfs ] || flunk
+	[ "${lines[3]}" = "$T/tripwire/file" ] || flunk
+	assert_contains 'Read-only file system'
+}
+
+@test "the root file system is read-only when asked, and the propagation is what was asked for" {
+	inside '.root.readonly = true' 'echo x >/file; grep " / / " /proc/self/mountinfo | head -1 | grep -c shared:; grep -c "shared:" /proc/self/mountinfo'
+	assert_contains 'Read-only file system'
+	[ "${lines[-1]}" = 0 ] || flunk
+	inside '.root.readonly = false | .linux.rootfsPropagation = "shared"' 'echo x >/file && cat /file; grep -c "shared:" /proc/self/mountinfo'
+	[ "${lines[0]}" = x ] || flunk
+	[ "${lines[1]}" -gt 0 ] || flunk
+}
+
+@test "environment, HOME, umask, working directory, host and domain name" {
+	inside '.process.env = ["PATH=/bin", "A=b c"] | .process.cwd = "/tmp" | .domainname = "dom" | .process.user.umask = 23' \
+		'echo "$A $HOME"; pwd; hostname; cat /proc/sys/kernel/domainname; umask; cat /proc/1/environ | tr "\0" "\n" | wc -l'
+	assert_output $'b c /root\n/tmp\nbox\ndom\n0027\n3'
+	inside '.process.env = ["PATH=/bin", "HOME=/else"]' 'echo $HOME; umask'
+	assert_output $'/else\n0022'
+	inside_root '.process.user = {uid: 1000, gid: 1000}' 'echo $HOME'
+	assert_output /home/user
+	inside_root '.process.user = {uid: 4242, gid: 1000}' 'echo $HOME'
+	assert_output /
+}
+
+@test "limits, scheduling, personality, oom score" {
+	inside '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 40, hard: 50}, {type: "RLIMIT_CORE", soft: 0, hard: 0}] |
+		.process.oomScoreAdj = 321 | .process.scheduler = {policy: "SCHED_BATCH", nice: 5} | .linux.personality = {domain: "LINUX32"}' \
+		'ulimit -Sn; ulimit -Hn; cat /proc/self/oom_score_adj; busybox uname -m; sed "s/.*) //" /proc/self/stat | cut -d" " -f17,39'
+	[ "${lines[0]}" = 40 ] || flunk
+	[ "${lines[1]}" = 50 ] || flunk
+	[ "${lines[2]}" = 321 ] || flunk
+	[ "${lines[3]}" != "$(uname -m)" ] || flunk
+	[ "${lines[4]}" = '5 3' ] || flunk
+}
+
+@test "sysctls of the container's own namespaces are set, all others refused" {
+	inside '.linux.namespaces += [{type: "network"}] | .linux.sysctl = {"kernel.shmmax": "12345", "net.ipv4.ip_forward": "1"}' \
+		'cat /proc/sys/kernel/shmmax /proc/sys/net/ipv4/ip_forward'
+	assert_output $'12345\n1'
+	inside '.linux.sysctl = {"kernel.core_pattern": "|/evil"}' true
+	assert_status 1
+	assert_contains 'not in a separate kernel namespace'
+}
+
+@test "devices of the configuration, with mode; bound where they cannot be made" {
+	inside '.linux.devices = [{path: "/dev/mine", type: "c", major: 1, minor: 3}, {path: "/dev/fuse", type: "c", major: 10, minor: 229}]' true
+	assert_status 1 # the host has no /dev/mine to bind
+	assert_contains '/dev/mine'
+	inside '.linux.devices = [{path: "/dev/null", type: "c", major: 1, minor: 5}]' true
+	assert_status 1
+	assert_contains 'another type or number'
+	inside_root '.linux.devices = [{path: "/dev/mine", type: "c", major: 1, minor: 3, fileMode: 416, uid: 5, gid: 6}, {path: "/sub/fifo", type: "p", fileMode: 420}] | .root.readonly = false | .linux.resources = {}' \
+		'stat -c "%F %a %u:%g %t:%T" /dev/mine; stat -c "%F %a" /sub/fifo'
+	assert_output $'character special file 640 5:6 1:3\nfifo 644'
+}
+
+@test "namespaces by path: network, pid and time; a new user namespace beside them" {
+	need_root
+	bundle root b "$(args 'exec sleep 1000')"
+	oci root run -d -b "$(home root)/b" first </dev/null >/dev/null 2>&1
+	local pid
+	pid=$(oci root state first | jq .pid)
+	inside_root ".linux.namespaces = [{type: \"mount\"}, {type: \"uts\"}, {type: \"ipc\"}, {type: \"network\", path: \"/proc/$pid/ns/net\"}, {type: \"pid\", path: \"/proc/$pid/ns/pid\"}]" \
+		'readlink /proc/self/ns/net; tr "\0" " " </proc/1/cmdline'
+	assert_output "$(readlink "/proc/$pid/ns/net")"$'\nsleep 1000 '
+	inside_root ".linux.namespaces = [{type: \"mount\"}, {type: \"uts\"}, {type: \"ipc\"}, {type: \"pid\"}, {type: \"user\"}, {type: \"time\"}, {type: \"network\", path: \"/proc/$pid/ns/net\"}] |
+		.linux.uidMappings = [{containerID:0,hostID:100000,size:1000}] | .linux.gidMappings = [{containerID:0,hostID:100000,size:1000}] |
+		.linux.timeOffsets = {boottime: {secs: 1000000}}" \
+		'readlink /proc/self/ns/net; cat /proc/self/uid_map | tr -s " "; cut -d. -f1 /proc/uptime'
+	chmod 0711 "$(home root)"
+	run oci root run -b "$(home root)/b" c1
+	[ "${lines[0]}" = "$(readlink "/proc/$pid/ns/net")" ] || flunk
+	[ "${lines[1]}" = ' 0 100000 1000' ] || flunk
+	[ "${lines[2]}" -gt 1000000 ] || flunk
+	oci root delete --force first
+}
+
+@test "id-mapped mounts show the owners shifted" {
+	need_root
+	bundle root b
+	mkdir "$(home root)/vol"
+	touch "$(home root)/vol/file"
+	chown 1234:1234 "$(home root)/vol/file"
+	chmod 0711 "$(home root)"
+	config root b ".linux.namespaces += [{type: \"user\"}] | .root.readonly = false |
+		.linux.uidMappings = [{containerID:0,hostID:100000,size:65536}] | .linux.gidMappings = [{containerID:0,hostID:100000,size:65536}] |
+		.mounts += [{destination: \"/vol\", type: \"bind\", source: \"$(home root)/vol\", options: [\"bind\", \"idmap\"]}] | $(args 'stat -c %u:%g /vol/file')"
+	chown 100000:100000 "$(home root)/b/rootfs"
+	run oci root run -b "$(home root)/b" c1
+	[[ $output != *'id-map'*'invalid argument'* ]] || skip "the file system of $T has no id-mapped mounts"
+	assert_output 1234:1234
+}
+
+@test "an unknown annotation, an unknown field and a minor version of tomorrow change nothing" {
+	inside '.ociVersion = "1.99.0" | .annotations = {"a": "b"} | .future = {x: [1]} | .process.future = true | .linux.future = {}' 'echo ok'
+	assert_output ok
+}
+
+@test "the root is found by an absolute path too, and --no-pivot works" {
+	bundle alice b
+	config alice b ".root.path = \"$(home alice)/b/rootfs\" | $(args 'ls / | tr "\n" " "')"
+	run oci alice run -b "$(home alice)/b" c1
+	assert_output 'bin dev etc proc sys tmp '
+	run oci alice run --no-pivot -b "$(home alice)/b" c1
+	assert_output 'bin dev etc proc sys tmp '
+}
