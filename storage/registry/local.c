@@ -8,9 +8,10 @@
  * The user names a directory or file; its content may come from anybody. An
  * archive is read once from begin to end to list its entries (name, kind,
  * place of the data); nothing is extracted, layers are later read in place by
- * offset. Names and link targets are cleaned lexically inside the archive, so
- * a link never names a file of the host. In a directory every file is opened
- * by openat2 with RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS and must be regular: a
+ * offset. An archive that is packed as a whole (`docker save | gzip`) is
+ * unpacked to a nameless file of the transaction first. Names and link targets
+ * are cleaned lexically inside the archive, so a link never names a file of the
+ * host. In a directory every file is opened by openat2 with RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS and must be regular: a
  * blob that is a symbolic link is refused, a FIFO does not block.
  *
  * In a docker archive layers are known by name only. Their digest is computed
@@ -26,8 +27,10 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/limits.h"
 #include "base/path.h"
+#include "storage/fetch-proto.h"
 #include "storage/registry/ingest.h"
 #include "storage/unpack/tar.h"
 
@@ -44,6 +47,7 @@ struct member {
 
 struct local {
 	int fd; /* directory or file, borrowed */
+	bool own_fd;
 	bool is_dir;
 	bool docker; /* docker-archive was asked for */
 	const char *tag;
@@ -66,7 +70,7 @@ static void piece_fini(struct piece *p)
 		close_fd(&p->fd);
 }
 
-/* ---- archives --------------------------------------------------------------------- */
+/* ---- archives ----------------------------------------------------------------------- */
 
 struct archive_reader {
 	int fd;
@@ -96,6 +100,98 @@ static uint64_t archive_skip(void *data, uint64_t n)
 	r->at += n;
 	return n;
 }
+
+/* ---- packed archives ---------------------------------------------------------------- */
+
+/* Where a packed archive is unpacked to. */
+struct unpacked {
+	int fd;
+	unsigned char buf[256 << 10];
+	int err;
+};
+
+static unsigned char *unpacked_room(void *data, size_t *ret_cap)
+{
+	struct unpacked *u = data;
+
+	*ret_cap = sizeof(u->buf);
+	return u->err < 0 ? NULL : u->buf;
+}
+
+static void unpacked_done(void *data, size_t len)
+{
+	struct unpacked *u = data;
+
+	if (u->err == 0)
+		u->err = fd_write_all(u->fd, u->buf, len);
+}
+
+static int unpack_whole(struct fetch_ctx *c, struct local *l, struct unpacked *u, struct error *e)
+{
+	const struct decompress_sink sink = { .room = unpacked_room,
+					      .done = unpacked_done,
+					      .data = u };
+	struct archive_reader *in = malloc(sizeof(*in));
+	struct decompress *d = NULL;
+	const void *p;
+	ssize_t n;
+	int r;
+
+	if (in == NULL || decompress_new(&sink, &d) < 0) {
+		free(in);
+		return error_set(e, -ENOMEM, "unpack the archive");
+	}
+	in->fd = l->fd;
+	in->at = 0;
+	while ((n = archive_read(in, &p, e)) > 0) {
+		r = decompress_feed(d, p, (size_t)n, e);
+		if (r == 0 && u->err < 0)
+			r = -EPIPE;
+		if (r == 0 && fetch_now_ms() - c->last_sent_ms >= FETCH_ALIVE_MS)
+			r = fetch_say(c, json_pack("{s:s}", "t", "alive"), e);
+		if (r < 0) {
+			n = r;
+			break;
+		}
+	}
+	r = n < 0 ? (int)n : decompress_end(d, e);
+	decompress_free(d);
+	free(in);
+	return u->err < 0 ? error_set(e, u->err, "unpack the archive") : r;
+}
+
+/* An archive that is packed as a whole becomes a nameless file of the transaction. */
+static int archive_unpack(struct fetch_ctx *c, struct local *l, struct error *e)
+{
+	unsigned char first[4] = { 0 };
+	struct unpacked *u;
+	int r;
+
+	if (pread(l->fd, first, sizeof(first), 0) < (ssize_t)sizeof(first) ||
+	    decompress_kind_of(first, sizeof(first)) == DECOMPRESS_PLAIN)
+		return 0;
+	u = malloc(sizeof(*u));
+	if (u == NULL)
+		return error_set(e, -ENOMEM, "unpack the archive");
+	u->err = 0;
+	u->fd = openat(c->txn_fd, "archive", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		       0600);
+	if (u->fd < 0 || unlinkat(c->txn_fd, "archive", 0) < 0) {
+		r = error_set(e, -errno, "unpack the archive");
+	} else {
+		r = unpack_whole(c, l, u, e);
+	}
+	if (r == 0) {
+		l->fd = u->fd;
+		l->own_fd = true;
+	} else if (u->fd >= 0) {
+		(void)close(u->fd); /* it has no name */
+	}
+	free(u);
+	return r;
+}
+
+/* ---- the entries of an archive --------------------------------------------------------------------- */
 
 /* Cleaned path of a link's target; relative ones start at the directory of the link. */
 static char *link_target(const char *path, const char *target, bool hard)
@@ -504,7 +600,9 @@ static int local_plan(void *data, struct fetch_ctx *c, struct ingest_plan *ret, 
 	int r;
 
 	if (!l->is_dir) {
-		r = archive_list(l, e);
+		r = archive_unpack(c, l, e);
+		if (r == 0)
+			r = archive_list(l, e);
 		if (r < 0)
 			return r;
 	}
@@ -557,6 +655,8 @@ static void local_free(void *data)
 	}
 	free(l->members);
 	free(l->docker_layers);
+	if (l->own_fd)
+		close_fd(&l->fd);
 	free(l);
 }
 
