@@ -70,7 +70,7 @@ struct seccomp_ref {
 };
 
 /*
- * Names and numbers of system calls, generated at build time by tools/make-syscall-table.c: one column
+ * Names and numbers of system calls, generated at build time by runtime/make-syscall-table.c: one column
  * for each ABI that this kernel's family runs, found through an open hash of the names.
  */
 #define SECCOMP_COLUMNS 3

@@ -5,7 +5,7 @@
  *
  * Theory of operation: constant tables. The profile's author controls the
  * strings, which are only compared. The numbers of system calls differ for
- * each ABI; they are a table made at build time (tools/make-syscall-table.c),
+ * each ABI; they are a table made at build time (runtime/make-syscall-table.c),
  * which also knows calls that are newer than the distribution's libseccomp: a
  * profile written for a newer distribution then means the same on this one.
  * Nothing is kept, nothing is allocated.
@@ -200,7 +200,7 @@ int seccomp_arch_column(const struct seccomp_arch *arch)
 	return -1;
 }
 
-/* The same function as in tools/make-syscall-table.c. */
+/* The same function as in runtime/make-syscall-table.c. */
 static uint32_t hash(const char *name)
 {
 	uint32_t h = 2166136261u;

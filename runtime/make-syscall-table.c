@@ -190,7 +190,7 @@ static void print(const struct column *columns)
 	static unsigned short slots[SLOTS];
 
 	(void)printf(
-		"/* SPDX-License-Identifier: Apache-2.0 */\n/* Made by tools/make-syscall-table.c. */\n"
+		"/* SPDX-License-Identifier: Apache-2.0 */\n/* Made by runtime/make-syscall-table.c. */\n"
 		"#include \"runtime/seccomp_int.h\"\n\nconst uint32_t seccomp_columns[SECCOMP_COLUMNS] = {\n");
 	for (int c = 0; c < COLUMNS; c++)
 		(void)printf("\t%#xu,\n", columns[c].token);
