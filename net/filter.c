@@ -13,7 +13,7 @@
  *
  * - Ethernet type ARP, IPv4 or IPv6; nothing else (NC-SI in particular).
  * - IPv4: a sane header; destination not 0.0.0.0/8 (which connect() takes for
- *   "this host") and not 127.0.0.0/8; TCP is never fragmented.
+ *   "this host") and not 127.0.0.0/8; no fragments (reass.c made them whole).
  * - IPv6: no extension headers; destination not ::, ::1, another
  *   IPv4-compatible nor an IPv4-mapped address; no router solicitation
  *   (addresses are fixed, the answer would only add expiring ones).
@@ -22,8 +22,7 @@
  * - No DHCP, BOOTP, TFTP: UDP to ports 67, 69 and 547 is dropped.
  *
  * The gateway address is libslirp's own affair (disable_host_loopback).
- * Pure function of the frame, no state: fragments of UDP and ICMP pass, since
- * reassembly may only yield the protocol that each of them names.
+ * Pure function of the frame, no state.
  */
 #include "net/filter.h"
 
@@ -64,7 +63,6 @@ static bool filter_udp(const uint8_t *udp, size_t len)
 static bool filter_ipv4(uint8_t *ip, size_t len)
 {
 	size_t header, total;
-	bool first, whole;
 
 	if (len < FRAME_IPV4_HEADER || ip[0] >> 4 != 4)
 		return false;
@@ -74,13 +72,13 @@ static bool filter_ipv4(uint8_t *ip, size_t len)
 		return false;
 	if (ip[16] == 0 || ip[16] == 127)
 		return false;
-	first = (frame_get16(ip + 6) & 0x1fff) == 0;
-	whole = first && (frame_get16(ip + 6) & 0x2000) == 0;
+	if ((frame_get16(ip + 6) & 0x3fff) != 0)
+		return false; /* a fragment */
 	switch (ip[9]) {
 	case FRAME_PROTO_TCP:
-		return whole && filter_tcp(ip + header, total - header);
+		return filter_tcp(ip + header, total - header);
 	case FRAME_PROTO_UDP:
-		return !first || filter_udp(ip + header, total - header);
+		return filter_udp(ip + header, total - header);
 	case FRAME_PROTO_ICMP:
 		return true;
 	default:

@@ -17,10 +17,7 @@
  * container, can therefore send to no loopback port that did not write to it
  * first. Once libslirp has sent to a loopback address, it shows that address
  * as the source of what follows: the container would drop it, so it is put
- * back to the gateway's. Later fragments of an answer carry no ports: they pass when their
- * identification is that of the last first fragment translated. A crafted
- * later fragment cannot change the ports, as fragment offsets are multiples
- * of 8 and the ports lie before byte 8.
+ * back to the gateway's.
  *
  * The table is a fixed hash without chains: a collision ends the older
  * association, whose client sends again. Checksums are adjusted, not
@@ -136,20 +133,12 @@ static void translate4(struct nat *n, uint8_t *frame, size_t len, uint64_t now_m
 {
 	uint8_t *ip = frame + FRAME_ETH_HEADER;
 	const uint8_t *udp;
-	unsigned int id = frame_get16(ip + 4);
 
 	if (ip[9] != FRAME_PROTO_UDP || memcmp(ip + 16, &n->gateway, 4) != 0)
 		return;
-	if ((frame_get16(ip + 6) & 0x1fff) != 0) { /* a later fragment */
-		if (n->last_id_valid && n->last_id == id)
-			replace(ip + 16, loopback4, 4, ip + 10, NULL);
-		return;
-	}
 	udp = find_udp(frame, len);
 	if (udp == NULL || !is_answer(n, 4, udp, now_ms))
 		return;
-	n->last_id = (uint16_t)id;
-	n->last_id_valid = (frame_get16(ip + 6) & 0x2000) != 0;
 	/* a checksum of 0 means that there is none */
 	replace(ip + 16, loopback4, 4, ip + 10,
 		frame_get16(udp + 6) != 0 ? frame + (udp - frame) + 6 : NULL);

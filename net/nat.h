@@ -17,8 +17,6 @@ struct nat {
 		uint16_t guest_port, peer_port;
 		uint8_t version; /* 4, 6, or 0 = unused */
 	} entry[NAT_ENTRIES];
-	uint16_t last_id; /* of the last first fragment translated */
-	uint8_t last_id_valid;
 };
 
 #define NAT_HEAD 128 /* Ethernet header, the longest IPv4 header, UDP header */

@@ -12,7 +12,7 @@
  * keeper are killed. There is no state on disk and nothing to clean up.
  *
  * The attacker is the container: it writes the frames. It is answered by
- * three walls: filter.c lets only ordinary frames reach libslirp; the cage
+ * three walls: reass.c and filter.c let only ordinary frames reach libslirp; the cage
  * holds whoever takes libslirp over; and this process holds no secret.
  * Resources: an fd limit bounds the connections (confine.c), and at the limit
  * the listening sockets are left alone, since poll() would report them for
@@ -53,6 +53,7 @@
 #include "net/nat.h"
 #include "net/neigh.h"
 #include "net/net.h"
+#include "net/reass.h"
 #include "net/relay.h"
 #include "net/wire.h"
 
@@ -81,6 +82,7 @@ struct net {
 	uint8_t *listen_map; /* a bit for each fd: listening */
 	uint64_t now_ms;     /* of this round */
 	struct nat nat;
+	struct reass reass;
 	struct relay *relay;
 	struct layout layout;
 	bool reading;	/* in read_tap() */
@@ -288,6 +290,18 @@ static int cb_get_revents(int idx, void *opaque)
 
 /* ---- the loop ---- */
 
+/* One frame of the container's on its way to libslirp. */
+static void take_frame(struct net *n, size_t len)
+{
+	uint8_t *frame = n->frame;
+
+	if (reass_frame(&n->reass, n->frame, len, n->now_ms, &frame, &len) == REASS_HELD ||
+	    !filter_frame(frame, len))
+		return;
+	nat_from_container(&n->nat, frame, len, n->now_ms);
+	slirp_input(n->slirp, frame, (int)len);
+}
+
 /*
  * Read a batch of frames. Acknowledgements are held back while there are more
  * frames; writing one makes the container's kernel send what it waited with,
@@ -310,10 +324,7 @@ static bool read_tap(struct net *n)
 			alive = errno == EAGAIN || errno == EINTR;
 			break;
 		}
-		if (!filter_frame(n->frame, (size_t)len))
-			continue;
-		nat_from_container(&n->nat, n->frame, (size_t)len, n->now_ms);
-		slirp_input(n->slirp, n->frame, (int)len);
+		take_frame(n, (size_t)len);
 	}
 	n->reading = false;
 	ack_flush(n);
