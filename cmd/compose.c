@@ -31,8 +31,9 @@
 #include "cmd/user.h"
 #include "runtime/runtime.h"
 
-#define CAP_BIT(c) (1ull << (c))
-#define CAPS_ALL   (CAP_BIT(CAP_LAST_CAP + 1) - 1)
+#define HOSTNAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
+#define CAP_BIT(c)     (1ull << (c))
+#define CAPS_ALL       (CAP_BIT(CAP_LAST_CAP + 1) - 1)
 
 /* The capabilities of podman 4. */
 #define CAPS_DEFAULT                                                                               \
@@ -55,6 +56,7 @@ void run_plan_fini(struct run_plan *p)
 	free(p->rootfs);
 	strv_fini(&p->env);
 	strv_fini(&p->notes);
+	strv_fini(&p->net_sysctls);
 	json_decref(p->config);
 	*p = (struct run_plan){ 0 };
 }
@@ -235,7 +237,10 @@ static int compose_rlimits(const struct run_request *req, json_t *process, struc
 		const struct request_ulimit *u = &req->ulimits[i];
 		json_t *one = json_object();
 
-		/* "unlimited" is 2^64-1 in the specification; jansson's integers are signed and print it as -1 */
+		/*
+		 * "unlimited" is 2^64-1 in the specification; jansson's integers are signed and
+		 * print it as -1, which other runtimes refuse. 2^63-1 is what ours reads as unlimited.
+		 */
 		if (json_object_set_new(one, "type", json_string(u->type)) < 0 ||
 		    json_object_set_new(one, "soft",
 					json_integer((json_int_t)(u->soft & INT64_MAX))) < 0 ||
@@ -391,8 +396,9 @@ static int compose_seccomp(struct run_plan *p, json_t *linux_obj, struct error *
 	return set_new(linux_obj, "seccomp", profile, e);
 }
 
-static int compose_sysctl(const struct run_request *req, json_t *linux_obj, struct error *e)
+static int compose_sysctl(struct run_plan *p, json_t *linux_obj, struct error *e)
 {
+	const struct run_request *req = p->req;
 	json_t *obj;
 	int r;
 
@@ -406,6 +412,11 @@ static int compose_sysctl(const struct run_request *req, json_t *linux_obj, stru
 
 		if (eq == NULL || eq == text)
 			return error_setf(e, -EINVAL, "--sysctl %s: expected KEY=VALUE", text);
+		if (p->own_netns && (str_starts(text, "net.") || str_starts(text, "net/"))) {
+			if (strv_add(&p->net_sysctls, text) < 0)
+				return error_set(e, -ENOMEM, "--sysctl %s", text);
+			continue;
+		}
 		key = strndup(text, (size_t)(eq - text));
 		if (key == NULL)
 			return error_set(e, -ENOMEM, "--sysctl %s", text);
@@ -423,7 +434,7 @@ static int compose_linux(struct run_plan *p, struct error *e)
 	if (r == 0)
 		r = compose_namespaces(p, linux_obj, e);
 	if (r == 0)
-		r = compose_sysctl(p->req, linux_obj, e);
+		r = compose_sysctl(p, linux_obj, e);
 	if (r == 0)
 		r = compose_devices(p, linux_obj, e);
 	if (r == 0)
@@ -446,10 +457,12 @@ static int compose_annotations(struct run_plan *p, struct error *e)
 		size_t key_len = strcspn(list->v[i], "=");
 		_cleanup_free_ char *key = strndup(list->v[i], key_len);
 
+		if (key_len == 0 || list->v[i][key_len] == '\0')
+			return error_setf(e, -EINVAL, "--annotation %s: expected KEY=VALUE",
+					  list->v[i]);
 		if (key == NULL)
 			return error_set(e, -ENOMEM, "--annotation");
-		r = set_new(obj, key,
-			    json_string(list->v[i] + key_len + (list->v[i][key_len] == '=')), e);
+		r = set_new(obj, key, json_string(list->v[i] + key_len + 1), e);
 	}
 	if (r == 0 && p->req->keep_groups)
 		r = set_new(obj, "run.oci.keep_original_groups", json_string("1"), e);
@@ -465,6 +478,11 @@ static int compose_hostname(struct run_plan *p, struct error *e)
 		if (strlen(req->hostname) == 0 || strlen(req->hostname) > 64)
 			return error_setf(e, -EINVAL, "--hostname %s: must have 1 to 64 characters",
 					  req->hostname);
+		if (req->hostname[strspn(req->hostname, HOSTNAME_CHARS)] != '\0')
+			return error_setf(
+				e, -EINVAL,
+				"--hostname %s: may have letters, digits, '.', '-' and '_' only",
+				req->hostname);
 		if (req->uts_host)
 			return error_setf(e, -EINVAL, "--hostname cannot be used with --uts host");
 		p->hostname = strdup(req->hostname);

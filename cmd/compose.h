@@ -34,9 +34,10 @@ struct run_plan {
 	struct strv env;
 	json_t *config; /* the OCI config; process.user and what follows from it: compose_user() */
 	char *rundir; /* the bundle: config.json, rootfs/, hosts, resolv.conf, hostname, .containerenv */
-	char *rootfs;	   /* absolute path where the container's root will be */
-	bool own_netns;	   /* the keeper makes a network namespace */
-	struct strv notes; /* fallbacks taken and why, for --explain */
+	char *rootfs;		 /* absolute path where the container's root will be */
+	bool own_netns;		 /* the keeper makes a network namespace */
+	struct strv net_sysctls; /* KEY=VALUE of it, for the keeper to set */
+	struct strv notes;	 /* fallbacks taken and why, for --explain */
 };
 
 void run_plan_fini(struct run_plan *p);

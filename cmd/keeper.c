@@ -15,6 +15,8 @@
  * kills the container with it, and the record and bundle are removed by the
  * next `crt ps` or `crt rm`. It runs the crt executable as long as the
  * container lives, so the container cannot write to that file (ETXTBSY).
+ * If fuse-overlayfs dies under the container, every file of it answers
+ * ENOTCONN from then on: the keeper kills the container and names the reason.
  *
  * The attacker controls the root file system (through the image) and, after the
  * start, the container. What is read from the root file system here: passwd and
@@ -85,6 +87,31 @@ static void allow_ping(const struct keeper *k)
 
 	if (proc_fd >= 0 && procfs_write(proc_fd, "sys/net/ipv4/ping_group_range", "0 65535") < 0)
 		(void)procfs_write(proc_fd, "sys/net/ipv4/ping_group_range", "0 0");
+}
+
+/*
+ * --sysctl net.*: here and not by the runtime, because the network namespace is ours and config.json
+ * has none. /proc/sys/net shows the namespace of whoever looks.
+ */
+static int set_net_sysctls(const struct keeper *k, struct error *e)
+{
+	const struct strv *list = &k->plan->net_sysctls;
+	_cleanup_fd_ int proc_fd = list->n > 0 ? procfs_open(NULL) : -1;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const char *text = list->v[i], *eq = strchr(text, '=');
+		_cleanup_free_ char *path = str_printf("sys/%.*s", (int)(eq - text), text);
+		int r = proc_fd < 0 ? proc_fd : path == NULL ? -ENOMEM : 0;
+
+		/* net/ipv4/conf/eth0.1 is net.ipv4.conf.eth0/1 when it begins with a dot */
+		for (size_t c = strlen("sys/"); r == 0 && text[3] == '.' && path[c] != '\0'; c++)
+			path[c] = (char)(path[c] == '.' ? '/' : path[c] == '/' ? '.' : path[c]);
+		if (r == 0)
+			r = procfs_write(proc_fd, path, eq + 1);
+		if (r < 0)
+			return error_set(e, r, "--sysctl %s", text);
+	}
+	return 0;
 }
 
 /* ---- root file system ------------------------------------------------------------------------ */
@@ -263,8 +290,10 @@ static int bring_up(struct keeper *k, struct userns_child *self, struct error *e
 		r = userns_map_wait(self, &k->plan->caps, e);
 	if (r == 0) {
 		allow_ping(k);
-		r = mount_rootfs(k, e);
+		r = set_net_sysctls(k, e);
 	}
+	if (r == 0)
+		r = mount_rootfs(k, e);
 	if (r == 0)
 		r = make_volumes(k, e);
 	if (r == 0)
@@ -287,25 +316,36 @@ static int bring_up(struct keeper *k, struct userns_child *self, struct error *e
 
 /* ---- the end ------------------------------------------------------------------------------------------ */
 
-/* Wait until the container's first process ends, or kill it when crt goes away. Returns the exit code. */
-static int hold(struct keeper *k)
+/*
+ * Wait until the container's first process ends; kill it when crt goes away or the server of its
+ * root file system dies (then with e filled). Returns the exit code.
+ */
+static int hold(struct keeper *k, struct error *e)
 {
-	struct pollfd fds[2] = {
+	struct pollfd fds[3] = {
 		{ .fd = runtime_container_pidfd(k->container), .events = POLLIN },
 		{ .fd = k->ctl_fd, .events = 0 },
+		{ .fd = k->mounted ? k->mount.fuse_pid_fd : -1, .events = POLLIN },
 	};
 	int status;
 
 	while (fds[0].revents == 0) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (poll(fds, 3, -1) < 0 && errno != EINTR)
 			break;
+		if (fds[0].revents == 0 && fds[2].fd >= 0 && fds[2].revents != 0) {
+			error_setf(e, -ENOTCONN,
+				   "fuse-overlayfs, which serves the container's root file system, "
+				   "died (killed, or out of memory?): the container was killed");
+			(void)proc_pidfd_send_signal(fds[0].fd, SIGKILL); /* gone already is fine */
+			fds[2].fd = -1;
+		}
 		if (fds[1].fd >= 0 && (fds[1].revents & (POLLHUP | POLLERR)) != 0) {
 			(void)proc_pidfd_send_signal(fds[0].fd, SIGKILL); /* gone already is fine */
 			fds[1].fd = -1;
 		}
 	}
 	status = runtime_container_wait(k->container, NULL);
-	return status < 0 ? 125 : proc_status_code(status);
+	return status < 0 || e->code != 0 ? 125 : proc_status_code(status);
 }
 
 /* Whatever can fail here is only left behind, and removed by a later command. */
@@ -340,8 +380,9 @@ void keeper_main(struct keeper_start *start, struct userns_child *self, int ctl_
 	code = bring_up(&k, self, &e);
 	if (code == 0) {
 		report(&k, KEEPER_STARTED, 0, NULL);
-		code = hold(&k);
-		report(&k, KEEPER_EXITED, code, NULL);
+		e = ERROR_INIT; /* a step may have failed that had a fall-back */
+		code = hold(&k, &e);
+		report(&k, KEEPER_EXITED, code, &e);
 		clean_up(&k, code);
 	} else {
 		report(&k, KEEPER_FAILED, code, &e);

@@ -21,7 +21,7 @@ enum keeper_event {
 	KEEPER_CREATED, /* pid; fds: pidfd of the container, then the pty master with a terminal */
 	KEEPER_STARTED,
 	KEEPER_FAILED, /* value: exit code to end with; error */
-	KEEPER_EXITED, /* value: exit code of the container */
+	KEEPER_EXITED, /* value: exit code of the container; error: why it was killed, if it was */
 	KEEPER_EVENT_COUNT
 };
 

@@ -126,18 +126,38 @@ char *record_new(const struct run_plan *p, struct error *e)
 	return text;
 }
 
-int record_finish(struct storage *s, const char *id, int exit_code, struct error *e)
+static int read_record(struct storage *s, const char *id, json_t **ret, struct error *e)
 {
-	_cleanup_free_ char *text = NULL, *updated = NULL;
-	_cleanup_json_ json_t *record = NULL;
-	int r;
+	_cleanup_free_ char *text = NULL;
+	int r = storage_container_record(s, id, &text, e);
 
-	r = storage_container_record(s, id, &text, e);
 	if (r < 0)
 		return r;
-	record = json_parse(text, strlen(text), "the container's record", e);
-	if (record == NULL)
-		return -EINVAL;
+	*ret = json_parse(text, strlen(text), "the container's record", e);
+	return *ret == NULL ? -EINVAL : 0;
+}
+
+int record_ports(struct storage *s, const struct run_plan *p, struct error *e)
+{
+	_cleanup_free_ char *updated = NULL;
+	_cleanup_json_ json_t *record = NULL;
+	int r = read_record(s, p->id, &record, e);
+
+	if (r < 0)
+		return r;
+	if (set_ports(record, &p->req->net) < 0 || (updated = json_to_text(record)) == NULL)
+		return error_set(e, -ENOMEM, "updating the container's record");
+	return storage_container_update(s, p->id, updated, e);
+}
+
+int record_finish(struct storage *s, const char *id, int exit_code, struct error *e)
+{
+	_cleanup_free_ char *updated = NULL;
+	_cleanup_json_ json_t *record = NULL;
+	int r = read_record(s, id, &record, e);
+
+	if (r < 0)
+		return r;
 	if (json_object_set_new(record, "exitCode", json_integer(exit_code)) < 0 ||
 	    json_object_set_new(record, "finished", now_json()) < 0 ||
 	    (updated = json_to_text(record)) == NULL)

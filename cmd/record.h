@@ -9,6 +9,8 @@
 
 /* JSON text of a new record, to be freed by the caller; NULL with e filled. */
 char *record_new(const struct run_plan *p, struct error *e);
+/* Note the host ports that were chosen. 0 or -errno. */
+int record_ports(struct storage *s, const struct run_plan *p, struct error *e);
 /* Note the exit code and the time of the end. 0 or -errno. */
 int record_finish(struct storage *s, const char *id, int exit_code, struct error *e);
 

@@ -412,6 +412,8 @@ static int on_report(void *data, int fd, short revents)
 		loop_exit(s->loop, 0);
 		break;
 	case KEEPER_EXITED:
+		if (m.error.code != 0)
+			*s->error = m.error;
 		s->code = m.value;
 		s->ended = true;
 		drain(s);

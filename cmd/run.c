@@ -77,6 +77,25 @@ static int fetch_image(struct run *r, struct error *e)
 	return ret > 0 ? -ENOENT : ret;
 }
 
+/* Is the image for --platform? The variant is the registry's business. */
+static bool platform_matches(const struct run *r)
+{
+	const struct storage_image *i = &r->plan.image;
+	const char *want = r->req->platform;
+	size_t os_len = want != NULL ? strcspn(want, "/") : 0;
+	const char *arch = want != NULL && want[os_len] == '/' ? want + os_len + 1 : "";
+	size_t arch_len = strcspn(arch, "/");
+
+	if (want == NULL || i->os == NULL || i->architecture == NULL)
+		return true;
+	if (strncmp(arch, "x86_64", arch_len) == 0)
+		arch = "amd64", arch_len = 5;
+	else if (strncmp(arch, "aarch64", arch_len) == 0)
+		arch = "arm64", arch_len = 5;
+	return strlen(i->os) == os_len && strncmp(i->os, want, os_len) == 0 &&
+	       strlen(i->architecture) == arch_len && strncmp(i->architecture, arch, arch_len) == 0;
+}
+
 static int find_image(struct run *r, struct error *e)
 {
 	const struct run_request *req = r->req;
@@ -85,9 +104,18 @@ static int find_image(struct run *r, struct error *e)
 
 	if (req->pull == REQUEST_PULL_MISSING || req->pull == REQUEST_PULL_NEVER)
 		ret = storage_image_resolve(p->store, req->image, &p->image, e);
+	if (ret == STORAGE_FOUND && !platform_matches(r)) {
+		if (req->pull == REQUEST_PULL_NEVER)
+			return error_setf(e, -ENOENT,
+					  "%s: the image in the store is for %s/%s and not for %s",
+					  req->image, p->image.os, p->image.architecture,
+					  req->platform);
+		storage_image_fini(&p->image);
+		ret = STORAGE_MISSING;
+	}
 	if (ret == STORAGE_MISSING && req->pull != REQUEST_PULL_NEVER) {
 		*e = ERROR_INIT;
-		ret = fetch_image(r, e);
+		ret = fetch_image(r, e); /* says so if there is only another platform */
 	}
 	if (ret == STORAGE_MISSING)
 		return -ENOENT;
@@ -231,6 +259,14 @@ static void become_keeper(struct run *r, struct userns_child *self)
 	keeper_main(&k, self, r->ctl[1]);
 }
 
+static bool has_free_port(const struct net_request *n)
+{
+	for (size_t i = 0; i < n->forwards_n; i++)
+		if (n->forwards[i].host_port == 0)
+			return true;
+	return false;
+}
+
 /* Everything up to the open gate. On failure the keeper, if any, is told by its closed socket. */
 static int launch(struct run *r, struct error *e)
 {
@@ -265,8 +301,12 @@ static int launch(struct run *r, struct error *e)
 		return ret;
 	}
 	if (slirp) {
+		bool chosen = has_free_port(&r->req->net);
+
 		ret = net_wait_ready(&r->net, &r->req->net, false, NET_TIMEOUT_MS, e);
 		r->net_answered = true;
+		if (ret == 0 && chosen) /* before the keeper may write the record, too */
+			ret = record_ports(p->store, p, e);
 	}
 	if (ret == 0)
 		ret = fd_send(r->ctl[0], "g", 1, NULL, 0);

@@ -302,14 +302,32 @@ static int check(const struct run_request *req, struct error *e)
 			e, -EINVAL,
 			"--name: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]* and have at most %d characters",
 			LIMIT_NAME);
-	if (req->net.forwards_n > 0 && req->net.mode == NET_MODE_NONE)
-		return error_setf(e, -EINVAL, "-p cannot be used with --network none");
+	if (req->platform != NULL && (strchr(req->platform, '/') == NULL || req->rootfs != NULL))
+		return error_setf(e, -EINVAL, "--platform %s: %s", req->platform,
+				  req->rootfs != NULL ? "cannot be used with --rootfs" :
+							"expected OS/ARCH[/VARIANT]");
+	for (size_t i = 0; i < req->labels.n; i++)
+		if (req->labels.v[i][0] == '=' || req->labels.v[i][0] == '\0')
+			return error_setf(e, -EINVAL, "--label %s: expected KEY[=VALUE]",
+					  req->labels.v[i]);
 	if (req->keep_groups && req->group_add.n > 0)
 		return error_setf(e, -EINVAL,
 				  "--group-add keep-groups cannot be used with other groups");
 	if (req->preserve_fds > 1000)
 		return error_setf(e, -EINVAL, "--preserve-fds %u: at most 1000", req->preserve_fds);
 	return 0;
+}
+
+/* As podman: scripts add -p to whatever network they are given. */
+static void drop_ports(struct run_request *req)
+{
+	if (req->net.forwards_n == 0 || req->net.mode == NET_MODE_SLIRP)
+		return;
+	log_warning("-p is ignored: with --network %s",
+		    req->net.mode == NET_MODE_HOST ?
+			    "host the container's ports are ports of the host" :
+			    "none the container cannot be reached");
+	req->net.forwards_n = 0;
 }
 
 static int take_all(struct run_request *req, struct run_options *o, int argc, char **argv,
@@ -352,7 +370,13 @@ static int take_all(struct run_request *req, struct run_options *o, int argc, ch
 	r = take_env(req, o, e);
 	if (r == 0 && o->rootfs)
 		r = take_rootfs(req, argv[0], e);
-	return r < 0 ? r : check(req, e);
+	if (r == 0)
+		r = check(req, e);
+	if (r == 0)
+		r = net_check_dns(&req->net, e);
+	if (r == 0)
+		drop_ports(req);
+	return r;
 }
 
 static void options_fini(struct run_options *o)

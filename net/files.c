@@ -181,7 +181,7 @@ int files_resolv_build(const struct net_request *r, const char *host, struct buf
 	const struct strv *search, *options;
 	int ret = 0;
 
-	if (r->dns.n == 1 && strcmp(r->dns.v[0], "none") == 0)
+	if (net_dns_is_none(r))
 		return 0; /* the image's own file is used */
 	if (r->mode != NET_MODE_NONE && resolv_parse(r, host, &v) < 0) {
 		resolv_fini(&v);
@@ -358,6 +358,26 @@ static int read_host_file(const char *path, char **ret, struct error *e)
 	}
 	*ret = strdup(buf_str(&b));
 	return *ret == NULL ? error_set(e, -ENOMEM, "read %s", path) : 0;
+}
+
+bool net_dns_is_none(const struct net_request *r)
+{
+	return r->dns.n == 1 && strcmp(r->dns.v[0], "none") == 0;
+}
+
+int net_check_dns(const struct net_request *r, struct error *e)
+{
+	struct in6_addr a6;
+	struct in_addr a4;
+
+	for (size_t i = 0; i < r->dns.n && !net_dns_is_none(r); i++)
+		if (inet_pton(AF_INET, r->dns.v[i], &a4) != 1 &&
+		    inet_pton(AF_INET6, r->dns.v[i], &a6) != 1)
+			return error_setf(
+				e, -EINVAL,
+				"--dns %s: must be an IPv4 or IPv6 address, or the word none alone",
+				r->dns.v[i]);
+	return 0;
 }
 
 int net_resolv_conf(const struct net_request *r, struct buf *b, struct error *e)

@@ -98,6 +98,10 @@ void net_stop(struct net_handle *h);
  * the image's own resolv.conf is then to be kept. 0 or -errno.
  */
 int net_resolv_conf(const struct net_request *r, struct buf *b, struct error *e);
+/* --dns none: the image's own resolv.conf is to be kept. */
+bool net_dns_is_none(const struct net_request *r);
+/* --dns: addresses, or "none" alone. 0, or -EINVAL with the reason. */
+int net_check_dns(const struct net_request *r, struct error *e);
 /* add_host: "name:ip" or "name:host-gateway" entries as given by --add-host. */
 int net_hosts(const struct net_request *r, const char *hostname, const char *container_name,
 	      const struct strv *add_host, struct buf *b, struct error *e);

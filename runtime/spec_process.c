@@ -139,8 +139,8 @@ static int get_limit(const json_t *item, const char *where, const char *key, uin
 	if (json_is_integer(v)) {
 		json_int_t n = json_integer_value(v);
 
-		/* -1 is how some writers say "unlimited" */
-		*ret = n < 0 ? UINT64_MAX : (uint64_t)n;
+		/* -1 and the largest signed number are how some writers say "unlimited" */
+		*ret = n < 0 || n == INT64_MAX ? UINT64_MAX : (uint64_t)n;
 		return 0;
 	}
 	if (json_is_real(v) && json_real_value(v) >= 9.2e18) {

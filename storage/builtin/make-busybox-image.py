@@ -206,7 +206,7 @@ def main():
                 },
             },
             "rootfs": {"type": "layers", "diff_ids": [digest(layer)]},
-            "history": [{"created": EPOCH, "created_by": "storage/builtin/make-busybox-image.py"}],
+            "history": [{"created": EPOCH, "created_by": "make-busybox-image.py"}],
         }
     )
     manifest = to_json(
