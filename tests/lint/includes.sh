@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The picture of the modules, checked: userns, net, storage and runtime include their own headers and
 # base/; base includes only itself; cmd/ joins them through their public headers; nobody includes
-# tests/; main() lives in cmd/ alone (crt-init, which links nothing else, is the exception).
+# tests/; main() lives in cmd/ alone (crt-init, which links nothing else, and
+# programs of the build, make-*.c, are the exceptions).
 . "$(dirname "$0")/lib.sh"
 
 public='^(userns/userns|net/net|storage/storage|runtime/runtime)\.h$'
@@ -25,9 +26,9 @@ while read -r file; do
 		esac
 	done < <(grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$file")
 	case $module in
-	cmd | tests | tools) ;;
+	cmd | tests) ;;
 	*)
-		[ "$file" = runtime/init/init.c ] || ! grep -nE '^(int|void)[[:space:]]+main[[:space:]]*\(' "$file" ||
+		[[ $file == runtime/init/init.c || $file == */make-*.c ]] || ! grep -nE '^(int|void)[[:space:]]+main[[:space:]]*\(' "$file" ||
 			complain "$file: main() belongs into cmd/"
 		;;
 	esac
