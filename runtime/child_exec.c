@@ -283,6 +283,22 @@ static void change_ids(const struct child_plan *p)
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 }
 
+/*
+ * Pipes that were made for the container become its user's, so that
+ * /dev/stdout can be opened again. Anything else (a device of the host, a
+ * file) is not ours to give away.
+ */
+static void own_stdio(const struct child_plan *p)
+{
+	struct stat st;
+
+	if (p->process->uid == 0 || p->terminal)
+		return;
+	for (int fd = 0; fd < 3; fd++)
+		if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && st.st_uid != p->process->uid)
+			(void)!fchown(fd, p->process->uid, (gid_t)-1); /* a convenience */
+}
+
 /* Final sets; what the bounding set of our own creator lacks cannot be granted. keep is kept in permitted for now. */
 static void apply_caps(const struct child_plan *p, uint64_t keep)
 {
@@ -509,6 +525,7 @@ _Noreturn void child_finish(struct child_plan *p)
 	if (r == 0)
 		check_cwd();
 	set_rlimits(p);
+	own_stdio(p);
 	change_ids(p);
 	if (r < 0) {
 		/* a directory that only its owner may enter */

@@ -72,9 +72,6 @@ _Noreturn void child_join_main(struct child_plan *p)
 		for (size_t i = 0; i < p->cgroup_fds_n; i++)
 			if (write(p->cgroup_fds[i], "0", 1) < 0)
 				child_fail(STEP_CGROUP, i, errno);
-	if (p->enter)
-		p->cgroup_fds_n =
-			0; /* before the cgroup namespace is joined; done for the child too */
 	if (p->time_offsets != NULL)
 		time_namespace(p);
 	/* an unprivileged parent can write the maps of dumpable processes only */
@@ -90,6 +87,9 @@ _Noreturn void child_join_main(struct child_plan *p)
 		child_fail(STEP_CLONE, 0, errno);
 	if (pid == 0) {
 		p->parent_fd = -1;
+		/* no report of ours may overtake that of our pid */
+		if (!child_wait_byte(p->sync_fd))
+			_exit(1);
 		child_main(p);
 	}
 	rep.err = pid;

@@ -147,7 +147,8 @@ static int spawn_intermediate(struct child_plan *plan, struct parent_child *c, s
 	c->pid_fd = sys_pidfd_open(c->pid, 0);
 	if (c->pid_fd < 0)
 		return error_set(e, -errno, "pidfd_open");
-	return 0;
+	r = send_byte(c->sync_fd);
+	return r < 0 ? error_set(e, r, "talk to the container's process") : 0;
 }
 
 static int lead(const struct parent_job *job, struct parent_child *c, int *ret_start,

@@ -311,3 +311,24 @@ decoy_untouched() {
 	[ "${lines[-2]}" = 0 ] || flunk "cgroups of the host are visible"
 	[ "${lines[-1]}" -gt 3 ] || flunk
 }
+
+@test "T31 a process of the container sees nothing of an exec before its program runs" {
+	bundle alice b "$(args 'while :; do for p in /proc/[0-9]*; do readlink $p/exe; readlink $p/cwd; readlink $p/root; ls -l $p/fd; cat $p/maps; done; done')"
+	oci alice run -d -b "$(home alice)/b" c1 </dev/null >"$T/seen" 2>/dev/null
+	for _ in {1..60}; do
+		oci alice exec c1 /bin/true </dev/null >/dev/null 2>&1
+	done
+	oci alice delete --force c1
+	[ -s "$T/seen" ] || flunk "the spy saw nothing at all"
+	run grep -E "crt-oci|config\.json|state\.json|$T/(run|home)/alice/(oci|b)/[^r]" "$T/seen"
+	assert_output ''
+}
+
+@test "pipes become the user's, a device of the host never does" {
+	need_root
+	bundle root b ".process.user = {uid: 1000, gid: 1000} | $(args 'echo x >/dev/stderr && echo ok')"
+	run oci root run -b "$(home root)/b" c1
+	assert_contains ok
+	oci root run -b "$(home root)/b" c1 </dev/null >/dev/null 2>/dev/null || true
+	[ "$(stat -c %u:%g /dev/null)" = 0:0 ] || flunk "/dev/null belongs to $(stat -c %u:%g /dev/null)"
+}
