@@ -427,7 +427,10 @@ static void wait_gate(const struct child_plan *p)
 			_exit(1);
 		return;
 	}
-	/* the creator may leave now: from here on the gate is the socket in the state directory */
+	/* a creator that dies before our record is on disk takes us along */
+	if (!child_wait_byte(p->sync_fd))
+		_exit(1);
+	/* from here on the gate is the socket in the state directory */
 	(void)close(p->sync_fd);
 	for (;;) {
 		fd = accept4(p->listen_fd, NULL, NULL, SOCK_CLOEXEC);

@@ -318,7 +318,8 @@ static int create(struct runtime_container *k, const struct runtime_create *c, s
 		if (r < 0)
 			return error_set(e, r, "read the start time of process %d",
 					 (int)k->child.pid);
-		return state_save(&k->state, e);
+		r = state_save(&k->state, e);
+		return r < 0 ? r : parent_commit(&k->child, e);
 	}
 	return 0;
 }

@@ -162,17 +162,21 @@ static int list_one(int state_root_fd, int proc_fd, const char *id, json_t *arr)
 {
 	struct state s;
 	enum state_status st;
+	struct stat dir;
+	char owner[16] = "root";
 	json_t *j;
 	int r;
 
 	r = state_load(state_root_fd, id, &s, NULL);
 	if (r < 0)
 		return 0; /* half-made, or removed while we look */
+	if (fstat(s.dir_fd, &dir) == 0 && dir.st_uid != 0)
+		(void)snprintf(owner, sizeof(owner), "%u", dir.st_uid);
 	st = state_status(&s, proc_fd);
 	j = json_pack("{s:s,s:s,s:I,s:s,s:s,s:s,s:s,s:s}", "ociVersion", "1.0.2", "id", s.id, "pid",
 		      (json_int_t)(st == STATE_STOPPED ? 0 : s.pid), "status",
 		      state_status_name(st), "bundle", s.bundle, "rootfs", s.rootfs, "created",
-		      s.created, "owner", "root");
+		      s.created, "owner", owner);
 	if (j != NULL && s.annotations != NULL)
 		(void)json_object_set(j, "annotations", s.annotations);
 	state_fini(&s);

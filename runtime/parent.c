@@ -245,6 +245,13 @@ int parent_spawn(const struct parent_job *job, struct parent_child *ret, int *re
 	return 0;
 }
 
+int parent_commit(const struct parent_child *c, struct error *e)
+{
+	int r = send_byte(c->sync_fd);
+
+	return r < 0 ? error_set(e, r, "the container's process is gone") : 0;
+}
+
 int parent_open_gate(const struct child_plan *plan, int fd, int *ret_start, struct error *e)
 {
 	struct child_report rep;

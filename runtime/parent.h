@@ -35,6 +35,8 @@ struct parent_child {
  */
 int parent_spawn(const struct parent_job *job, struct parent_child *ret, int *ret_start,
 		 struct error *e);
+/* The container is on record: its process now outlives us. 0 or -errno. */
+int parent_commit(const struct parent_child *c, struct error *e);
 /* Open the gate behind fd (the sync socket or a connection to the gate socket) and wait for exec: as above. */
 int parent_open_gate(const struct child_plan *plan, int fd, int *ret_start, struct error *e);
 /* SIGKILL, reap, close. */

@@ -290,3 +290,30 @@ load oci
 	assert_status 3
 	assert_contains "No help topic for 'nosuchverb'"
 }
+
+@test "T57 create killed at every system call leaves no process, and delete --force clears the rest" {
+	need_program strace
+	bundle alice b "$(args true)"
+	local n total left
+	as alice strace -o "$(home alice)/trace" crt-oci --root "$T/run/alice/oci" create -b "$(home alice)/b" c0 </dev/null >/dev/null 2>&1
+	oci alice delete --force c0
+	total=$(grep -c . "$(home alice)/trace")
+	rm "$(home alice)/trace"
+	[ "$total" -gt 50 ] || flunk "$total system calls"
+	for ((n = 20; n < total; n += 3)); do
+		as alice strace -o /dev/null -e inject=all:signal=KILL:when="$n" \
+			crt-oci --root "$T/run/alice/oci" create -b "$(home alice)/b" c1 </dev/null >/dev/null 2>&1 || true
+		# created in full, or nothing that anybody could start
+		if [ "$(oci alice list -q)" = "" ]; then
+			for _ in {1..50}; do
+				left=$(pgrep -u "$(user alice)" -x crt-oci || true)
+				[ -n "$left" ] || break
+				sleep 0.02
+			done
+			[ -z "$left" ] || flunk "killed at call $n: process $left stays"
+		fi
+		oci alice delete --force c1
+	done
+	run find "$T/run/alice/oci" -mindepth 1
+	assert_output ''
+}
