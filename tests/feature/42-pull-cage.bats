@@ -11,20 +11,20 @@ attack() {
 	echo x >"$dir/file"
 	[ "$who" = root ] || chown -R "$(user "$who")" "$dir"
 	if [ "$who" = root ]; then
-		run as root unshare --mount "$CRT_BIN/cage-attack" "$dir" "$2"
+		run as root unshare --mount "$CRT_BUILD/cage-attack" "$dir" "$2"
 	else
-		run as "$who" unshare --user --map-root-user --mount "$CRT_BIN/cage-attack" "$dir" "$2"
+		run as "$who" unshare --user --map-root-user --mount "$CRT_BUILD/cage-attack" "$dir" "$2"
 	fi
 }
 
 @test "T23: a fetcher that was taken over can do nothing of a long list" {
 	need_root
-	[ -x "$CRT_BIN/cage-attack" ] || skip "needs cage-attack of the build directory"
+	[ -x "$CRT_BUILD/cage-attack" ] || skip "needs cage-attack of the build directory"
 	[ -z "${CRT_SANITIZED-}" ] || skip "a sanitized fetcher is not killed by its filter"
 	for who in alice root; do
 		attack "$who" control
 		assert_status 0
-		for name in $("$CRT_BIN/cage-attack" list); do
+		for name in $("$CRT_BUILD/cage-attack" list); do
 			[ "$name" != control ] || continue
 			attack "$who" "$name"
 			# refused with an error, or killed by SIGSYS

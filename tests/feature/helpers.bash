@@ -16,6 +16,7 @@
 # tests that need anybody else are skipped with that reason.
 #
 #   CRT_BIN    directory of the programs under test: a build directory or PREFIX/bin
+#   CRT_BUILD  the build directory, when CRT_BIN is an installation (programs for tests are there)
 #   CRT_TEST_PREFIX   of the account names, default "crt": two runs at once need different ones
 #   CRT_FIXTURES, CRT_TEST_CACHE   made by setup_suite.bash
 

@@ -18,6 +18,8 @@ setup_suite() {
 		return 1
 	fi
 	export CRT_BIN
+	# programs that are built for tests only are not installed
+	export CRT_BUILD=${CRT_BUILD:-$CRT_BIN}
 
 	if [ "$(id -u)" = 0 ]; then
 		# the accounts are shared by all runs with this prefix, and the clean check counts their processes
