@@ -206,9 +206,19 @@ static int create_groups(struct prepared *pr, const struct spec *s, const char *
 		return r;
 	}
 	r = prepare_cgroup1(pr, e);
-	for (size_t i = 0; r == 0 && i < plan->cgroup1_n; i++)
+	for (size_t i = 0; r == 0 && i < plan->cgroup1_n; i++) {
+		_cleanup_free_ char *group = group_path(s, id, plan->cgroup1[i].path);
+
 		r = add_hierarchy(pr, s, id, plan->cgroup1[i].host, plan->cgroup1[i].path,
 				  plan->cgroup1[i].options, paths, e);
+		/* without a cgroup namespace this is what the container sees */
+		plan->cgroup1[i].path =
+			group == NULL ?
+				NULL :
+				prepared_printf(pr, "%s%s", group[0] == '/' ? "" : "/", group);
+		if (r == 0 && plan->cgroup1[i].path == NULL)
+			r = error_set(e, -ENOMEM, "cgroup");
+	}
 	return r;
 }
 
