@@ -89,8 +89,8 @@ int cmd_fetch_image(struct storage *s, const char *reftext, const struct cmd_fet
 	}
 	if (r == 0)
 		r = run_fetcher(f, &caps, &map, quiet, ret_ref, e);
-	if (r < 0 && ref.transport != NULL && strcmp(ref.transport, "docker") != 0)
-		(void)error_prefix(e, "%s", reftext); /* a registry's errors name the address */
+	if (r < 0 && ref.path != NULL && strstr(e->msg, ref.path) == NULL)
+		(void)error_prefix(e, "%s", reftext);
 	storage_fetch_free(f);
 	id_map_fini(&map);
 	userns_caps_fini(&caps);

@@ -293,8 +293,10 @@ static int open_root(struct storage *s, bool create, struct error *e)
 		if (errno != ENOENT)
 			return error_set(e, -errno, "open store %s", s->root);
 		s->root_fd = path_open_private_dir(s->root, e);
-		if (s->root_fd < 0)
-			return error_prefix(e, "create store");
+		if (s->root_fd < 0) {
+			(void)error_prefix(e, "create store");
+			return error_hint(e, " (another place: --root DIR or CRT_ROOT)");
+		}
 	}
 	return check_owner(s, e);
 }
