@@ -117,16 +117,26 @@ static bool acts_as_user(void)
 	       !(inside == 0 && outside == 0) && access("/run", W_OK) < 0;
 }
 
+/* Never a name in /tmp: anybody could have taken it. */
 static int default_root(struct oci_global *g, struct error *e)
 {
-	const char *dir = getenv("XDG_RUNTIME_DIR");
+	const char *dir = getenv("XDG_RUNTIME_DIR"), *home = getenv("HOME");
+	_cleanup_free_ char *run_user = str_printf("/run/user/%u", geteuid());
 
+	if (run_user == NULL)
+		return error_set(e, -ENOMEM, "state directory");
 	if (!acts_as_user())
 		g->state_root = strdup("/run/crt-oci");
 	else if (dir != NULL && dir[0] == '/')
 		g->state_root = str_printf("%s/crt-oci", dir);
+	else if (access(run_user, W_OK | X_OK) == 0)
+		g->state_root = str_printf("%s/crt-oci", run_user);
+	else if (home != NULL && home[0] == '/')
+		g->state_root = str_printf("%s/.local/state/crt-oci", home);
 	else
-		g->state_root = str_printf("/tmp/crt-oci-%u", geteuid());
+		return error_setf(
+			e, -ENOENT,
+			"no place for the state of containers: set XDG_RUNTIME_DIR or give --root");
 	return g->state_root == NULL ? error_set(e, -ENOMEM, "state directory") : 0;
 }
 

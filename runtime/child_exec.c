@@ -439,8 +439,11 @@ static void wait_gate(const struct child_plan *p)
 		if (fd < 0)
 			_exit(1);
 		child_report_fd = fd;
-		if (child_wait_byte(fd))
+		if (child_wait_byte(fd)) {
+			child_send(
+				REPORT_READY); /* to this one, of several that may have knocked */
 			return;
+		}
 		(void)close(fd);
 	}
 }

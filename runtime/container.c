@@ -388,7 +388,7 @@ static int open_own_gate(struct runtime_container *k, int *ret_result, struct er
 
 	if (fd < 0)
 		return fd;
-	r = parent_open_gate(&k->pr.plan, fd, ret_result, e);
+	r = parent_open_gate(&k->pr.plan, fd, true, ret_result, e);
 	(void)close(fd);
 	(void)unlinkat(k->state.dir_fd, STATE_GATE, 0);
 	return r;
@@ -402,7 +402,7 @@ int runtime_container_start(struct runtime_container *k, struct error *e)
 	if (k->state_root_fd >= 0)
 		r = open_own_gate(k, &result, e);
 	else
-		r = parent_open_gate(&k->pr.plan, k->child.sync_fd, &result, e);
+		r = parent_open_gate(&k->pr.plan, k->child.sync_fd, false, &result, e);
 	close_fd(&k->child.sync_fd);
 	if (r == 0)
 		r = poststart(&k->spec, &k->state, e);
@@ -439,7 +439,7 @@ static int start_loaded(const struct state *s, int proc_fd, struct error *e)
 	fd = connect_gate(s, e);
 	if (fd < 0)
 		return fd;
-	r = parent_open_gate(&plan, fd, &result, e);
+	r = parent_open_gate(&plan, fd, true, &result, e);
 	(void)close(fd);
 	(void)unlinkat(s->dir_fd, STATE_GATE, 0);
 	if (r < 0)

@@ -357,7 +357,7 @@ static int spawn_call(struct exec_call *k, pid_t *ret_pid, int *ret_pid_fd, stru
 	r = parent_spawn(&job, &child, &result, e);
 	if (r < 0)
 		return result != RUNTIME_START_OK ? result : r;
-	r = parent_open_gate(&k->pr.plan, child.sync_fd, &result, e);
+	r = parent_open_gate(&k->pr.plan, child.sync_fd, false, &result, e);
 	if (r < 0) {
 		if (k->x->ret_console_fd != NULL)
 			close_fd(k->x->ret_console_fd);

@@ -252,19 +252,23 @@ int parent_commit(const struct parent_child *c, struct error *e)
 	return r < 0 ? error_set(e, r, "the container's process is gone") : 0;
 }
 
-int parent_open_gate(const struct child_plan *plan, int fd, int *ret_start, struct error *e)
+int parent_open_gate(const struct child_plan *plan, int fd, bool socket_gate, int *ret_start,
+		     struct error *e)
 {
 	struct child_report rep;
+	bool answered = !socket_gate;
 	int r = send_byte(fd);
 
+	if (r == -EPIPE || r == -ECONNRESET)
+		r = 0;
 	while (r >= 0) {
 		r = get_report(fd, &rep, NULL);
 		if (r <= 0)
 			break;
-		if (rep.kind == REPORT_WARNING) {
+		if (rep.kind == REPORT_WARNING)
 			warn(plan, &rep);
-			continue;
-		}
+		if (rep.kind == REPORT_READY)
+			answered = true;
 		if (rep.kind != REPORT_FAILED)
 			continue;
 		if (ret_start != NULL)
@@ -273,5 +277,8 @@ int parent_open_gate(const struct child_plan *plan, int fd, int *ret_start, stru
 	}
 	if (r < 0)
 		return error_set(e, r, "talk to the container's process");
+	/* somebody else's start came first, or the process died at its gate */
+	if (!answered)
+		return error_setf(e, -EEXIST, "cannot start an already running container");
 	return 0; /* end of file: execve closed it */
 }

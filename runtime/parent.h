@@ -3,6 +3,7 @@
 #ifndef RUNTIME_PARENT_H
 #define RUNTIME_PARENT_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -38,7 +39,8 @@ int parent_spawn(const struct parent_job *job, struct parent_child *ret, int *re
 /* The container is on record: its process now outlives us. 0 or -errno. */
 int parent_commit(const struct parent_child *c, struct error *e);
 /* Open the gate behind fd (the sync socket or a connection to the gate socket) and wait for exec: as above. */
-int parent_open_gate(const struct child_plan *plan, int fd, int *ret_start, struct error *e);
+int parent_open_gate(const struct child_plan *plan, int fd, bool socket_gate, int *ret_start,
+		     struct error *e);
 /* SIGKILL, reap, close. */
 void parent_kill(struct parent_child *c);
 

@@ -317,3 +317,33 @@ load oci
 	run find "$T/run/alice/oci" -mindepth 1
 	assert_output ''
 }
+
+@test "of many starts at once exactly one succeeds" {
+	bundle alice b "$(args 'exec sleep 1000')"
+	local i good=0 pids=()
+	oci alice create -b "$(home alice)/b" c1 </dev/null >/dev/null 2>&1
+	for i in {1..8}; do
+		oci alice start c1 >/dev/null 2>&1 &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		wait "$i" && good=$((good + 1))
+	done
+	[ "$good" = 1 ] || flunk "$good starts succeeded"
+	oci alice delete --force c1
+}
+
+@test "the state directory: never a guessable name in /tmp, never somebody else's" {
+	bundle alice b "$(args true)"
+	AS_RUNTIME_DIR=none run as alice crt-oci run -b "$(home alice)/b" c1
+	assert_status 0
+	[ ! -e "/tmp/crt-oci-$(id -u "$(user alice)")" ] || flunk
+	need_root
+	mkdir -m 0777 "$T/open"
+	run as alice crt-oci --root "$T/open" run -b "$(home alice)/b" c1
+	assert_status 1
+	assert_contains "$T/open"
+	ln -s "$T/tripwire" "$T/link"
+	run as alice crt-oci --root "$T/link" run -b "$(home alice)/b" c1
+	assert_status 1
+}
