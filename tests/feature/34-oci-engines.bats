@@ -28,7 +28,7 @@ archive() {
 		$run /etc/passwd 2>/dev/null
 		echo "126 $?"
 		$p run -d --name d --network none full sleep 1000 >/dev/null
-		$p exec d sh -c 'echo in; exit 5'
+		$p exec d sh -c 'echo hello; exit 5'
 		echo "5 $?"
 		$p ps --format '{{.Names}} up'
 		$p stop -t 1 d >/dev/null 2>&1
@@ -38,7 +38,7 @@ archive() {
 	SH
 	run as alice env CRT_OCI="$CRT_BIN/crt-oci" sh "$T/podman.sh" "$T"
 	[[ $output != *'cannot clone'* && $output != *newuidmap* ]] || skip "podman cannot work here: $output"
-	assert_contains $'0\n7 7\n127 127\n126 126\nin\n5 5\nd '
+	assert_contains $'0\n7 7\n127 127\n126 126\nhello\n5 5\nd '
 	assert_contains 'd Exited (137)'
 	assert_match $'\n1000\ndenied\ny$'
 	as alice podman --storage-driver vfs system reset -f >/dev/null 2>&1 || true
