@@ -41,7 +41,7 @@ load helpers
 		run as bob ls "$(store alice)"
 		[ "$status" != 0 ] || flunk
 	fi
-	run find "$(store alice)" "$(runtime_dir alice)" -path '*/layers/*/fs' -prune -o -path '*/upper' -prune -o \
+	run find "$(store alice)" "$(runtime_dir alice)" -path '*/layers/*/fs' -prune -o -path '*/upper' -prune -o -path '*/work' -prune -o \
 		-perm /022 ! -type l -print
 	assert_output ""
 }
