@@ -27,6 +27,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "cmd/user.h"
 #include "runtime/runtime.h"
@@ -532,7 +533,15 @@ static int compose_user_text(struct run_plan *p, struct error *e)
 			req->keep_gid >= 0 ? (unsigned int)req->keep_gid : p->caps.gid);
 	else
 		p->user = strdup(p->conf.user != NULL ? p->conf.user : "");
-	return p->user != NULL ? 0 : error_set(e, -ENOMEM, "user");
+	if (p->user == NULL)
+		return error_set(e, -ENOMEM, "user");
+	p->single_user = p->caps.kind == USERNS_KIND_SINGLE && req->userns == REQUEST_USERNS_HOST &&
+			 p->user[0] != '\0' && strcmp(p->user, "0") != 0 &&
+			 strcmp(p->user, "root") != 0;
+	if (p->caps.kind == USERNS_KIND_SINGLE && req->group_add.n > 0)
+		log_warning("--group-add is ignored: the container has a single id (%s)",
+			    p->caps.reason);
+	return 0;
 }
 
 int compose_config(struct run_plan *p, struct error *e)
@@ -651,6 +660,22 @@ static int check_mapped(struct run_plan *p, const struct user_identity *u, struc
 	return 0;
 }
 
+/*
+ * With a single id, a user other than root is the caller shown under that number: keep-id with
+ * the image's ids. Now, because only its passwd tells them.
+ */
+static int shift_single(struct run_plan *p, const struct user_identity *u, struct error *e)
+{
+	int r;
+
+	if (!p->single_user || (u->uid == 0 && u->gid == 0))
+		return 0;
+	r = userns_map_keep_id(&p->caps, u->uid, u->gid, &p->shift_map, e);
+	if (r == 0)
+		r = compose_namespaces(p, json_object_get(p->config, "linux"), e);
+	return r;
+}
+
 /* passwd with one more line, so that the user has a name (as podman does). */
 static int passwd_with(struct run_plan *p, const char *passwd, const struct user_identity *u,
 		       char **ret, struct error *e)
@@ -688,7 +713,9 @@ int compose_user(struct run_plan *p, int root_fd, char **ret_passwd, struct erro
 				 &u, e);
 	if (r < 0)
 		return r;
-	r = check_mapped(p, &u, e);
+	r = shift_single(p, &u, e);
+	if (r == 0)
+		r = check_mapped(p, &u, e);
 	if (r == 0)
 		r = set_user(process, &u, e);
 	if (r == 0)

@@ -34,8 +34,9 @@ struct run_plan {
 	struct strv env;
 	json_t *config; /* the OCI config; process.user and what follows from it: compose_user() */
 	char *rundir; /* the bundle: config.json, rootfs/, hosts, resolv.conf, hostname, .containerenv */
-	char *rootfs;		 /* absolute path where the container's root will be */
-	bool own_netns;		 /* the keeper makes a network namespace */
+	char *rootfs;	  /* absolute path where the container's root will be */
+	bool own_netns;	  /* the keeper makes a network namespace */
+	bool single_user; /* one id, which may be shown as another than root: compose_user() */
 	struct strv net_sysctls; /* KEY=VALUE of it, for the keeper to set */
 	struct strv notes;	 /* fallbacks taken and why, for --explain */
 };

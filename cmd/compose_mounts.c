@@ -94,8 +94,9 @@ static bool gid_mapped(const struct run_plan *p, uint32_t gid)
 static int add_sys(struct run_plan *p, json_t *mounts, struct error *e)
 {
 	const struct run_request *req = p->req;
-	bool foreign_netns = p->caps.kind != USERNS_KIND_NONE &&
-			     (req->net.mode == NET_MODE_HOST || p->shift_map.uid_n > 0);
+	bool foreign_netns =
+		p->caps.kind != USERNS_KIND_NONE &&
+		(req->net.mode == NET_MODE_HOST || p->shift_map.uid_n > 0 || p->single_user);
 	int r;
 
 	if (foreign_netns)

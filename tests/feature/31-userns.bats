@@ -178,3 +178,21 @@ kind() { jq -r '.userNamespace.kind + ": " + .userNamespace.reason'; }
 	run as root crt unshare id -u
 	assert_output 0
 }
+
+@test "a single id is shown as the image's USER, by number or name, or as --user" {
+	need_root
+	image numbered --config.user 1000:100 --config.workingdir /w
+	image named --config.user nobody
+	run as carol crt run --rm -q "oci:$T/img/numbered" sh -c 'id -u; id -g; touch new; stat -c %u:%g new; ls /sys >/dev/null'
+	assert_output $'1000\n100\n1000:100'
+	run as carol crt run --rm -q "oci:$T/img/named" id -un
+	assert_output nobody
+	run as carol crt run --rm -u 7:8 -v "$(home carol):/mine" builtin:busybox sh -c 'touch /mine/file; stat -c %u:%g /mine/file'
+	assert_output 7:8
+	[ "$(stat -c %U "$(home carol)/file")" = "$(user carol)" ] || flunk
+	run as carol crt run --rm -u 0 -q "oci:$T/img/numbered" id -u
+	assert_output 0
+	run --separate-stderr as carol crt run --rm --group-add 33 builtin:busybox id -u
+	assert_status 0
+	[[ $stderr == *"--group-add is ignored"* ]] || flunk
+}
