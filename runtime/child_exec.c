@@ -272,11 +272,12 @@ static void change_ids(const struct child_plan *p)
 	if (setresgid(proc->gid, proc->gid, proc->gid) < 0)
 		child_fail(STEP_SETGID, 0, errno);
 	drop_bounding(p);
-	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+	/* root that stays root keeps its capabilities without asking */
+	if (proc->uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		child_fail(STEP_CAPS, 0, errno);
 	if (setresuid(proc->uid, proc->uid, proc->uid) < 0)
 		child_fail(STEP_SETUID, 0, errno);
-	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
+	if (proc->uid != 0 && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
 		child_fail(STEP_CAPS, 0, errno);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (p->die_with_parent)
@@ -527,7 +528,9 @@ _Noreturn void child_finish(struct child_plan *p)
 	set_label(p);
 	if (p->set_home)
 		p->envp[p->envp_free++] = find_home(p);
-	r = enter_cwd(p->process->cwd, !p->enter);
+	/* pivot_root left us at the root */
+	r = !p->enter && strcmp(p->process->cwd, "/") == 0 ? 0 :
+							     enter_cwd(p->process->cwd, !p->enter);
 	if (r == 0)
 		check_cwd();
 	set_rlimits(p);
