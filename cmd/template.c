@@ -146,6 +146,115 @@ static void args_fini(struct arg *args, size_t n)
 		json_decref(args[i].value);
 }
 
+/* index MAP-OR-LIST KEY...: borrowed, NULL for what a map does not have. */
+static int index_value(struct run *r, const struct arg *args, int n, const json_t **ret)
+{
+	const json_t *at;
+
+	if (n < 2)
+		return bad(r, "two arguments are needed by", "index", 5);
+	at = args[0].value;
+	for (int i = 1; i < n && at != NULL && !json_is_null(at); i++) {
+		const json_t *k = args[i].value;
+
+		if (json_is_object(at) && json_is_string(k)) {
+			at = json_object_get(at, json_string_value(k));
+		} else if (json_is_array(at) && json_is_integer(k)) {
+			if ((size_t)json_integer_value(k) >= json_array_size(at))
+				return bad(r, "there is no such element for", "index", 5);
+			at = json_array_get(at, (size_t)json_integer_value(k));
+		} else {
+			return bad(r, "wrong kind of value for", "index", 5);
+		}
+	}
+	*ret = json_is_null(at) ? NULL : at;
+	return 0;
+}
+
+static int eval_args(struct run *r, const struct scope *sc, const char *s, const char *end,
+		     struct arg *args);
+
+/* The end of the group that begins at s, its parenthesis; NULL when there is none. */
+static const char *group_end(const char *s, const char *end)
+{
+	int depth = 0;
+
+	for (; s < end; s++) {
+		if (*s == '"' || *s == '`') {
+			char quote = *s;
+
+			for (s++; s < end && *s != quote; s++)
+				if (*s == '\\' && quote == '"')
+					s++;
+		} else if (*s == '(') {
+			depth++;
+		} else if (*s == ')' && --depth == 0) {
+			return s;
+		}
+	}
+	return NULL;
+}
+
+/* What stands in parentheses between s and end: "index ..." or one value. A new reference. */
+static int eval_inner(struct run *r, const struct scope *sc, const char *s, const char *end,
+		      json_t **ret)
+{
+	struct arg args[ARGS_MAX] = { { NULL, false } };
+	const json_t *v = NULL;
+	const char *text = s;
+	bool index;
+	int n, code = 0;
+
+	while (s < end && *s == ' ')
+		s++;
+	index = end - s > 6 && memcmp(s, "index ", 6) == 0;
+	n = eval_args(r, sc, index ? s + 6 : s, end, args);
+	if (n < 0)
+		return n;
+	if (index)
+		code = index_value(r, args, n, &v);
+	else if (n == 1)
+		v = args[0].value;
+	else
+		code = bad(r, "cannot understand", text, (size_t)(end - text));
+	if (code == 0)
+		*ret = v != NULL ? json_incref((json_t *)(uintptr_t)v) : json_null();
+	args_fini(args, (size_t)n);
+	return code;
+}
+
+/* "(...)" or "(...).A.B" at *p, which is moved behind it. */
+static int eval_group(struct run *r, const struct scope *sc, const char **p, const char *end,
+		      struct arg *ret)
+{
+	const char *close = group_end(*p, end);
+	struct scope inner = { .root = sc->root, .root_data = sc->root_data };
+	json_t *v = NULL;
+	const char *s;
+	int code;
+
+	if (close == NULL)
+		return bad(r, "no ) for", *p, (size_t)(end - *p));
+	if (++r->depth > DEPTH_MAX)
+		code = bad(r, "too many parentheses inside each other at", *p, (size_t)(end - *p));
+	else
+		code = eval_inner(r, sc, *p + 1, close, &v);
+	r->depth--;
+	if (code < 0)
+		return code;
+	for (s = close + 1; s < end && *s != ' ' && *s != '\t' && *s != '\n'; s++)
+		;
+	if (s == close + 1) {
+		ret->value = v;
+	} else {
+		inner.dot = v;
+		code = eval_path(r, &inner, close + 1, (size_t)(s - close - 1), ret);
+		json_decref(v);
+	}
+	*p = s;
+	return code;
+}
+
 /* Words of an action between s and end. The count or -errno. */
 static int eval_args(struct run *r, const struct scope *sc, const char *s, const char *end,
 		     struct arg *args)
@@ -164,6 +273,8 @@ static int eval_args(struct run *r, const struct scope *sc, const char *s, const
 			ret = bad(r, "too many arguments in", s, (size_t)(end - s));
 		} else if (*s == '"' || *s == '`') {
 			ret = eval_literal(r, &s, end, &args[n]);
+		} else if (*s == '(') {
+			ret = eval_group(r, sc, &s, end, &args[n]);
 		} else {
 			unsigned long long num;
 			_cleanup_free_ char *copy = NULL;
@@ -267,29 +378,11 @@ static int put_json(struct run *r, const struct arg *args, int n)
 static int put_index(struct run *r, const struct arg *args, int n)
 {
 	const json_t *at;
+	int ret = index_value(r, args, n, &at);
 
-	if (n < 2)
-		return bad(r, "two arguments are needed by", "index", 5);
-	at = args[0].value;
-	for (int i = 1; i < n; i++) {
-		const json_t *k = args[i].value;
-
-		if (json_is_object(at) && json_is_string(k)) {
-			at = json_object_get(at, json_string_value(k));
-			if (at == NULL)
-				return 0; /* Go: the zero value of a string */
-		} else if (json_is_array(at) && json_is_integer(k)) {
-			if ((size_t)json_integer_value(k) >= json_array_size(at))
-				return bad(r, "there is no such element for", "index", 5);
-			at = json_array_get(at, (size_t)json_integer_value(k));
-		} else if (json_is_null(at)) {
-			return 0;
-		} else {
-			return bad(r, "wrong kind of value for", "index", 5);
-		}
-	}
-	put_value(r, at, 0);
-	return 0;
+	if (ret == 0 && at != NULL) /* Go: the zero value of a string */
+		put_value(r, at, 0);
+	return ret;
 }
 
 static int put_case(struct run *r, const struct arg *args, int n, bool upper)
@@ -523,9 +616,9 @@ static int run_action(struct run *r, const struct scope *sc, const char *s, cons
 		return 0;
 	if (len == 0)
 		return bad(r, "nothing between the braces:", "{{}}", 4);
-	if (memchr(s, '|', (size_t)(end - s)) != NULL || memchr(s, '(', (size_t)(end - s)) != NULL)
-		return bad(r, "pipes and parentheses are not known:", s, (size_t)(end - s));
-	if (*s == '.' || *s == '$' || *s == '"' || *s == '`') {
+	if (memchr(s, '|', (size_t)(end - s)) != NULL)
+		return bad(r, "pipes are not known:", s, (size_t)(end - s));
+	if (*s == '(' || *s == '.' || *s == '$' || *s == '"' || *s == '`') {
 		n = eval_args(r, sc, s, end, args);
 		if (n < 0)
 			return n;

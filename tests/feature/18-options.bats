@@ -57,6 +57,8 @@ wrong() {
 	done
 	[ "$port" != 0 ] || flunk "no port"
 	wait_for 20 curl -sf "http://127.0.0.1:$port/"
+	run as alice crt inspect -f '{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}' web
+	assert_output "$port"
 	run as alice crt ps --format '{{.Ports}}'
 	assert_output "127.0.0.1:$port->80/tcp"
 	kill "$JOB"

@@ -51,6 +51,24 @@ static void fails(const char *template, const char *words)
 	assert_non_null(strstr(e.msg, words));
 }
 
+static void test_parentheses(void **state)
+{
+	(void)state;
+	gives("{{(index .Ports 1).p}}", "443");
+	gives("{{(index (index .Ports 0) \"p\")}}", "80");
+	gives("{{(.State).Pid}} {{ (.Id) }}", "12 abc");
+	gives("{{json (index .Ports 0)}}", "{\"p\":80}");
+	gives("{{if (index .Labels \"a.b\")}}yes{{end}}", "yes");
+	gives("{{(index .Labels \"no)ne\")}}", "<nil>");
+	fails("{{(index .Ports 2)}}", "no such element");
+	fails("{{(.Id}}", "no )");
+	fails("{{(}}", "no )");
+	fails("{{()}}", "cannot understand");
+	fails("{{(.Id)x}}", "cannot understand");
+	fails("{{(index .Names \"\\", "no }}");
+	fails("{{((((((((((((((((((.))))))))))))))))))}}", "too many parentheses");
+}
+
 static void test_fields(void **state)
 {
 	(void)state;
@@ -130,9 +148,9 @@ static void test_escaping(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fields),	 cmocka_unit_test(test_functions),
-		cmocka_unit_test(test_blocks),	 cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_escaping),
+		cmocka_unit_test(test_fields),	  cmocka_unit_test(test_parentheses),
+		cmocka_unit_test(test_functions), cmocka_unit_test(test_blocks),
+		cmocka_unit_test(test_errors),	  cmocka_unit_test(test_escaping),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
