@@ -293,8 +293,12 @@ static int launch(struct run *r, struct error *e)
 	ret = write_network_files(r, e);
 	if (ret == 0)
 		ret = write_containerenv(r, e);
-	if (ret < 0)
+	if (ret < 0) {
+		/* it waits for its id map, and would go on waiting when its sockets were closed later */
+		proc_kill(r->keeper.pid, r->keeper.pid_fd);
+		r->keeper.pid = 0;
 		return ret;
+	}
 	ret = userns_map_finish(&r->keeper, &p->caps, &p->keeper_map, e);
 	if (ret < 0) {
 		r->keeper.pid = 0; /* it was killed and reaped */
