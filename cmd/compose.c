@@ -696,7 +696,20 @@ static int passwd_with(struct run_plan *p, const char *passwd, const struct user
 	return *ret != NULL ? 0 : error_set(e, -ENOMEM, "passwd");
 }
 
-int compose_user(struct run_plan *p, int root_fd, char **ret_passwd, struct error *e)
+/* group with one more line: without it shells of some images complain that keep-id's group has no name. */
+static int group_with(struct run_plan *p, const char *group, uint32_t gid, char **ret,
+		      struct error *e)
+{
+	const char *newline = group[0] != '\0' && group[strlen(group) - 1] != '\n' ? "\n" : "";
+
+	if (p->req->userns != REQUEST_USERNS_KEEP_ID || user_group_known(group, gid))
+		return 0;
+	*ret = str_printf("%s%s%s:x:%u:%s\n", group, newline, p->caps.user, gid, p->caps.user);
+	return *ret != NULL ? 0 : error_set(e, -ENOMEM, "group");
+}
+
+int compose_user(struct run_plan *p, int root_fd, char **ret_passwd, char **ret_group,
+		 struct error *e)
 {
 	_cleanup_free_ char *passwd = NULL, *group = NULL;
 	struct user_identity u = { 0 };
@@ -705,6 +718,7 @@ int compose_user(struct run_plan *p, int root_fd, char **ret_passwd, struct erro
 	int r;
 
 	*ret_passwd = NULL;
+	*ret_group = NULL;
 	r = read_accounts(root_fd, "etc/passwd", &passwd, e);
 	if (r == 0)
 		r = read_accounts(root_fd, "etc/group", &group, e);
@@ -729,6 +743,8 @@ int compose_user(struct run_plan *p, int root_fd, char **ret_passwd, struct erro
 		r = set_new(process, "env", strings_json(&p->env), e);
 	if (r == 0 && u.name == NULL && u.uid != 0 && passwd != NULL)
 		r = passwd_with(p, passwd, &u, ret_passwd, e);
+	if (r == 0 && group != NULL)
+		r = group_with(p, group, u.gid, ret_group, e);
 	user_identity_fini(&u);
 	return r;
 }

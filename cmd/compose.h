@@ -51,9 +51,11 @@ int compose_config(struct run_plan *p, struct error *e);
  * With the root file system in place: resolve the user against its own passwd
  * and group files and fill process.user, capabilities and HOME; *ret_passwd is
  * a passwd file with a line for a user that the image does not know, or NULL.
- * root_fd is borrowed. 0 or -errno.
+ * *ret_group likewise for the
+ * caller's group with keep-id. root_fd is borrowed. 0 or -errno.
  */
-int compose_user(struct run_plan *p, int root_fd, char **ret_passwd, struct error *e);
+int compose_user(struct run_plan *p, int root_fd, char **ret_passwd, char **ret_group,
+		 struct error *e);
 
 /* compose_mounts.c: mounts[], devices, masked and read-only paths. */
 int compose_mounts(struct run_plan *p, json_t *config, struct error *e);

@@ -173,8 +173,8 @@ static int make_volumes(struct keeper *k, struct error *e)
 /* Files of the bundle that the container sees belong to its root, also where that is another id than ours. */
 static int chown_files(struct keeper *k, struct error *e)
 {
-	static const char *const files[] = { "hosts", "hostname", "resolv.conf", ".containerenv",
-					     "passwd" };
+	static const char *const files[] = { "hosts",	      "hostname", "resolv.conf",
+					     ".containerenv", "passwd",	  "group" };
 	const struct run_plan *p = k->plan;
 	uint32_t uid, gid;
 
@@ -188,22 +188,27 @@ static int chown_files(struct keeper *k, struct error *e)
 	return 0;
 }
 
-static int bind_passwd(struct keeper *k, const char *passwd, struct error *e)
+/* Our version of /etc/NAME, as a file of the bundle. */
+static int bind_account(struct keeper *k, const char *name, const char *text, struct error *e)
 {
-	_cleanup_free_ char *path = str_printf("%s/passwd", k->plan->rundir);
+	_cleanup_free_ char *path = str_printf("%s/%s", k->plan->rundir, name);
+	_cleanup_free_ char *dst = str_printf("/etc/%s", name);
 	json_t *mounts = json_object_get(k->plan->config, "mounts");
 	json_t *m;
 	int r;
 
-	r = fd_write_file_at(k->start->bundle_fd, "passwd", passwd, strlen(passwd), 0644, false, e);
+	if (text == NULL)
+		return 0;
+	r = fd_write_file_at(k->start->bundle_fd, name, text, strlen(text), 0644, false, e);
 	if (r < 0)
 		return r;
-	m = path == NULL ? NULL :
-			   json_pack("{s:s,s:s,s:s,s:[s,s,s,s,s]}", "destination", "/etc/passwd",
-				     "type", "bind", "source", path, "options", "bind", "rprivate",
-				     "nosuid", "noexec", "nodev");
+	m = path == NULL || dst == NULL ?
+		    NULL :
+		    json_pack("{s:s,s:s,s:s,s:[s,s,s,s,s]}", "destination", dst, "type", "bind",
+			      "source", path, "options", "bind", "rprivate", "nosuid", "noexec",
+			      "nodev");
 	return json_array_append_new(mounts, m) < 0 ?
-		       error_set(e, -ENOMEM, "composing /etc/passwd") :
+		       error_set(e, -ENOMEM, "composing /etc/%s", name) :
 		       0;
 }
 
@@ -213,12 +218,14 @@ static int create(struct keeper *k, int *ret_console, struct error *e)
 {
 	struct run_plan *p = k->plan;
 	struct runtime_create c = RUNTIME_CREATE_INIT;
-	_cleanup_free_ char *passwd = NULL, *text = NULL;
+	_cleanup_free_ char *passwd = NULL, *group = NULL, *text = NULL;
 	int r;
 
-	r = compose_user(p, k->root_fd, &passwd, e);
-	if (r == 0 && passwd != NULL)
-		r = bind_passwd(k, passwd, e);
+	r = compose_user(p, k->root_fd, &passwd, &group, e);
+	if (r == 0)
+		r = bind_account(k, "passwd", passwd, e);
+	if (r == 0)
+		r = bind_account(k, "group", group, e);
 	if (r == 0)
 		r = chown_files(k, e);
 	if (r < 0)

@@ -128,6 +128,18 @@ static bool find_group(const char *group, const char *name, uint32_t *ret)
 	return false;
 }
 
+bool user_group_known(const char *group, uint32_t gid)
+{
+	struct field f[FIELDS_MAX];
+	uint32_t id;
+	size_t n;
+
+	while (next_line(&group, f, &n))
+		if (n >= 3 && field_id(&f[2], &id) && id == gid)
+			return true;
+	return false;
+}
+
 static int add_group(struct user_identity *u, uint32_t gid)
 {
 	uint32_t *bigger;

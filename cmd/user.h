@@ -6,6 +6,7 @@
 #ifndef CMD_USER_H
 #define CMD_USER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,9 @@ void user_identity_fini(struct user_identity *u);
  * "4294967296" are errors.
  */
 int user_parse_id(const char *text, uint32_t *ret);
+
+/* Does a line of the group file (NULL = none) have this gid? */
+bool user_group_known(const char *group, uint32_t gid);
 
 /*
  * Resolve "", "user", "user:group", "uid", "uid:gid" against passwd and group

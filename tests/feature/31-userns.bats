@@ -50,6 +50,8 @@ kind() { jq -r '.userNamespace.kind + ": " + .userNamespace.reason'; }
 	uid=$(id -u "$(user alice)")
 	run as alice crt run --rm --userns=keep-id builtin:busybox id -u
 	assert_output "$uid"
+	run as alice crt run --rm --userns=keep-id builtin:busybox sh -c 'id -un; id -gn'
+	assert_output "$(user alice)"$'\n'"$(user alice)"
 	run as alice crt run --rm --userns=keep-id:uid=200,gid=210 builtin:busybox sh -c 'id -u; id -g; cat /proc/self/uid_map'
 	[ "${lines[0]}${lines[1]}" = 200210 ] || flunk
 	[ "${#lines[@]}" = 5 ] || flunk "three ranges"
