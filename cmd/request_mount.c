@@ -144,7 +144,9 @@ static int read_volume(struct run_request *r, struct request_mount *m, char *tex
 
 	dst = strchr(text, ':');
 	if (dst == NULL)
-		return error_setf(e, -EINVAL, "expected HOST-PATH:CONTAINER-PATH[:OPTIONS]");
+		return error_setf(e, -EINVAL,
+				  "expected HOST-PATH:CONTAINER-PATH[:OPTIONS] (volumes without a "
+				  "host path do not exist)");
 	*dst++ = '\0';
 	options = strchr(dst, ':');
 	if (options != NULL)
@@ -152,7 +154,11 @@ static int read_volume(struct run_request *r, struct request_mount *m, char *tex
 	if (options != NULL && strchr(options, ':') != NULL)
 		return error_setf(e, -EINVAL, "expected HOST-PATH:CONTAINER-PATH[:OPTIONS]");
 	if (text[0] != '/' && text[0] != '.')
-		return error_setf(e, -EINVAL, "the host path \"%s\" must begin with / or .", text);
+		return error_setf(
+			e, -EINVAL,
+			"the host path \"%s\" must begin with / or . (named volumes do not "
+			"exist: use a directory)",
+			text);
 	ret = set_destination(r, m, dst, e);
 	if (ret == 0)
 		ret = set_source(m, text, e);

@@ -85,9 +85,11 @@ wrong() {
 	wrong --dns none --dns 10.0.0.1 -- "--dns none"
 }
 
-@test "labels, annotations, host names that are none" {
+@test "labels, annotations, host names, volumes that are none" {
 	wrong --annotation key -- "--annotation key"
 	wrong --label =value -- "--label =value"
+	wrong -v data:/data -- "named volumes do not exist: use a directory"
+	wrong -v /data -- "without a host path"
 	wrong --hostname $'a\nb' -- "--hostname"
 	wrong --hostname 'a b' -- "--hostname a b"
 }
