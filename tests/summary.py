@@ -27,8 +27,8 @@ class Count:
         self.failures = []
         self.skips = {}
 
-    def fail(self, text):
-        self.failed += 1
+    def fail(self, text, n=1):
+        self.failed += n
         self.failures.append(text)
 
     def skip(self, text):
@@ -68,8 +68,7 @@ class Count:
         if planned is None:
             self.fail(f"{label}: the runner printed no plan (exit status {status})")
         elif seen < planned:
-            for _ in range(planned - seen):
-                self.fail(f"{label}: a test did not run (runner's exit status {status})")
+            self.fail(f"{label}: {planned - seen} tests did not run (exit status {status} of the runner)", planned - seen)
         elif status != 0 and failed == 0:
             self.fail(f"{label}: the runner ended with exit status {status}")
 
@@ -96,7 +95,7 @@ class Count:
             if planned is None and seen == 0:
                 self.passed += 1
             elif seen < (planned or 0):
-                self.fail(f"{name}: {planned - seen} cases did not run")
+                self.fail(f"{name}: {planned - seen} cases did not run", planned - seen)
         elif result == "SKIP":
             if seen == 0:
                 self.skip(f"# skip {test['name']}")

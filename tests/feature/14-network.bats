@@ -109,6 +109,7 @@ web_start() {
 	assert_contains localhost
 }
 
+# bats test_tags=slow
 @test "apt-get update and install from a server in another namespace, in a Debian image" {
 	local layout
 	netns_make

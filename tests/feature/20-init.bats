@@ -60,6 +60,7 @@ setup() {
 	done
 }
 
+# bats test_tags=slow
 @test "T4 init: 5000 orphans are reaped, their exits do not end the container" {
 	run in_pidns sh -c '
 		i=0

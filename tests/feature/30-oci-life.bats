@@ -291,6 +291,7 @@ load oci
 	assert_contains "No help topic for 'nosuchverb'"
 }
 
+# bats test_tags=slow
 @test "T57 create killed at every system call leaves no process, and delete --force clears the rest" {
 	need_program strace
 	bundle alice b "$(args true)"
@@ -318,6 +319,7 @@ load oci
 	assert_output ''
 }
 
+# bats test_tags=slow
 @test "of many starts at once exactly one succeeds" {
 	bundle alice b "$(args 'exec sleep 1000')"
 	local i good=0 pids=()
