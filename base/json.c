@@ -332,5 +332,19 @@ char *json_to_pretty(const json_t *j)
 	_cleanup_free_ char *text =
 		json_dumps(j, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 
-	return text == NULL ? NULL : str_printf("%s\n", text);
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	/* DEL is ASCII, so the library leaves it */
+	for (const char *p = text; p != NULL && *p != '\0';) {
+		size_t plain = strcspn(p, "\177");
+
+		(void)buf_append(&b, p, plain); /* failures are kept in b.err */
+		p += plain;
+		if (*p != '\0') {
+			(void)buf_puts(&b, "\\u007F");
+			p++;
+		}
+	}
+	(void)buf_putc(&b, '\n');
+	return text == NULL ? NULL : buf_steal(&b);
 }

@@ -131,13 +131,17 @@ static int eval_literal(struct run *r, const char **p, const char *end, struct a
 			s++;
 			c = *s == 'n' ? '\n' : *s == 't' ? '\t' : *s;
 		}
-		(void)buf_putc(&b, c); /* json_stringn() fails on NULL */
+		(void)buf_putc(&b, c); /* a failure stays in b.err */
 	}
 	if (s == end)
 		return bad(r, "no end of the text in", *p, (size_t)(end - *p));
-	*p = s + 1;
+	if (b.err != 0)
+		return b.err;
 	ret->value = json_stringn(buf_str(&b), b.len);
-	return ret->value == NULL ? -EINVAL : 0;
+	if (ret->value == NULL)
+		return bad(r, "this is no UTF-8 text:", *p, (size_t)(s + 1 - *p));
+	*p = s + 1;
+	return 0;
 }
 
 static void args_fini(struct arg *args, size_t n)

@@ -344,6 +344,9 @@ char *storage_ref_text(const struct storage_ref *r)
 	}
 	if (r->domain != NULL)
 		(void)buf_printf(&b, "%s/", r->domain);
+	else if (strcmp(r->path, "oci") == 0 || strcmp(r->path, "docker-archive") == 0 ||
+		 strcmp(r->path, "builtin") == 0)
+		(void)buf_puts(&b, "docker://"); /* "oci:latest" would be a directory */
 	(void)buf_puts(&b, r->path);
 	if (r->digest != NULL)
 		(void)buf_printf(

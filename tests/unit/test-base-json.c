@@ -215,10 +215,10 @@ static void test_output(void **state)
 	assert_int_equal(text[strlen(text) - 1], '\n');
 	free(text);
 	json_decref(j);
-	j = parse("[\"\xe2\x80\xae\xc2\x9b\\u001b\"]",
-		  &e); /* right-to-left override, C1 control, escape */
+	j = parse("[\"\xe2\x80\xae\xc2\x9b\\u001b\177\"]",
+		  &e); /* right-to-left override, C1 control, escape, delete */
 	text = json_to_pretty(j);
-	assert_string_equal(text, "[\n  \"\\u202E\\u009B\\u001B\"\n]\n");
+	assert_string_equal(text, "[\n  \"\\u202E\\u009B\\u001B\\u007F\"\n]\n");
 	free(text);
 	json_decref(j);
 }

@@ -117,6 +117,7 @@ static void test_errors(void **state)
 	fails("{{.Id.More}}", "there is no field");
 	fails("{{.Id", "no }}");
 	fails("{{}}", "nothing between the braces");
+	fails("{{\"\xff\"}}", "no UTF-8 text");
 	fails("{{..Id}}", "cannot understand");
 	fails("{{frob .Id}}", "not known: \"frob\"");
 	fails("{{.Id | json}}", "pipes");

@@ -23,6 +23,8 @@ struct good {
 
 static const struct good good[] = {
 	{ "busybox", "docker", NULL, "busybox", "latest", NULL, "busybox:latest" },
+	{ "builtin", "docker", NULL, "builtin", "latest", NULL, "docker://builtin:latest" },
+	{ "oci", "docker", NULL, "oci", "latest", NULL, "docker://oci:latest" },
 	{ "busybox:1.36", "docker", NULL, "busybox", "1.36", NULL, "busybox:1.36" },
 	{ "library/busybox", "docker", NULL, "library/busybox", "latest", NULL,
 	  "library/busybox:latest" },
