@@ -88,11 +88,15 @@ size_t nat_to_container(struct nat *n, const uint8_t *frame, size_t len, uint64_
 	const uint8_t *ip = frame + FRAME_ETH_HEADER;
 	size_t head_len = len < NAT_HEAD ? len : NAT_HEAD;
 	uint8_t *sum = NULL;
-	unsigned int version;
+	unsigned int version, type;
 
-	if (len < FRAME_ETH_HEADER + FRAME_IPV4_HEADER || frame_get16(frame + 12) == FRAME_TYPE_ARP)
+	if (len < FRAME_ETH_HEADER + FRAME_IPV4_HEADER)
 		return 0;
-	version = ip[0] >> 4;
+	type = frame_get16(frame + 12); /* it, not the header, says what the header is */
+	if (type != FRAME_TYPE_IPV4 &&
+	    (type != FRAME_TYPE_IPV6 || len < FRAME_ETH_HEADER + FRAME_IPV6_HEADER))
+		return 0;
+	version = type == FRAME_TYPE_IPV4 ? 4 : 6;
 	if (version == 4 ? ip[9] != FRAME_PROTO_UDP : ip[6] != FRAME_PROTO_UDP)
 		return 0;
 	if (version == 4 ?

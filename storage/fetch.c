@@ -399,7 +399,7 @@ static int failure(const json_t *m, struct error *e)
 	int64_t code = 0;
 
 	if (json_get_string(m, "", "msg", &text, e) < 0 ||
-	    json_get_int(m, "", "code", -4095, -1, &code, e) < 0)
+	    json_get_int(m, "", "code", -4095, -1, &code, e) < 0 || text[0] == '\0')
 		return protocol_error(e);
 	shown = str_escape(text);
 	return error_setf(e, code < 0 ? (int)code : -EIO, "%s", shown != NULL ? shown : "");

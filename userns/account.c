@@ -86,7 +86,9 @@ char *account_find_name(const char *passwd, size_t len, uid_t uid)
 		const char *second =
 			first == NULL ? NULL : memchr(first + 1, ':', (size_t)(stop - first - 1));
 
-		if (second != NULL && first > line && (size_t)(stop - second - 1) > number_len &&
+		if (second != NULL && first > line &&
+		    memchr(line, '\0', (size_t)(first - line)) == NULL &&
+		    (size_t)(stop - second - 1) > number_len &&
 		    memcmp(second + 1, number, number_len) == 0 && second[1 + number_len] == ':')
 			return strndup(line, (size_t)(first - line));
 		line = stop + 1;
