@@ -424,26 +424,36 @@ static int open_program(const char *path)
 	return steal_fd(&fd);
 }
 
-/* Directory of the running executable, NULL when /proc does not tell. */
-static char *own_dir(void)
+/* The absolute path of the running executable, NULL when nobody tells. */
+static char *own_path(void)
 {
 	char path[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
-	char *slash;
+	struct stat running, named;
 
-	if (n <= 0 || (size_t)n >= sizeof(path) || path[0] != '/')
-		return NULL;
-	path[n] = '\0';
-	slash = strrchr(path, '/');
-	if (slash == path)
-		slash++;
-	*slash = '\0';
-	return strdup(path);
+	if (n > 0 && (size_t)n < sizeof(path) && path[0] == '/') {
+		path[n] = '\0';
+		if (stat("/proc/self/exe", &running) == 0 && stat(path, &named) == 0 &&
+		    named.st_dev == running.st_dev && named.st_ino == running.st_ino)
+			return strdup(path);
+	}
+	/* we run a protected copy (runtime_protect_self()), which was given the path of the original */
+	return program_invocation_name[0] == '/' ? strdup(program_invocation_name) : NULL;
+}
+
+char *proc_own_dir(void)
+{
+	char *path = own_path();
+	char *slash = path != NULL ? strrchr(path, '/') : NULL;
+
+	if (slash != NULL)
+		slash[slash == path ? 1 : 0] = '\0';
+	return path;
 }
 
 int proc_find_helper(const char *name, char **ret_path, struct error *e)
 {
-	_cleanup_free_ char *dir = own_dir();
+	_cleanup_free_ char *dir = proc_own_dir();
 	_cleanup_strv_ struct strv places = { .v = NULL };
 	int r = 0;
 

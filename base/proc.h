@@ -52,6 +52,12 @@ int proc_pidfd_send_signal(int pid_fd, int sig);
 int proc_pidfd_wait(int pid_fd, int timeout_ms);
 
 /*
+ * Directory of the running executable; of the original where we run a protected
+ * copy (runtime_protect_self()). NULL when nobody tells. The caller frees it.
+ */
+char *proc_own_dir(void);
+
+/*
  * Find a helper of ours ("crt-net"): beside the running executable, in
  * "../libexec/crt" relative to it, then in the compiled-in libexec directory;
  * environment variables are not consulted. Returns an O_PATH|O_CLOEXEC fd and,

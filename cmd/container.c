@@ -32,10 +32,15 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "base/procfs.h"
+#include "cmd/inside.h"
 #include "cmd/out.h"
+#include "cmd/record.h"
+#include "cmd/rundir.h"
 
 #define END_TIMEOUT_MS 10000 /* the keeper unmounts and deletes; a large tmpfs takes its time */
 #define POLL_MS	       5
+#define SURVIVOR_MS    2000
 
 static const char *get_string(const json_t *obj, const char *key)
 {
@@ -44,18 +49,26 @@ static const char *get_string(const json_t *obj, const char *key)
 	return s != NULL ? s : "";
 }
 
-/* The container's first process as its keeper noted it, 0 when it is not there. */
-static pid_t read_pid(const json_t *record)
+/* The container's first process as its keeper noted it, 0 when it is not there; ret_start may be NULL. */
+static pid_t read_pid(const json_t *record, unsigned long long *ret_start)
 {
 	const char *dir = get_string(record, "rundir");
 	_cleanup_free_ char *path = str_printf("%s/pid", dir);
 	_cleanup_free_ char *text = NULL;
-	unsigned long long pid;
+	unsigned long long pid, start;
+	char *space;
 
 	if (dir[0] != '/' || path == NULL ||
-	    fd_read_file_at(AT_FDCWD, path, 32, &text, NULL, NULL) < 0 ||
-	    str_to_u64(text, 1u << 22, &pid) < 0)
+	    fd_read_file_at(AT_FDCWD, path, 64, &text, NULL, NULL) < 0)
 		return 0;
+	space = strchr(text, ' ');
+	if (space == NULL)
+		return 0;
+	*space = '\0';
+	if (str_to_u64(text, 1u << 22, &pid) < 0 || str_to_u64(space + 1, UINT64_MAX, &start) < 0)
+		return 0;
+	if (ret_start != NULL)
+		*ret_start = start;
 	return (pid_t)pid;
 }
 
@@ -96,7 +109,7 @@ int container_load(struct storage *s, const char *id, struct container *ret, str
 		c.exit_code = (int)json_integer_value(json_object_get(c.record, "exitCode"));
 		c.live = false; /* over, while the keeper still cleans up */
 	}
-	c.pid = c.live ? read_pid(c.record) : 0;
+	c.pid = c.live ? read_pid(c.record, NULL) : 0;
 	c.state = !c.live ? "exited" : c.pid > 0 ? "running" : "created";
 	*ret = c;
 	return 0;
@@ -116,6 +129,57 @@ void containers_free(struct container *c, size_t n)
 	free(c);
 }
 
+/* ---- after a crash of the keeper ------------------------------------------------------- */
+
+/* A process that switched its parent-death signal off can outlive its keeper. */
+static void end_survivor(const struct container *c)
+{
+	_cleanup_fd_ int proc_fd = -1;
+	_cleanup_fd_ int pid_fd = -1;
+	unsigned long long noted = 0, now;
+	pid_t pid = read_pid(c->record, &noted);
+
+	if (pid <= 0 || (proc_fd = procfs_open(NULL)) < 0 || (pid_fd = proc_pidfd_open(pid)) < 0 ||
+	    procfs_start_time(proc_fd, pid, &now) < 0 || now != noted)
+		return;
+	if (proc_pidfd_send_signal(pid_fd, SIGKILL) == 0)
+		(void)proc_pidfd_wait(pid_fd,
+				      SURVIVOR_MS); /* stuck in the kernel: it is dead anyway */
+}
+
+void container_remove_bundle(const struct container *c)
+{
+	const char *dir = get_string(c->record, "rundir");
+	const char *slash = strrchr(dir, '/');
+	_cleanup_free_ char *parent = NULL;
+
+	if (slash == NULL || dir[0] != '/' || strcmp(slash + 1, c->id) != 0)
+		return;
+	end_survivor(c);
+	parent = strndup(dir, (size_t)(slash - dir));
+	if (parent != NULL)
+		(void)rundir_remove(parent, c->id, NULL); /* a reboot removes it as well */
+}
+
+/* A store in a home shared by several machines, whose locks need not be seen by each other. */
+static bool is_of_this_node(const struct container *c)
+{
+	_cleanup_free_ char *node = record_node();
+
+	return node != NULL && strcmp(get_string(c->record, "node"), node) == 0;
+}
+
+/* Clean up after a keeper that was killed. True: the container is gone. */
+static bool clear_away(struct storage *s, const struct container *c)
+{
+	if (c->live || c->exit_code >= 0 || !is_of_this_node(c) ||
+	    storage_container_is_live(s, c->id))
+		return false;
+	container_remove_bundle(c);
+	return json_is_true(json_object_get(c->record, "rm")) &&
+	       storage_container_remove(s, c->id, NULL) == 0;
+}
+
 /* Newest first; the text of RFC 3339 in UTC sorts like the time, to the nanosecond. */
 static int by_age(const void *a, const void *b)
 {
@@ -128,6 +192,7 @@ int container_list(struct storage *s, struct container **ret, size_t *ret_n, str
 {
 	_cleanup_strv_ struct strv ids = { .v = NULL };
 	struct container *all;
+	bool gone = false;
 	size_t n = 0;
 	int r;
 
@@ -141,11 +206,17 @@ int container_list(struct storage *s, struct container **ret, size_t *ret_n, str
 		struct error why = ERROR_INIT;
 
 		r = container_load(s, ids.v[i], &all[n], &why);
-		if (r == 0)
+		if (r == 0 && clear_away(s, &all[n])) {
+			container_fini(&all[n]);
+			gone = true;
+		} else if (r == 0) {
 			n++;
-		else if (r != -ENOENT)
+		}
+		if (r < 0 && r != -ENOENT)
 			log_warning("%s", why.msg);
 	}
+	if (gone)
+		inside_empty_trash(s);
 	qsort(all, n, sizeof(*all), by_age);
 	*ret = all;
 	*ret_n = n;
@@ -212,7 +283,7 @@ static void pause_a_little(void)
 /* A pidfd of the container's first process. -ESRCH when it is over. */
 static int pin(struct storage *s, const struct container *c)
 {
-	pid_t pid = read_pid(c->record);
+	pid_t pid = read_pid(c->record, NULL);
 	_cleanup_fd_ int pid_fd = -1;
 
 	if (pid <= 0)
@@ -220,7 +291,7 @@ static int pin(struct storage *s, const struct container *c)
 	pid_fd = proc_pidfd_open(pid);
 	if (pid_fd < 0)
 		return pid_fd;
-	if (!storage_container_is_live(s, c->id) || read_pid(c->record) != pid)
+	if (!storage_container_is_live(s, c->id) || read_pid(c->record, NULL) != pid)
 		return -ESRCH;
 	return steal_fd(&pid_fd);
 }

@@ -27,7 +27,10 @@ struct container {
 /* Load one by its full id. 0, -ENOENT when it went away in the meantime, or -errno. */
 int container_load(struct storage *s, const char *id, struct container *ret, struct error *e);
 void container_fini(struct container *c);
-/* All, newest first; what cannot be read is left out with a warning. Release with containers_free(). */
+/*
+ * All, newest first; what cannot be read is left out with a warning, what a killed keeper left is
+ * cleared away. Release with containers_free().
+ */
 int container_list(struct storage *s, struct container **ret, size_t *ret_n, struct error *e);
 void containers_free(struct container *c, size_t n);
 /* "Up 5 minutes", "Exited (0) 2 hours ago", "Created". Caller frees; NULL on -ENOMEM. */
@@ -41,5 +44,11 @@ char *container_command(const struct container *c);
  * SIGKILL; waits until its keeper has cleaned up. 0 or -errno.
  */
 int container_stop(struct storage *s, struct container *c, unsigned int grace, struct error *e);
+
+/*
+ * Remove the bundle of a container that is not live, normally gone already, and
+ * end a process that survived its keeper.
+ */
+void container_remove_bundle(const struct container *c);
 
 #endif

@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "cmd/opt.h"
 #include "cmd/verbs.h"
+#include "runtime/runtime.h"
 
 struct options {
 	struct cmd_global global;
@@ -158,5 +159,10 @@ int main(int argc, char **argv)
 	verb = find_verb(argv[first]);
 	if (verb == NULL)
 		return opt_usage_error(&cmd_verb_crt, "unknown command \"%s\"", argv[first]);
+	/* an image may name /proc/self/exe as its program: it must not get hold of a file that it can write */
+	if (verb == &cmd_verb_run && runtime_protect_self(argv, &e) < 0) {
+		log_error(&e);
+		return EXIT_CRT;
+	}
 	return verb->run(argc - first, argv + first, &o.global);
 }

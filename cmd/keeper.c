@@ -12,9 +12,10 @@
  * has one owner. It cannot be reached from the container: it is outside of its
  * pid namespace and not dumpable. If `crt run` dies (its socket end closes) the
  * keeper kills the container and cleans up; if the keeper dies, the kernel
- * kills the container with it, and the record and bundle are removed by the
- * next `crt ps` or `crt rm`. It runs the crt executable as long as the
- * container lives, so the container cannot write to that file (ETXTBSY).
+ * kills the container with it, crt does the same (a container can switch its
+ * parent-death signal off), and what both left is ended and removed by the next
+ * `crt ps` or `crt rm` (container.c). The executable that the container's process runs
+ * before its own program cannot be written from inside: main() saw to that.
  * If fuse-overlayfs dies under the container, every file of it answers
  * ENOTCONN from then on: the keeper kills the container and names the reason.
  *
@@ -246,7 +247,6 @@ static int create(struct keeper *k, int *ret_console, struct error *e)
 	c.preserve_fds = p->req->preserve_fds;
 	c.ret_console_fd = p->req->tty ? ret_console : NULL;
 	c.die_with_parent = true;
-	c.exe_is_held = true;
 	c.cgroup_manager = "disabled";
 	return runtime_container_create(&c, &k->container, e);
 }
@@ -256,10 +256,16 @@ static int report_created(struct keeper *k, int console_fd, struct error *e)
 	struct keeper_message m = { .event = KEEPER_CREATED,
 				    .pid = runtime_container_pid(k->container) };
 	int fds[2] = { runtime_container_pidfd(k->container), console_fd };
-	char pid[16];
+	_cleanup_fd_ int proc_fd = procfs_open(e);
+	unsigned long long start = 0;
+	char pid[64];
 	int r;
 
-	(void)snprintf(pid, sizeof(pid), "%d", (int)m.pid);
+	/* the time tells this process from a later one of the same number (container.c) */
+	r = proc_fd < 0 ? proc_fd : procfs_start_time(proc_fd, m.pid, &start);
+	if (r < 0)
+		return error_set(e, r, "reading the start time of the container");
+	(void)snprintf(pid, sizeof(pid), "%d %llu", (int)m.pid, start);
 	r = fd_write_file_at(k->start->bundle_fd, "pid", pid, strlen(pid), 0600, false, e);
 	if (r < 0)
 		return r;
@@ -366,13 +372,12 @@ static void clean_up(struct keeper *k, int code)
 	close_fd(&k->root_fd);
 	if (k->mounted)
 		storage_rootfs_umount(&k->mount, p->rootfs);
-	if (remove) {
-		if (storage_container_remove(p->store, p->id, &e) < 0)
-			log_warning("%s", e.msg);
-	} else if (record_finish(p->store, p->id, code, &e) < 0) {
+	if (!remove && record_finish(p->store, p->id, code, &e) < 0)
 		log_warning("%s", e.msg);
-	}
 	if (rundir_remove(k->start->containers, p->id, &e) < 0)
+		log_warning("%s", e.msg);
+	/* the record last: it is what tells later commands where the bundle is */
+	if (remove && storage_container_remove(p->store, p->id, &e) < 0)
 		log_warning("%s", e.msg);
 }
 

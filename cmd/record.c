@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/json.h"
@@ -98,9 +99,17 @@ static json_t *config_json(const struct run_plan *p)
 			 (int)req->stop_timeout);
 }
 
+char *record_node(void)
+{
+	char name[256] = "";
+
+	return gethostname(name, sizeof(name) - 1) < 0 ? NULL : strdup(name);
+}
+
 char *record_new(const struct run_plan *p, struct error *e)
 {
 	_cleanup_json_ json_t *record = json_object();
+	_cleanup_free_ char *node = record_node();
 	json_t *args = json_object_get(json_object_get(p->config, "process"), "args");
 	char *text;
 
@@ -117,7 +126,7 @@ char *record_new(const struct run_plan *p, struct error *e)
 	    set_ports(record, &p->req->net) < 0 ||
 	    set_pairs(record, "labels", &p->conf.labels, &p->req->labels) < 0 ||
 	    set_string(record, "exitCode", NULL) < 0 || set_string(record, "finished", NULL) < 0 ||
-	    set_string(record, "rundir", p->rundir) < 0 ||
+	    set_string(record, "rundir", p->rundir) < 0 || set_string(record, "node", node) < 0 ||
 	    json_object_set_new(record, "config", config_json(p)) < 0 ||
 	    (text = json_to_text(record)) == NULL) {
 		(void)error_set(e, -ENOMEM, "composing the container's record");

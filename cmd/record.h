@@ -11,6 +11,8 @@
 char *record_new(const struct run_plan *p, struct error *e);
 /* Note the host ports that were chosen. 0 or -errno. */
 int record_ports(struct storage *s, const struct run_plan *p, struct error *e);
+/* What a record says about the machine it was made on; the caller frees it. NULL when nobody tells. */
+char *record_node(void);
 /* Note the exit code and the time of the end. 0 or -errno. */
 int record_finish(struct storage *s, const char *id, int exit_code, struct error *e);
 

@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -78,6 +79,25 @@ static int pipe_for(struct relay_stdio *s, int i, struct error *e)
 	return 0;
 }
 
+/*
+ * The container gets our own descriptor where it is no terminal. From a directory it could walk to
+ * every file of the host that its ids reach.
+ */
+static int check_passable(int i, struct error *e)
+{
+	static const char *const names[] = { "input", "output", "error" };
+	struct stat st;
+
+	if (fstat(i, &st) < 0)
+		return error_set(e, -errno, "standard %s", names[i]);
+	if (S_ISDIR(st.st_mode))
+		return error_setf(
+			e, -EISDIR,
+			"standard %s is a directory, through which the container would reach the host's files: use -v",
+			names[i]);
+	return 0;
+}
+
 int relay_stdio_init(struct relay_stdio *s, bool interactive, bool tty, struct error *e)
 {
 	int r = 0;
@@ -90,6 +110,9 @@ int relay_stdio_init(struct relay_stdio *s, bool interactive, bool tty, struct e
 		r = s->child[0] < 0 ? s->child[0] : 0;
 	}
 	for (int i = interactive ? 0 : 1; r == 0 && i < 3; i++) {
+		r = check_passable(i, e);
+		if (r < 0)
+			break;
 		if (isatty(i))
 			r = pipe_for(s, i, e);
 		else
@@ -392,6 +415,9 @@ static int on_report(void *data, int fd, short revents)
 		s->ctl_source = NULL;
 		if (!s->ended) {
 			s->code = 125;
+			/* its parent-death signal it may have switched off */
+			if (s->pid_fd >= 0)
+				(void)proc_pidfd_send_signal(s->pid_fd, SIGKILL);
 			(void)error_setf(
 				s->error, -EPIPE,
 				"the container's keeper died; the container was killed with it");

@@ -20,7 +20,6 @@
 #include "cmd/inside.h"
 #include "cmd/opt.h"
 #include "cmd/out.h"
-#include "cmd/rundir.h"
 #include "cmd/verbs.h"
 #include "storage/storage.h"
 
@@ -54,20 +53,6 @@ const struct cmd_verb cmd_verb_rm = {
 	.operands = OPERANDS_CONTAINERS,
 };
 
-/* The bundle is normally gone; a crash of the keeper leaves it. */
-static void remove_bundle(const struct container *c)
-{
-	const char *dir = json_string_value(json_object_get(c->record, "rundir"));
-	const char *slash = dir != NULL ? strrchr(dir, '/') : NULL;
-	_cleanup_free_ char *parent = NULL;
-
-	if (slash == NULL || dir[0] != '/' || strcmp(slash + 1, c->id) != 0)
-		return;
-	parent = strndup(dir, (size_t)(slash - dir));
-	if (parent != NULL)
-		(void)rundir_remove(parent, c->id, NULL); /* a reboot removes it as well */
-}
-
 /* Returns an exit code. */
 static int remove_loaded(struct storage *s, struct container *c, const char *said,
 			 const struct options *o)
@@ -88,12 +73,13 @@ static int remove_loaded(struct storage *s, struct container *c, const char *sai
 		}
 		r = container_stop(s, c, o->time, &e);
 	}
-	if (r == 0)
+	if (r == 0) {
+		container_remove_bundle(c);
 		r = storage_container_remove(s, c->id, &e);
+	}
 	if (r == -ENOENT) /* one that was run with --rm is removed by its keeper */
 		r = 0;
 	if (r == 0) {
-		remove_bundle(c);
 		(void)buf_puts_escaped(&b, said, strlen(said)); /* out_write() sees a failure */
 		(void)buf_putc(&b, '\n');
 		r = out_write(&b, &e);

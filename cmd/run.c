@@ -178,7 +178,8 @@ static int make_record(struct run *r, struct error *e)
 
 		if (record == NULL)
 			return -ENOMEM;
-		ret = storage_container_create(p->store, p->id, p->name, record, !r->req->rm, e);
+		ret = storage_container_create_locked(p->store, p->id, p->name, record, !r->req->rm,
+						      &r->lock_fd, e);
 		if (ret != -EEXIST || r->req->name != NULL || tries == NAME_TRIES)
 			return ret;
 		*e = ERROR_INIT;
@@ -199,9 +200,6 @@ static int make_container(struct run *r, struct error *e)
 	if (ret < 0)
 		return ret;
 	r->recorded = true;
-	r->lock_fd = storage_container_lock(p->store, p->id, e);
-	if (r->lock_fd < 0)
-		return r->lock_fd;
 	free(p->rundir);
 	p->rundir = NULL;
 	r->bundle_fd = rundir_make(r->containers, p->id, &p->rundir, e);
@@ -215,9 +213,10 @@ static void remove_container(struct run *r)
 
 	if (!r->recorded)
 		return;
-	if (storage_container_remove(r->plan.store, r->plan.id, &e) < 0 && e.code != -ENOENT)
-		log_warning("%s", e.msg);
+	/* the record last: it is what tells later commands where the bundle is */
 	if (rundir_remove(r->containers, r->plan.id, &e) < 0)
+		log_warning("%s", e.msg);
+	if (storage_container_remove(r->plan.store, r->plan.id, &e) < 0 && e.code != -ENOENT)
 		log_warning("%s", e.msg);
 	r->recorded = false;
 }

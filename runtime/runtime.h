@@ -40,8 +40,6 @@ struct runtime_create {
 	bool no_new_keyring;
 	bool detach;	      /* the creator will exit before the container */
 	bool die_with_parent; /* the container gets SIGKILL when this process ends */
-	bool exe_is_held; /* a process of ours outside the container runs our executable as long as the
-				      container lives, so that it cannot be written (ETXTBSY) */
 	const char *
 		cgroup_manager; /* "cgroupfs", "systemd", "disabled"; NULL = cgroupfs where permitted */
 };
@@ -84,10 +82,10 @@ void runtime_container_destroy(struct runtime_container *c);
 void runtime_container_release(struct runtime_container *c);
 
 /*
- * For programs that create containers or enter them while nothing holds their
- * executable (exe_is_held false): call it before anything else. Where a
- * container's ids could write the executable it is executed again, with this
- * argv and our environment, from a place that cannot be written. 0 = go on, or -errno.
+ * For programs that create containers or enter them: call it before anything
+ * else. Where a container's ids could write the executable it is executed again,
+ * with this argv (but the executable's path as its first word) and our
+ * environment, from a place that cannot be written. 0 = go on, or -errno.
  */
 int runtime_protect_self(char *const argv[], struct error *e);
 

@@ -14,6 +14,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -101,10 +102,36 @@ static int sealed_copy(int exe_fd, off_t size)
 	return steal_fd(&fd);
 }
 
+/* argv with the path of the original in front: helpers are looked for beside it (proc_own_dir()). */
+static char **name_original(char *const argv[])
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	size_t argc = 0;
+	char **copy;
+
+	while (argv[argc] != NULL)
+		argc++;
+	copy = calloc(argc + 2, sizeof(*copy));
+	if (copy == NULL)
+		return NULL;
+	memcpy(copy, argv, argc * sizeof(*copy));
+	path[n > 0 ? n : 0] = '\0';
+	if (path[0] == '/' && argc > 0)
+		copy[0] = path;
+	copy[0] = strdup(argc > 0 ? copy[0] : "crt");
+	if (copy[0] == NULL) {
+		free(copy);
+		return NULL;
+	}
+	return copy;
+}
+
 int runtime_protect_self(char *const argv[], struct error *e)
 {
 	_cleanup_fd_ int exe_fd = -1, fd = -1;
 	struct stat st;
+	char **words;
 
 	if (stat("/proc/self/exe", &st) < 0)
 		return error_set(e, -errno, "stat /proc/self/exe");
@@ -120,6 +147,12 @@ int runtime_protect_self(char *const argv[], struct error *e)
 		fd = sealed_copy(exe_fd, st.st_size);
 	if (fd < 0)
 		return error_set(e, fd, "copy our own executable out of reach of the container");
-	(void)syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH);
-	return error_set(e, -errno, "execute our own executable again");
+	words = name_original(argv);
+	if (words == NULL)
+		return error_set(e, -ENOMEM, "execute our own executable again");
+	(void)syscall(SYS_execveat, fd, "", words, environ, AT_EMPTY_PATH);
+	(void)error_set(e, -errno, "execute our own executable again");
+	free(words[0]);
+	free(words);
+	return e != NULL ? e->code : -EIO;
 }

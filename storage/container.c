@@ -252,8 +252,16 @@ static int publish(struct storage *s, const char *fresh, const char *path, bool 
 int storage_container_create(struct storage *s, const char *id, const char *name,
 			     const char *record_json, bool durable, struct error *e)
 {
+	return storage_container_create_locked(s, id, name, record_json, durable, NULL, e);
+}
+
+int storage_container_create_locked(struct storage *s, const char *id, const char *name,
+				    const char *record_json, bool durable, int *ret_lock_fd,
+				    struct error *e)
+{
 	char fresh[STORE_PATH_MAX], path[STORE_PATH_MAX];
 	_cleanup_fd_ int lock = -1;
+	_cleanup_fd_ int own_lock = -1;
 	_cleanup_fd_ int dir_fd = -1;
 	int r;
 
@@ -282,6 +290,10 @@ int storage_container_create(struct storage *s, const char *id, const char *name
 		r = error_set(e, -errno, "open %s/%s", s->root, fresh);
 	if (r == 0)
 		r = build(s, dir_fd, id, name, record_json, durable, e);
+	if (r == 0 && ret_lock_fd != NULL) {
+		own_lock = lock_file_at(dir_fd, "lock", true, 0, e);
+		r = own_lock < 0 ? own_lock : 0;
+	}
 	if (r == 0 && name != NULL)
 		r = name_take(s, dir_fd, name, id, e);
 	if (r == 0) {
@@ -293,6 +305,8 @@ int storage_container_create(struct storage *s, const char *id, const char *name
 		(void)store_discard(s, s->root_fd, fresh, NULL); /* the listing does it otherwise */
 		return r;
 	}
+	if (ret_lock_fd != NULL)
+		*ret_lock_fd = steal_fd(&own_lock);
 	return 0;
 }
 

@@ -86,17 +86,12 @@ static int open_source(const char *path, const char *shown, int *ret, struct err
 /* builtin:NAME is NAME.oci.tar beside the executable (build tree), in ../share/crt, or in the data directory. */
 static int open_builtin(const char *name, int *ret, struct error *e)
 {
-	char self[4096];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	_cleanup_free_ char *dir = proc_own_dir();
+	const char *self = dir != NULL ? dir : "";
 	_cleanup_free_ char *beside = NULL;
 	_cleanup_free_ char *shared = NULL;
 	_cleanup_free_ char *last = NULL;
-	char *slash;
 
-	self[n > 0 ? n : 0] = '\0';
-	slash = strrchr(self, '/');
-	if (slash != NULL)
-		*slash = '\0';
 	beside = str_printf("%s/%s.oci.tar", self, name);
 	shared = str_printf("%s/../share/crt/%s.oci.tar", self, name);
 	last = str_printf("%s/%s.oci.tar", CRT_DATADIR, name);

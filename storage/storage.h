@@ -149,6 +149,10 @@ void storage_txn_abort(struct storage_txn *t); /* moves it to trash and frees; a
  */
 int storage_container_create(struct storage *s, const char *id, const char *name,
 			     const char *record_json, bool durable, struct error *e);
+/* The same with the lock of storage_container_lock() held from the instant at which it can be listed. */
+int storage_container_create_locked(struct storage *s, const char *id, const char *name,
+				    const char *record_json, bool durable, int *ret_lock_fd,
+				    struct error *e);
 /* Replace the record. */
 int storage_container_update(struct storage *s, const char *id, const char *record_json,
 			     struct error *e);
