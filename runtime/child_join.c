@@ -8,8 +8,10 @@
  * before a new user namespace is made. So where any of this is asked for, a
  * process in between makes the joins and then clones the real process as its
  * own sibling (CLONE_PARENT), so that the runtime is its parent and can wait
- * for it. It reports the pid (as seen by the runtime: the pid namespace of the
- * caller itself never changes) and ends.
+ * for it, and ends. The kernel itself writes the pid (as seen by the runtime:
+ * the pid namespace of the caller itself never changes) to a page shared with
+ * the runtime before either process goes on: a message could be overtaken by
+ * the first message of the process it speaks of.
  *
  * Joining order: first everything that the caller's own rights allow, then
  * the user namespace, then the rest with the rights gained there. It is not
@@ -61,8 +63,7 @@ static void time_namespace(const struct child_plan *p)
 
 _Noreturn void child_join_main(struct child_plan *p)
 {
-	struct child_report rep = { .kind = REPORT_PID };
-	struct clone_args args = { .flags = p->clone_flags | CLONE_PARENT };
+	struct clone_args args = { .flags = p->clone_flags | CLONE_PARENT | CLONE_PARENT_SETTID };
 	pid_t pid;
 
 	child_report_fd = p->sync_fd;
@@ -82,6 +83,7 @@ _Noreturn void child_join_main(struct child_plan *p)
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)p->cgroup_dir_fd;
 	}
+	args.parent_tid = (uint64_t)(uintptr_t)p->joined_pid;
 	pid = sys_clone3(&args);
 	if (pid < 0)
 		child_fail(STEP_CLONE, 0, errno);
@@ -92,8 +94,5 @@ _Noreturn void child_join_main(struct child_plan *p)
 			_exit(1);
 		child_main(p);
 	}
-	rep.err = pid;
-	while (send(p->sync_fd, &rep, sizeof(rep), MSG_NOSIGNAL) < 0 && errno == EINTR)
-		;
 	_exit(0);
 }

@@ -338,6 +338,17 @@ static void cover_host_cgroups(const struct plan_mount *m, size_t index)
 	child_close(fd);
 }
 
+/* move_mount(2) says EINVAL for a file over a directory, where callers match mount(2)'s ENOTDIR. */
+static int attach_errno(int target_fd, bool is_dir)
+{
+	int why = errno;
+	struct stat st;
+
+	if (why == EINVAL && !is_dir && fstat(target_fd, &st) == 0 && S_ISDIR(st.st_mode))
+		return ENOTDIR;
+	return why;
+}
+
 static void mount_one(struct child_plan *p, int root_fd, struct plan_mount *m, size_t index)
 {
 	unsigned int how;
@@ -372,7 +383,7 @@ static void mount_one(struct child_plan *p, int root_fd, struct plan_mount *m, s
 	if (m->copyup)
 		from_fd = openat(target_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (sys_attach(m->fd, target_fd) < 0)
-		child_fail(STEP_ATTACH, index, errno);
+		child_fail(STEP_ATTACH, index, attach_errno(target_fd, m->is_dir));
 	if (no_setattr) {
 		if (m->kind == PLAN_MOUNT_BIND)
 			apply_attrs(p, m, index, true);

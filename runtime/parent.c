@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -125,25 +126,36 @@ static int spawn_intermediate(struct child_plan *plan, struct parent_child *c, s
 {
 	struct clone_args args = { .exit_signal = SIGCHLD };
 	struct child_report rep;
-	pid_t mid = sys_clone3(&args);
+	pid_t mid;
 	int r;
 
+	plan->joined_pid = mmap(NULL, sizeof(pid_t), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (plan->joined_pid == MAP_FAILED)
+		return error_set(e, -errno, "mmap");
+	mid = sys_clone3(&args);
 	if (mid < 0)
-		return error_set(e, -errno, "clone");
+		(void)error_set(e, -errno, "clone");
 	if (mid == 0)
 		child_join_main(plan);
 	close_fd(&plan->sync_fd); /* from here on only they hold it */
-	do {
+	if (mid > 0)
+		(void)proc_wait(mid);
+	c->pid = *plan->joined_pid > 0 ? *plan->joined_pid : -1;
+	(void)munmap(plan->joined_pid, sizeof(pid_t));
+	plan->joined_pid = NULL;
+	if (mid < 0)
+		return e->code;
+	while (c->pid < 0) {
 		r = get_report(c->sync_fd, &rep, NULL);
-		if (r > 0 && rep.kind == REPORT_WARNING)
+		if (r <= 0)
+			return error_setf(e, -EIO,
+					  "the process that joins the namespaces ended early");
+		if (rep.kind == REPORT_FAILED)
+			return report_format(plan, &rep, e);
+		if (rep.kind == REPORT_WARNING)
 			warn(plan, &rep);
-	} while (r > 0 && rep.kind == REPORT_WARNING);
-	(void)proc_wait(mid);
-	if (r > 0 && rep.kind == REPORT_FAILED)
-		return report_format(plan, &rep, e);
-	if (r <= 0 || rep.kind != REPORT_PID || rep.err <= 0)
-		return error_setf(e, -EIO, "the process that joins the namespaces ended early");
-	c->pid = rep.err;
+	}
 	c->pid_fd = sys_pidfd_open(c->pid, 0);
 	if (c->pid_fd < 0)
 		return error_set(e, -errno, "pidfd_open");
@@ -187,8 +199,6 @@ static int lead(const struct parent_job *job, struct parent_child *c, int *ret_s
 			break;
 		case REPORT_READY:
 			return 0;
-		case REPORT_PID:
-			break;
 		}
 	}
 }

@@ -89,7 +89,6 @@ enum child_step {
 enum child_report_kind {
 	REPORT_FAILED = 1,
 	REPORT_WARNING, /* degraded, going on */
-	REPORT_PID,	/* err: pid of the process that the intermediate made */
 	REPORT_HOOKS,	/* ready for prestart and createRuntime hooks; waits for a byte */
 	REPORT_CONSOLE, /* the pty master is attached */
 	REPORT_READY,	/* waiting at the gate */
@@ -203,6 +202,7 @@ struct child_plan {
 	struct plan_join joins[SPEC_NS_COUNT];
 	size_t joins_n;
 	bool intermediate; /* the joins are made by an intermediate process */
+	pid_t *joined_pid; /* shared page: the pid of the process that it made */
 	uint64_t clone_flags;
 	uint64_t unshare_flags;	  /* done after the clone: cgroup, time */
 	const char *time_offsets; /* text for timens_offsets, or NULL */

@@ -108,7 +108,10 @@ static int program_error(const struct child_plan *p, const struct child_report *
 				  name);
 	if (rep->step == STEP_EXEC)
 		return error_set(e, -rep->err, "exec %s", name);
-	if (rep->err == EACCES || rep->err == EISDIR)
+	if (rep->err == EISDIR) /* callers know execve's EACCES */
+		return error_setf(e, -EACCES, "exec: \"%s\": is a directory: permission denied",
+				  name);
+	if (rep->err == EACCES)
 		return error_set(e, -rep->err, "exec: \"%s\"", name);
 	return error_set(e, -rep->err, "exec: \"%s\": stat %s", name, name);
 }
