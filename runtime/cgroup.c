@@ -222,6 +222,16 @@ static int create_groups(struct prepared *pr, const struct spec *s, const char *
 	return r;
 }
 
+static int create_scope(struct prepared *pr, const struct spec *s, const char *id,
+			const struct prepare_host *h, json_t *record, struct error *e)
+{
+	if (!h->cgroup2)
+		return error_setf(
+			e, -ENOTSUP,
+			"the systemd cgroup manager needs a host with cgroup version 2 only; use --cgroup-manager cgroupfs");
+	return cgroup_systemd_create(pr, s, id, h->euid != 0 || h->in_userns, record, e);
+}
+
 static bool is_forbidden(int r)
 {
 	return r == -EACCES || r == -EPERM || r == -EROFS || r == -ENOENT || r == -ENOTSUP;
@@ -232,6 +242,7 @@ int cgroup_create(struct prepared *pr, const struct spec *s, const char *id, con
 {
 	struct child_plan *plan = &pr->plan;
 	bool unprivileged = h->euid != 0 || h->in_userns, limits = cgroup_has_limits(s->resources);
+	bool systemd = manager != NULL && strcmp(manager, "systemd") == 0;
 	struct error why = ERROR_INIT;
 	json_t *record, *paths;
 	int r;
@@ -239,13 +250,14 @@ int cgroup_create(struct prepared *pr, const struct spec *s, const char *id, con
 	if (manager != NULL && strcmp(manager, "disabled") == 0)
 		return 0;
 	/* nothing to gain: the user's own groups of version 1 are never delegated */
-	if (unprivileged && !limits && (!h->cgroup2 || s->cgroups_path == NULL))
+	if (unprivileged && !limits && (!h->cgroup2 || (s->cgroups_path == NULL && !systemd)))
 		return 0;
 	paths = json_object();
 	record = json_pack("{s:i,s:o}", "version", h->cgroup2 ? 2 : 1, "paths", paths);
 	if (record == NULL)
 		return error_set(e, -ENOMEM, "cgroup");
-	r = create_groups(pr, s, id, h, paths, &why);
+	r = systemd ? create_scope(pr, s, id, h, record, &why) :
+		      create_groups(pr, s, id, h, paths, &why);
 	if (r == 0 && s->resources != NULL)
 		r = cgroup_update(record, s->resources, &why);
 	if (r == 0 && h->cgroup2 && !unprivileged && !plan->in_userns)
@@ -255,8 +267,8 @@ int cgroup_create(struct prepared *pr, const struct spec *s, const char *id, con
 		cgroup_remove(record);
 		json_decref(record);
 		plan->cgroup_fds_n = 0;
-		plan->cgroup_dir_fd = -1;
-		if (unprivileged && is_forbidden(r)) {
+		plan->cgroup_dir_fd = plan->scope_fd = -1;
+		if (unprivileged && !systemd && is_forbidden(r)) {
 			if (limits)
 				log_warning("resource limits are not applied: %s", why.msg);
 			return 0;
@@ -282,6 +294,9 @@ int cgroup_enter(struct prepared *pr, const json_t *record, const char *sub, str
 
 	if (sub != NULL && !path_is_clean(sub))
 		return error_setf(e, -EINVAL, "--cgroup: \"..\" is not allowed");
+	/* a user may not move processes out of his session's group himself */
+	if (json_is_true(json_object_get(record, "user")))
+		return cgroup_systemd_enter(pr, record, sub, e);
 	for (void *it = json_object_iter((json_t *)(uintptr_t)paths); it != NULL;
 	     it = json_object_iter_next((json_t *)(uintptr_t)paths, it)) {
 		_cleanup_free_ char *dir = NULL;
@@ -452,7 +467,16 @@ void cgroup_remove(const json_t *record)
 	json_t *paths = json_object_get(record, "paths");
 	const struct timespec wait = { .tv_nsec = 10000000 };
 	bool busy = paths != NULL;
+	const char *scope_dir = json_string_value(json_object_get(paths, ""));
+	struct error e = ERROR_INIT;
 
+	/* it ends with its last process, mostly before we look */
+	if (json_object_get(record, "scope") != NULL && scope_dir != NULL &&
+	    access(scope_dir, F_OK) == 0) {
+		(void)cgroup_kill(record, SIGKILL, NULL);
+		if (cgroup_systemd_stop(record, &e) < 0)
+			log_warning("%s", e.msg);
+	}
 	for (int i = 0; busy && i < REMOVE_TRIES; i++) {
 		const char *key;
 		json_t *v;

@@ -41,9 +41,26 @@ int cgroup_read(const char *dir, const char *file, char **ret);
 bool cgroup_has_limits(const json_t *resources);
 /* Apply a linux.resources object. */
 int cgroup_update(const json_t *record, const json_t *resources, struct error *e);
+/* A number of linux.resources; false when it is not there. */
+bool cgroup_number(const json_t *resources, const char *section, const char *key, int64_t *ret);
+/* CPU shares 2..262144 as weights 1..10000. */
+int64_t cgroup_cpu_weight(int64_t shares);
 /* ---- cgroup_dev.c: attach linux.resources.devices to a group of version 2 ---- */
 int cgroup_devices2(const char *dir, const json_t *rules, struct error *e);
 /* Figures for `events --stats` as a JSON object (new reference), NULL when there are none. */
 json_t *cgroup_stats(const json_t *record);
+
+/* ---- cgroup_systemd.c: a scope of systemd; the record has "scope" and "user" besides ---- */
+/* Make the scope with its limits and fill in the record; the plan then says how its process gets there. */
+int cgroup_systemd_create(struct prepared *pr, const struct spec *s, const char *id, bool user,
+			  json_t *record, struct error *e);
+/* The plan of a process that will be moved into a running container's scope. */
+int cgroup_systemd_enter(struct prepared *pr, const json_t *record, const char *sub,
+			 struct error *e);
+/* Move the process where the plan says. */
+int cgroup_systemd_attach(const struct child_plan *plan, pid_t pid, struct error *e);
+int cgroup_systemd_update(const json_t *record, const json_t *resources, struct error *e);
+/* End the scope, and forget it when it had failed. */
+int cgroup_systemd_stop(const json_t *record, struct error *e);
 
 #endif

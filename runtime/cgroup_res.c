@@ -148,7 +148,7 @@ static const struct number_rule rules2[] = {
 	{ "pids", "limit", "pids", "pids.max", HOW_MAX_OR_ZERO },
 };
 
-static bool get_number(const json_t *resources, const char *section, const char *key, int64_t *ret)
+bool cgroup_number(const json_t *resources, const char *section, const char *key, int64_t *ret)
 {
 	const json_t *v = json_object_get(json_object_get(resources, section), key);
 
@@ -168,7 +168,7 @@ static int apply_numbers(const json_t *record, const json_t *resources,
 		int64_t v;
 		int r;
 
-		if (!get_number(resources, rules[i].section, rules[i].key, &v))
+		if (!cgroup_number(resources, rules[i].section, rules[i].key, &v))
 			continue;
 		if (v == 0 && rules[i].how != HOW_MAX_OR_ZERO &&
 		    strcmp(rules[i].key, "swappiness") != 0 && strcmp(rules[i].key, "idle") != 0)
@@ -192,8 +192,8 @@ static int apply_numbers(const json_t *record, const json_t *resources,
 static int apply_memory1(const json_t *record, const json_t *resources, struct error *e)
 {
 	int64_t limit = 0, swap = 0;
-	bool has_limit = get_number(resources, "memory", "limit", &limit) && limit != 0;
-	bool has_swap = get_number(resources, "memory", "swap", &swap) && swap != 0;
+	bool has_limit = cgroup_number(resources, "memory", "limit", &limit) && limit != 0;
+	bool has_swap = cgroup_number(resources, "memory", "swap", &swap) && swap != 0;
 	json_t *oom = json_object_get(json_object_get(resources, "memory"), "disableOOMKiller");
 	struct error first = ERROR_INIT;
 	int r = 0;
@@ -224,9 +224,9 @@ static int apply_memory2(const json_t *record, const json_t *resources, struct e
 	int64_t limit = 0, swap = 0;
 	char text[32] = "max";
 
-	if (!get_number(resources, "memory", "swap", &swap) || swap == 0)
+	if (!cgroup_number(resources, "memory", "swap", &swap) || swap == 0)
 		return 0;
-	(void)get_number(resources, "memory", "limit", &limit);
+	(void)cgroup_number(resources, "memory", "limit", &limit);
 	if (swap > 0) {
 		if (limit <= 0 || swap < limit)
 			return error_setf(
@@ -237,8 +237,8 @@ static int apply_memory2(const json_t *record, const json_t *resources, struct e
 	return set_value(record, "memory", "memory.swap.max", text, e);
 }
 
-/* CPU shares 2..262144 to weights 1..10000, so that the default 1024 becomes 100. */
-static int64_t shares_to_weight(int64_t shares)
+/* The curve through the default: 1024 shares are weight 100. */
+int64_t cgroup_cpu_weight(int64_t shares)
 {
 	double l;
 
@@ -257,13 +257,13 @@ static int apply_cpu2(const json_t *record, const json_t *resources, struct erro
 	bool has_quota, has_period;
 	int r;
 
-	if (get_number(resources, "cpu", "shares", &shares) && shares != 0) {
-		r = set_number(record, "cpu", "cpu.weight", shares_to_weight(shares), e);
+	if (cgroup_number(resources, "cpu", "shares", &shares) && shares != 0) {
+		r = set_number(record, "cpu", "cpu.weight", cgroup_cpu_weight(shares), e);
 		if (r < 0)
 			return r;
 	}
-	has_quota = get_number(resources, "cpu", "quota", &quota) && quota != 0;
-	has_period = get_number(resources, "cpu", "period", &period) && period != 0;
+	has_quota = cgroup_number(resources, "cpu", "quota", &quota) && quota != 0;
+	has_period = cgroup_number(resources, "cpu", "period", &period) && period != 0;
 	if (!has_quota && !has_period)
 		return 0;
 	if (!has_period)

@@ -154,10 +154,10 @@ static void become_root(const struct child_plan *p)
 	}
 }
 
-/* The parent moves us into the groups of version 1, which takes long, while we go on. */
+/* The parent moves us into the groups of version 1 or the scope, which takes long, while we go on. */
 static void wait_groups(const struct child_plan *p)
 {
-	if (!p->enter && p->cgroup_fds_n > 0 && !child_wait_byte(p->sync_fd))
+	if (!p->enter && (p->cgroup_fds_n > 0 || p->scope_fd >= 0) && !child_wait_byte(p->sync_fd))
 		_exit(1);
 }
 

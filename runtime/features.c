@@ -40,15 +40,15 @@ static json_t *linux_features(void)
 	return json_pack(
 		"{s:o,s:o,s:{s:b,s:b,s:b,s:b,s:b},s:{s:b,s:o,s:o,s:o,s:o,s:o},s:{s:b},s:{s:b},"
 		"s:{s:b,s:b,s:b},s:{s:o,s:o},s:{s:b},s:{s:{s:b}}}",
-		"namespaces", ns, "capabilities", caps, "cgroup", "v1", 1, "v2", 1, "systemd", 0,
-		"systemdUser", 0, "rdma", 0, "seccomp", "enabled", 1, "actions",
-		names(seccomp_action_names()), "operators", names(seccomp_operator_names()),
-		"archs", names(seccomp_arch_names()), "knownFlags", names(seccomp_flag_names()),
-		"supportedFlags", names(seccomp_flag_names()), "apparmor", "enabled", 1, "selinux",
-		"enabled", 1, "intelRdt", "enabled", 0, "schemata", 0, "monitoring", 0,
-		"memoryPolicy", "modes", names(spec_mempolicy_modes()), "flags",
-		names(spec_mempolicy_flags()), "netDevices", "enabled", 0, "mountExtensions",
-		"idmap", "enabled", 1);
+		"namespaces", ns, "capabilities", caps, "cgroup", "v1", 1, "v2", 1, "systemd",
+		RUNTIME_SYSTEMD, "systemdUser", RUNTIME_SYSTEMD, "rdma", 0, "seccomp", "enabled", 1,
+		"actions", names(seccomp_action_names()), "operators",
+		names(seccomp_operator_names()), "archs", names(seccomp_arch_names()), "knownFlags",
+		names(seccomp_flag_names()), "supportedFlags", names(seccomp_flag_names()),
+		"apparmor", "enabled", 1, "selinux", "enabled", 1, "intelRdt", "enabled", 0,
+		"schemata", 0, "monitoring", 0, "memoryPolicy", "modes",
+		names(spec_mempolicy_modes()), "flags", names(spec_mempolicy_flags()), "netDevices",
+		"enabled", 0, "mountExtensions", "idmap", "enabled", 1);
 }
 
 int runtime_features(char **ret, struct error *e)

@@ -336,7 +336,10 @@ int runtime_update(int state_root_fd, const char *id, const char *resources, siz
 	r = load_running(state_root_fd, id, proc_fd, &s, e);
 	if (r < 0)
 		return r;
-	r = cgroup_update(s.cgroup, j, e);
+	if (json_object_get(s.cgroup, "scope") != NULL)
+		r = cgroup_systemd_update(s.cgroup, j, e);
+	if (r == 0)
+		r = cgroup_update(s.cgroup, j, e);
 	state_fini(&s);
 	return r;
 }

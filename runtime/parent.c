@@ -28,6 +28,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "runtime/idmap.h"
+#include "runtime/cgroup.h"
 #include "runtime/parent.h"
 #include "runtime/runtime.h"
 #include "runtime/sys.h"
@@ -208,7 +209,14 @@ static int move_into_groups(const struct child_plan *plan, const struct parent_c
 			    struct error *e)
 {
 	char pid[16];
+	int r;
 
+	if (plan->scope_fd >= 0) {
+		r = cgroup_systemd_attach(plan, c->pid, e);
+		if (r == 0 && !plan->enter)
+			(void)send_byte(c->sync_fd); /* as below */
+		return r;
+	}
 	if (plan->enter || plan->cgroup_fds_n == 0)
 		return 0;
 	(void)snprintf(pid, sizeof(pid), "%d", (int)c->pid);

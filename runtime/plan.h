@@ -211,7 +211,11 @@ struct child_plan {
 	int cgroup_fds[16]; /* version 1: cgroup.procs files of the groups */
 	size_t cgroup_fds_n;
 	int cgroup_dir_fd; /* version 2: the group to be cloned into, -1 */
-	int proc_fd;	   /* verified procfs of the host */
+	int scope_fd;	   /* crt-sdbus, which has systemd move the process into its scope; -1 */
+	pid_t scope_helper;
+	const char *scope_unit;
+	const char *scope_sub; /* group below the scope, or "" */
+	int proc_fd;	       /* verified procfs of the host */
 
 	/* root file system */
 	const char *rootfs;
