@@ -31,12 +31,30 @@ static bool join_one(const struct child_plan *p, size_t i)
 	return syscall(SYS_setns, p->joins[i].fd, p->joins[i].flag) == 0;
 }
 
+/*
+ * Where namespaces limit delegation (nsdelegate, which systemd sets), nobody
+ * is cloned into a group from inside a cgroup namespace: it is joined after.
+ */
+static bool is_joined_late(const struct child_plan *p, size_t i)
+{
+	return p->cgroup_dir_fd >= 0 && p->joins[i].ns == SPEC_NS_CGROUP;
+}
+
+static void join_late(const struct child_plan *p)
+{
+	for (size_t i = 0; i < p->joins_n; i++)
+		if (is_joined_late(p, i) && !join_one(p, i))
+			child_fail(STEP_JOIN, i, errno);
+}
+
 static void join_all(const struct child_plan *p)
 {
 	bool done[SPEC_NS_COUNT] = { false };
 
 	for (size_t i = 0; i < p->joins_n; i++)
-		if (p->joins[i].ns != SPEC_NS_USER && p->joins[i].ns != SPEC_NS_MOUNT)
+		done[i] = is_joined_late(p, i);
+	for (size_t i = 0; i < p->joins_n; i++)
+		if (!done[i] && p->joins[i].ns != SPEC_NS_USER && p->joins[i].ns != SPEC_NS_MOUNT)
 			done[i] = join_one(p, i);
 	for (size_t i = 0; i < p->joins_n; i++)
 		if (p->joins[i].ns == SPEC_NS_USER) {
@@ -92,6 +110,7 @@ _Noreturn void child_join_main(struct child_plan *p)
 		/* no report of ours may overtake that of our pid */
 		if (!child_wait_byte(p->sync_fd))
 			_exit(1);
+		join_late(p);
 		child_main(p);
 	}
 	_exit(0);
