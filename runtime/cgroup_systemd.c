@@ -37,35 +37,11 @@
 
 extern char **environ;
 
-/*
- * As root we run from a detached mount or a copy (self.c), and only argv[0]
- * tells where an installation that was moved is. Whoever starts us could as
- * well start anything else.
- */
-static int helper_find(const char *name, struct error *e)
-{
-	static const char *const ways[] = { "", "/../libexec/crt" };
-	const char *self = program_invocation_name, *slash = strrchr(self, '/');
-	int fd = proc_find_helper(name, NULL, e);
-
-	for (size_t i = 0; fd < 0 && self[0] == '/' && i < 2; i++) {
-		_cleanup_free_ char *path =
-			str_printf("%.*s%s/%s", (int)(slash - self), self, ways[i], name);
-
-		if (path != NULL && access(path, X_OK) == 0) {
-			fd = open(path, O_PATH | O_CLOEXEC);
-			if (fd >= 0 && e != NULL)
-				*e = (struct error)ERROR_INIT;
-		}
-	}
-	return fd;
-}
-
 static int helper_start(int *ret_fd, pid_t *ret_pid, struct error *e)
 {
 	static char name[] = "crt-sdbus";
 	char *const argv[] = { name, NULL };
-	_cleanup_fd_ int exe_fd = helper_find(name, e), ours = -1, theirs = -1;
+	_cleanup_fd_ int exe_fd = proc_find_helper(name, NULL, e), ours = -1, theirs = -1;
 	struct proc_fd_map fds[1];
 	struct proc_spawn s = { .path_fd = exe_fd,
 				.argv = argv,
