@@ -112,20 +112,20 @@ engine_image() {
 	EOF
 	mkdir "$T/dk"
 	job_start dockerd --config-file "$T/docker.json"
-	local k=(docker -H "unix://$T/dk/sock") i=localhost/full:latest
+	local k=(docker -H "unix://$T/dk/sock") img=localhost/full:latest
 	wait_for 30 "${k[@]}" version || skip "dockerd does not start here: $(tail -n 1 "$JOB_LOG")"
 	"${k[@]}" load -i "$T/image.tar" >/dev/null
 	local r=("${k[@]}" run --rm --network none)
-	run "${r[@]}" "$i" sh -c 'id -u; exit 4'
+	run "${r[@]}" "$img" sh -c 'id -u; exit 4'
 	assert_status 4
-	run -127 "${r[@]}" "$i" nope
-	run "${r[@]}" "$i" /etc/passwd
+	run -127 "${r[@]}" "$img" nope
+	run "${r[@]}" "$img" /etc/passwd
 	assert_status 126
-	run "${r[@]}" --privileged "$i" sh -c 'echo fine'
+	run "${r[@]}" --privileged "$img" sh -c 'echo fine'
 	assert_output fine
-	run "${r[@]}" --memory 64m "$i" sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max'
+	run "${r[@]}" --memory 64m "$img" sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max'
 	assert_output 67108864
-	"${k[@]}" run -d --name d1 --network none "$i" sh -c 'echo logged; exec sleep 1000' >/dev/null
+	"${k[@]}" run -d --name d1 --network none "$img" sh -c 'echo logged; exec sleep 1000' >/dev/null
 	run "${k[@]}" exec d1 echo hi
 	assert_output hi
 	"${k[@]}" pause d1
