@@ -40,6 +40,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/proc.h"
@@ -47,6 +48,8 @@
 #include "cmd/record.h"
 #include "cmd/rundir.h"
 #include "runtime/runtime.h"
+
+#define ORPHAN_ROUNDS 1000 /* each round kills a whole generation; who forks faster has won */
 
 struct keeper {
 	struct keeper_start *start;
@@ -361,6 +364,40 @@ static int hold(struct keeper *k, struct error *e)
 	return status < 0 || e->code != 0 ? 125 : proc_status_code(status);
 }
 
+/*
+ * With --pid host no namespace ends the container's other processes with its first one. Orphans
+ * become children of the keeper, their subreaper; they are killed and reaped until none is left.
+ * A child cannot be confused with another process: its number is taken until it is reaped.
+ */
+static void end_orphans(const struct keeper *k)
+{
+	_cleanup_fd_ int proc_fd = procfs_open(NULL);
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "%d/task/%d/children", (int)getpid(), (int)getpid());
+	for (int round = 0; proc_fd >= 0 && round < ORPHAN_ROUNDS; round++) {
+		_cleanup_free_ char *text = NULL;
+		char *rest, *word;
+		bool found = false;
+
+		if (procfs_read(proc_fd, path, LIMIT_JSON_BYTES, &text) < 0)
+			return; /* a kernel without this file */
+		rest = text;
+		while ((word = strsep(&rest, " \n")) != NULL) {
+			unsigned long long pid;
+
+			if (str_to_u64(word, INT32_MAX, &pid) < 0 || pid == 0 ||
+			    (k->mounted && (pid_t)pid == k->mount.fuse_pid))
+				continue;
+			found = true;
+			(void)kill((pid_t)pid, SIGKILL); /* ended already is fine */
+			(void)proc_wait((pid_t)pid);
+		}
+		if (!found)
+			return;
+	}
+}
+
 /* Whatever can fail here is only left behind, and removed by a later command. */
 static void clean_up(struct keeper *k, int code)
 {
@@ -369,6 +406,8 @@ static void clean_up(struct keeper *k, int code)
 	bool remove = p->req->rm || code < 0;
 
 	runtime_container_destroy(k->container);
+	if (p->req->pid_host)
+		end_orphans(k);
 	close_fd(&k->root_fd);
 	if (k->mounted)
 		storage_rootfs_umount(&k->mount, p->rootfs);
@@ -388,6 +427,8 @@ void keeper_main(struct keeper_start *start, struct userns_child *self, int ctl_
 	int code;
 
 	(void)prctl(PR_SET_NAME, "crt-keeper");
+	if (k.plan->req->pid_host)
+		(void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* end_orphans() */
 	(void)setsid(); /* signals of the terminal are for crt, which passes them on */
 	code = bring_up(&k, self, &e);
 	if (code == 0) {

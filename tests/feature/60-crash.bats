@@ -142,3 +142,8 @@ survivor() {
 		[ "$safe" = yes ] || flunk "$who: the container runs the host's own file"
 	done
 }
+
+@test "--pid host: what the container left in the background ends with it" {
+	as alice crt run --rm --pid host --network none builtin:busybox sh -c 'sleep 54321 & (sleep 54322 &) ; exit 4' || [ $? = 4 ]
+	! pgrep -u "$(id -u "$(user alice)")" -f '^sleep 5432[12]'
+}
