@@ -96,13 +96,25 @@ static bool platform_matches(const struct run *r)
 	       strlen(i->architecture) == arch_len && strncmp(i->architecture, arch, arch_len) == 0;
 }
 
+/*
+ * A directory or archive of the caller's may have changed since it was taken in under its name, and
+ * looking costs little: what is in the store already is not copied again. So "missing" means
+ * registries, as with podman.
+ */
+static bool is_local_source(const char *image)
+{
+	return str_starts(image, "oci:") || str_starts(image, "oci-archive:") ||
+	       str_starts(image, "docker-archive:");
+}
+
 static int find_image(struct run *r, struct error *e)
 {
 	const struct run_request *req = r->req;
 	struct run_plan *p = &r->plan;
 	int ret = STORAGE_MISSING;
 
-	if (req->pull == REQUEST_PULL_MISSING || req->pull == REQUEST_PULL_NEVER)
+	if ((req->pull == REQUEST_PULL_MISSING && !is_local_source(req->image)) ||
+	    req->pull == REQUEST_PULL_NEVER)
 		ret = storage_image_resolve(p->store, req->image, &p->image, e);
 	if (ret == STORAGE_FOUND && !platform_matches(r)) {
 		if (req->pull == REQUEST_PULL_NEVER)

@@ -55,7 +55,7 @@ web_start() {
 	assert_output "$(sha256sum <"$T/www/big")"
 }
 
-@test "a published port is reached with curl, an unpublished one is not, and all is closed at the end" {
+@test "T8: a published port is reached with curl, an unpublished one is not, and all is closed at the end" {
 	local port
 	port=$(free_port)
 	crt_start alice run --rm --init -p "127.0.0.1:$port:80" builtin:busybox \
@@ -91,7 +91,7 @@ web_start() {
 	assert_output local
 }
 
-@test "--network none has lo only, --network host has the host's" {
+@test "T8: --network none has lo only, --network host has the host's" {
 	run as alice crt run --rm --network none builtin:busybox sh -c 'ls /sys/class/net 2>/dev/null || ip -o link | cut -d: -f2'
 	assert_match '^ *lo$'
 	run as alice crt run --rm --network host builtin:busybox readlink /proc/self/ns/net
