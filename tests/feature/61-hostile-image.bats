@@ -64,11 +64,11 @@ start() {
 }
 
 @test "T25, T34: working directory, volumes, home and mount points that are links stay inside" {
-	hostile "ln -s $T/tripwire work; ln -s $T/tripwire data; ln -s ../../../..$T/tripwire rel; mkdir run; ln -s $T/tripwire/run run/lock"
-	configure --config.workingdir /work --config.volume /data --config.volume /rel/deep --config.env HOME=/work
+	hostile "ln -s $T/tripwire wd; ln -s $T/tripwire data; ln -s ../../../..$T/tripwire rel; mkdir run; ln -s $T/tripwire/run run/lock"
+	configure --config.workingdir /wd --config.volume /data --config.volume /rel/deep --config.env HOME=/wd
 	as alice mkdir -p src
-	start -v ./src:/data/sub -v ./src:/rel/x --tmpfs /work/t --mount "type=tmpfs,dst=/run/lock/x" \
-		"oci:$T/img/hostile:latest" sh -c 'pwd; touch here /data/there /rel/deep/too; ls -d /data/sub /work/t /run/lock/x'
+	start -v ./src:/data/sub -v ./src:/rel/x --tmpfs /wd/t --mount "type=tmpfs,dst=/run/lock/x" \
+		"oci:$T/img/hostile:latest" sh -c 'pwd; touch here /data/there /rel/deep/too; ls -d /data/sub /wd/t /run/lock/x'
 	assert_status 0
 	# the clean check looks at the tripwire
 }
