@@ -60,7 +60,7 @@ struct run {
 
 /* ---- the image ----------------------------------------------------------------------------- */
 
-static int fetch_image(struct run *r, struct error *e)
+static int fetch_image(struct run *r, bool quiet, struct error *e)
 {
 	struct cmd_fetch_options o = {
 		.platform = r->req->platform,
@@ -70,7 +70,7 @@ static int fetch_image(struct run *r, struct error *e)
 	_cleanup_free_ char *ref = NULL;
 	int ret;
 
-	ret = cmd_fetch_image(r->plan.store, r->req->image, &o, r->req->quiet, &ref, e);
+	ret = cmd_fetch_image(r->plan.store, r->req->image, &o, quiet, &ref, e);
 	if (ret < 0)
 		return ret;
 	ret = storage_image_resolve(r->plan.store, ref, &r->plan.image, e);
@@ -112,10 +112,16 @@ static int find_image(struct run *r, struct error *e)
 	const struct run_request *req = r->req;
 	struct run_plan *p = &r->plan;
 	int ret = STORAGE_MISSING;
+	bool known = false;
 
-	if ((req->pull == REQUEST_PULL_MISSING && !is_local_source(req->image)) ||
-	    req->pull == REQUEST_PULL_NEVER)
+	if (req->pull == REQUEST_PULL_MISSING || req->pull == REQUEST_PULL_NEVER)
 		ret = storage_image_resolve(p->store, req->image, &p->image, e);
+	if (ret == STORAGE_FOUND && req->pull == REQUEST_PULL_MISSING &&
+	    is_local_source(req->image)) {
+		known = true; /* nothing to show when it is what it was */
+		storage_image_fini(&p->image);
+		ret = STORAGE_MISSING;
+	}
 	if (ret == STORAGE_FOUND && !platform_matches(r)) {
 		if (req->pull == REQUEST_PULL_NEVER)
 			return error_setf(e, -ENOENT,
@@ -127,7 +133,8 @@ static int find_image(struct run *r, struct error *e)
 	}
 	if (ret == STORAGE_MISSING && req->pull != REQUEST_PULL_NEVER) {
 		*e = ERROR_INIT;
-		ret = fetch_image(r, e); /* says so if there is only another platform */
+		/* says so if there is only another platform */
+		ret = fetch_image(r, r->req->quiet || known, e);
 	}
 	if (ret == STORAGE_MISSING)
 		return -ENOENT;

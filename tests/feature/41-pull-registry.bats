@@ -199,6 +199,7 @@ requests() { jq -c "select($1)" "$T/requests" | wc -l; }
 @test "T18: a password is in no argument and no environment" {
 	need_root
 	as alice timeout 20 crt pull -q --tls-verify=false --authfile "$(printf '{"auths":{"%s":{"auth":"dGVzdGVyOnNlc2FtZQ=="}}}' "$HOST" >"$T/auth.json" && chmod 0644 "$T/auth.json" && echo "$T/auth.json")" "$HOST/stalled" &
+	puller=$!
 	wait_for 10 grep -q blobs "$T/requests"
 	for pid in $(users_processes); do
 		! tr '\0' '\n' <"/proc/$pid/cmdline" | grep -q sesame
@@ -212,6 +213,6 @@ requests() { jq -c "select($1)" "$T/requests" | wc -l; }
 		fi
 	done
 	[ "${found-}" = 1 ]
-	kill %1
-	wait || true
+	kill "$puller"
+	wait "$puller" || true # of the registry, which runs in the background too, nothing is waited for
 }
