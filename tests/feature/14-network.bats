@@ -85,9 +85,9 @@ web_start() {
 	echo local >"$T/www/page"
 	job_start /usr/bin/python3 -m http.server --directory "$T/www" --bind 127.0.0.1 "$port"
 	wait_for 10 curl -s -o /dev/null "http://127.0.0.1:$port/"
-	run as alice crt run --rm builtin:busybox timeout 5 wget -q -O - "http://10.0.2.2:$port/page"
+	run as alice crt run --rm --init builtin:busybox timeout 5 wget -q -O - "http://10.0.2.2:$port/page"
 	[ "$status" != 0 ] || flunk
-	run as alice crt run --rm --network slirp4netns:allow_host_loopback=true builtin:busybox timeout 5 wget -q -O - "http://10.0.2.2:$port/page"
+	run as alice crt run --rm --init --network slirp4netns:allow_host_loopback=true builtin:busybox timeout 5 wget -q -O - "http://10.0.2.2:$port/page"
 	assert_output local
 }
 

@@ -17,18 +17,18 @@ loopback_server() {
 	local address
 	loopback_server
 	for address in 10.0.2.2 10.0.2.3 127.0.0.1 0.0.0.0 '[fd00::2]' '[fd00::3]' '[::1]' '[::ffff:127.0.0.1]'; do
-		run as alice crt run --rm builtin:busybox timeout 4 wget -q -O - "http://$address:$PORT/page"
+		run as alice crt run --rm --init builtin:busybox timeout 4 wget -q -O - "http://$address:$PORT/page"
 		[ "$status" != 0 ] || flunk "reached by $address"
 		refute_contains local
 	done
 	# the means of this test work: the same by an address that is open
-	run as alice crt run --rm --network slirp4netns:allow_host_loopback=true builtin:busybox timeout 4 wget -q -O - "http://10.0.2.2:$PORT/page"
+	run as alice crt run --rm --init --network slirp4netns:allow_host_loopback=true builtin:busybox timeout 4 wget -q -O - "http://10.0.2.2:$PORT/page"
 	assert_output local
 }
 
 @test "root of the container cannot send frames to 127.0.0.1 or ::1 either" {
 	loopback_server
-	run as alice crt run --rm --privileged builtin:busybox sh -c "
+	run as alice crt run --rm --init --privileged builtin:busybox sh -c "
 		sysctl -w net.ipv4.conf.all.route_localnet=1 >/dev/null
 		ip addr del 127.0.0.1/8 dev lo && ip addr del ::1/128 dev lo && ip route add 127.0.0.0/8 via 10.0.2.2 &&
 		ip -6 route add ::1/128 via fd00::2 && echo prepared
