@@ -140,7 +140,8 @@ while True:
 		    c.sendall(b"GET /cgi-bin/peer HTTP/1.0\r\n\r\n")
 		good = 0
 		for c in clients:
-		    c.settimeout(20)
+		    # what overflows the server's own backlog is offered again by libslirp after 6 and 24 s
+		    c.settimeout(90)
 		    data = b""
 		    while True:
 		        more = c.recv(1000)
