@@ -1,24 +1,27 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: tests/bench/run.sh [-n ROUNDS] [-u USER] [BIN]
+# usage: tests/bench/run.sh [-o] [-n ROUNDS] [-u USER] [BIN]
 #
 # Side by side with the peers of the distribution, in one run: one container with its engine, its
 # OCI runtime, many at once. Prints tables and fails on nothing: the machine decides the figures, a
 # person reads the ratios. BIN is a build directory (default build/plain or build/run) or PREFIX/bin.
 #
 # As root, the unprivileged tables are measured as USER (default crt-demo, else the first account
-# with subordinate ids) and the OCI runtimes also as root. Only public tools, no network, no image
-# but busybox; everything lies in one directory below /var/tmp that is removed at the end.
+# with subordinate ids) and the OCI runtimes also as root. -o measures only the OCI runtimes, with
+# their verbs and their system calls. Only public tools, no network, no image but busybox; everything
+# lies in one directory below /var/tmp that is removed at the end.
 set -u
 here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 rounds=15
 user=
 stage=${BENCH_STAGE-}
-while getopts n:u: option; do
+only=
+while getopts on:u: option; do
 	case $option in
+	o) only=-o ;;
 	n) rounds=$OPTARG ;;
 	u) user=$OPTARG ;;
-	*) sed -n '3,12p' "$0" && exit 125 ;;
+	*) sed -n '3,13p' "$0" && exit 125 ;;
 	esac
 done
 shift $((OPTIND - 1))
@@ -54,7 +57,7 @@ if [ "$(id -u)" = 0 ] && [ -z "$stage" ]; then
 	chmod 755 "$W"
 	install -d -m 700 -o "$user" "$W/user"
 	self=$here/run.sh
-	export W user rounds bin self
+	export W user rounds bin self only
 	# crun refuses a machine with both kinds of cgroups; hide the second kind from everybody here
 	# shellcheck disable=SC2016  # expanded by the inner shell
 	unshare -m bash -c '
@@ -63,8 +66,8 @@ if [ "$(id -u)" = 0 ] && [ -z "$stage" ]; then
 		fi
 		(cd "$W/user" && BENCH_STAGE=user setpriv --reuid="$user" --regid="$user" --init-groups \
 			env -i HOME="$W/user" USER="$user" PATH="$PATH" W="$W/user" BENCH_STAGE=user BENCH_VERBOSE="${BENCH_VERBOSE-}" \
-			XDG_RUNTIME_DIR="$W/user/run" "$self" -n "$rounds" "$bin")
-		mkdir "$W/root" && W=$W/root HOME=$W/root XDG_RUNTIME_DIR= BENCH_STAGE=root "$self" -n "$rounds" "$bin"'
+			XDG_RUNTIME_DIR="$W/user/run" "$self" $only -n "$rounds" "$bin")
+		mkdir "$W/root" && W=$W/root HOME=$W/root XDG_RUNTIME_DIR= BENCH_STAGE=root "$self" $only -n "$rounds" "$bin"'
 	rm -rf --one-file-system "$W"
 	exit 0
 fi
@@ -102,7 +105,7 @@ busybox=$(command -v busybox) || { echo "busybox is not installed" >&2 && exit 1
 cp "$busybox" root/bin/busybox
 ln -sf busybox root/bin/true
 
-# bundle DIR [PROFILE]: the usual container, as podman and docker describe it
+# bundle DIR [PROFILE [PROGRAM]]: the usual container, as podman and docker describe it
 bundle() {
 	local seccomp=null ns='{"type":"pid"},{"type":"ipc"},{"type":"uts"},{"type":"mount"},{"type":"network"}' ids=
 	[ -z "${2-}" ] || seccomp=$(cat "$2")
@@ -114,7 +117,7 @@ bundle() {
 	mkdir -p "$1"
 	cat >"$1/config.json" <<-END
 		{ "ociVersion": "1.0.2", "hostname": "bench",
-		  "process": { "user": { "uid": 0, "gid": 0 }, "args": [ "/bin/true" ], "cwd": "/",
+		  "process": { "user": { "uid": 0, "gid": 0 }, "args": [ ${3-\"/bin/true\"} ], "cwd": "/",
 		    "env": [ "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm" ], "noNewPrivileges": true,
 		    "capabilities": { "bounding": [ "CAP_KILL" ], "effective": [ "CAP_KILL" ], "permitted": [ "CAP_KILL" ] } },
 		  "root": { "path": "$W/root", "readonly": true },
@@ -143,28 +146,76 @@ podman_profile() {
 		/usr/share/containers/seccomp.json >profile.json
 }
 
+oci="$bin/crt-oci --root $W/state/crt --cgroup-manager disabled"
+crun="crun --root $W/state/crun --cgroup-manager=disabled"
+runc="runc --root $W/state/runc"
+
 oci_rows() {
-	local b=$1
-	mkdir -p state/crt state/crun state/runc
-	row "crt-oci" "$bin/crt-oci --root $W/state/crt --cgroup-manager disabled run -b $W/$b %i"
-	have crun >&2 && row "*crun" "crun --root $W/state/crun --cgroup-manager=disabled run -b $W/$b %i"
-	[ "${2-}" = few ] && return
-	have runc >&2 && row "runc" "runc --root $W/state/runc run -b $W/$b %i"
+	row "crt-oci" "$oci run -b $W/$1 %i"
+	have crun >&2 && row "*crun" "$crun run -b $W/$1 %i"
+	have runc >&2 && row "runc" "$runc run -b $W/$1 %i"
 	have bwrap >&2 && row "bubblewrap" "bwrap --unshare-all --uid 0 --gid 0 --ro-bind $W/root / --proc /proc --dev /dev /bin/true"
 	row "floor" "$floor $W/root /bin/true"
 }
 
+# the life of one container, each step with its own figures; the process is gone before its delete
+life_row() {
+	local b="-b $W/life"
+	printf '%s\t' "$1" "create=$2 create $b %i" "start=$2 start %i" "exec=$2 exec %i /bin/true" \
+		"kill=$2 kill %i KILL" "="
+	printf '%s\n' "delete=$2 delete %i"
+}
+life_rows() {
+	life_row "crt-oci" "$oci"
+	have crun >&2 && life_row "*crun" "$crun"
+	have runc >&2 && life_row "runc" "$runc"
+}
+
+# calls LABEL COMMAND...: how many system calls all its processes make
+calls() {
+	local label=$1
+	shift
+	strace -f -qq -c -o calls "$@" </dev/null >/dev/null 2>calls.err || note "$label: $(tail -n1 calls.err)"
+	awk -v label="$label" '$1 + 0 == $1 && $NF != "total" { n += $4 } END { printf "| %s | %d |\n", label, n }' calls
+}
+call_table() {
+	local label command
+	echo
+	echo "### System calls of run, all processes together, $whoami"
+	echo "| | calls |"
+	echo "|---|---:|"
+	while IFS=$'\t' read -r label command; do
+		# shellcheck disable=SC2086  # words
+		calls "${label#\*}" ${command//%i/calls-$$}
+	done
+}
+
 if [ -x "$bin/crt-oci" ]; then
+	mkdir -p state/crt state/crun state/runc
 	bundle plain
+	bundle life "" '"/bin/busybox", "sleep", "1000"'
 	oci_rows plain | table "OCI runtime: run of /bin/true" 1 "$rounds"
+	life_rows | table "OCI runtime: the verbs" 1 "$rounds"
+	if [ "$(id -u)" = 0 ]; then
+		mkdir -p state/crt2 state/crun2 state/runc2
+		{
+			row "crt-oci" "$bin/crt-oci --root $W/state/crt2 run -b $W/plain %i"
+			have crun >&2 && row "*crun" "crun --root $W/state/crun2 run -b $W/plain %i"
+			have runc >&2 && row "runc" "runc --root $W/state/runc2 run -b $W/plain %i"
+		} | table "OCI runtime: run of /bin/true in control groups of its own" 1 "$rounds"
+	fi
 	if podman_profile; then
 		bundle filtered profile.json
-		oci_rows filtered few | table "The same with podman's default seccomp profile" 1 "$rounds"
+		{
+			oci_rows filtered | head -n2
+			row "crt-oci without the profile" "$oci run -b $W/plain %i"
+		} | table "run with podman's default seccomp profile" 1 "$rounds"
 	fi
+	! have strace || oci_rows plain | call_table
 else
 	note "no crt-oci in $bin"
 fi
-[ "$stage" != root ] || exit 0
+[ "$stage" != root ] && [ -z "$only" ] || exit 0
 
 # ---- the command line: run --rm busybox true ---------------------------------------------------------
 
