@@ -120,6 +120,16 @@ static int set_net_sysctls(const struct keeper *k, struct error *e)
 
 /* ---- root file system ------------------------------------------------------------------------ */
 
+/* --rootfs DIR: found before the namespace was made, but may we enter it with the ids we have now? */
+static int check_rootfs(const struct run_plan *p, struct error *e)
+{
+	_cleanup_fd_ int fd = open(p->req->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || faccessat(fd, ".", X_OK, AT_EACCESS) < 0)
+		return error_set(e, -errno, "--rootfs %s", p->req->rootfs);
+	return 0;
+}
+
 static int mount_rootfs(struct keeper *k, struct error *e)
 {
 	struct run_plan *p = k->plan;
@@ -134,8 +144,10 @@ static int mount_rootfs(struct keeper *k, struct error *e)
 				 &p->shift_map :
 				 NULL,
 	};
-	int ret;
+	int ret = p->req->rootfs != NULL ? check_rootfs(p, e) : 0;
 
+	if (ret < 0)
+		return ret;
 	if (p->req->rootfs != NULL && !p->req->rootfs_overlay) {
 		k->root_fd = open(p->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		return k->root_fd < 0 ? error_set(e, -errno, "--rootfs %s", p->rootfs) : 0;
@@ -144,6 +156,7 @@ static int mount_rootfs(struct keeper *k, struct error *e)
 		if (strv_add(&lower, p->req->rootfs) < 0)
 			return error_set(e, -ENOMEM, "--rootfs %s", p->req->rootfs);
 		r.layers = &lower;
+		r.is_foreign = true;
 	}
 	target = open(p->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	r.target_fd = target;
@@ -251,7 +264,14 @@ static int create(struct keeper *k, int *ret_console, struct error *e)
 	c.ret_console_fd = p->req->tty ? ret_console : NULL;
 	c.die_with_parent = true;
 	c.cgroup_manager = "disabled";
-	return runtime_container_create(&c, &k->container, e);
+	r = runtime_container_create(&c, &k->container, e);
+	if (p->req->rootfs != NULL && !p->req->rootfs_overlay &&
+	    (r == -EACCES || r == -EPERM || r == -EROFS || r == -EOVERFLOW))
+		return error_hint(e,
+				  "; if %s lacks mount points and is not yours to write, use "
+				  "--rootfs %s:O, which leaves it as it is",
+				  p->req->rootfs, p->req->rootfs);
+	return r;
 }
 
 static int report_created(struct keeper *k, int console_fd, struct error *e)

@@ -25,6 +25,13 @@
  *
  * The lowest layer of all is the skeleton of mount points (store.c).
  *
+ * A directory from outside the store (is_foreign) may hold the store itself,
+ * so the skeleton is left out: overlay takes no layer inside of another. Two
+ * things about it the kernel's overlay cannot bear and fuse-overlayfs can:
+ * mounts below it that came from outside of our user namespace ("/" has many;
+ * uncovering them is forbidden), and an owner without an id in the namespace,
+ * whose files cannot be copied up: then everything is shown as root's.
+ *
  * Without a wish of the user the driver is what the probe found (probe.c),
  * except that a shift of ids can be done by fuse-overlayfs only. When the
  * kernel refuses a mount that the probe had promised, the cached answer is
@@ -47,6 +54,7 @@
 #include "storage/store.h"
 
 #define UMOUNT_DETACH 2 /* MNT_DETACH; see native.c about the headers */
+#define OVERFLOW_ID   65534
 
 /* A plan and what it owns. */
 struct rootfs {
@@ -124,7 +132,7 @@ static int open_lowers(struct storage *s, const struct storage_rootfs *q, struct
 		if (r < 0)
 			return r;
 	}
-	if (rf->plan.lower_n > 0 && rf->upper != NULL) {
+	if (rf->plan.lower_n > 0 && rf->upper != NULL && !q->is_foreign) {
 		rf->skeleton = str_printf("%s/skeleton", s->root);
 		if (rf->skeleton == NULL)
 			return error_set(e, -ENOMEM, "root file system");
@@ -206,6 +214,30 @@ static void mark_fuse(struct storage *s, const char *id)
 		log_debug("container %.12s: note of the driver: %s", id, error_strerror(errno));
 }
 
+/* Does a directory belong to an id that our user namespace does not know? The kernel shows such as 65534. */
+static bool is_unmapped(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && (st.st_uid == OVERFLOW_ID || st.st_gid == OVERFLOW_ID);
+}
+
+/* The kernel's overlay cannot do it for the reason given: fuse-overlayfs instead, or an error that says both. */
+static int need_fuse(struct storage_rootfs_handle *h, const char *dir, const char *reason,
+		     struct error *e)
+{
+	struct error sub = ERROR_INIT;
+	int r = overlay_fuse_usable(&sub);
+
+	if (r < 0)
+		return error_setf(e, r, "%s: the kernel's overlay cannot be used, %s; and %s", dir,
+				  reason, sub.msg);
+	(void)close(r);
+	h->driver = STORAGE_DRIVER_FUSE;
+	(void)snprintf(h->why, sizeof(h->why), "%s", reason); /* cut where too long */
+	return 0;
+}
+
 /* Which driver; why explains it. */
 static int choose(struct storage *s, const struct storage_rootfs *q,
 		  struct storage_rootfs_handle *h, struct error *e)
@@ -227,6 +259,11 @@ static int choose(struct storage *s, const struct storage_rootfs *q,
 		h->driver = STORAGE_DRIVER_FUSE;
 		(void)snprintf(h->why, sizeof(h->why),
 			       "the container's files were written by fuse-overlayfs");
+	} else if (q->is_foreign && q->driver == STORAGE_DRIVER_AUTO &&
+		   is_unmapped(q->layers->v[0])) {
+		return need_fuse(h, q->layers->v[0],
+				 "because its owner has no id in the container's user namespace",
+				 e);
 	} else if (q->driver != STORAGE_DRIVER_AUTO) {
 		h->driver = q->driver;
 		(void)snprintf(h->why, sizeof(h->why), "chosen by the user");
@@ -259,14 +296,21 @@ int storage_rootfs_mount(struct storage *s, const struct storage_rootfs *q,
 		r = fit_upper(&rf, e);
 	if (r < 0)
 		return r;
-	if (h.driver == STORAGE_DRIVER_FUSE) {
+	rf.plan.squash = q->is_foreign && q->shift == NULL && is_unmapped(q->layers->v[0]);
+	if (h.driver == STORAGE_DRIVER_OVERLAY) {
+		r = overlay_native_mount(&rf.plan, q->target_fd, OVERLAY_API_FD, e);
+		if (r == -EINVAL && q->is_foreign && q->driver == STORAGE_DRIVER_AUTO)
+			r = need_fuse(&h, q->layers->v[0],
+				      "because there are mounts below it that a user namespace "
+				      "may not uncover",
+				      e);
+		else if (r < 0 && q->driver == STORAGE_DRIVER_AUTO)
+			overlay_probe_forget(s);
+	}
+	if (r == 0 && h.driver == STORAGE_DRIVER_FUSE) {
 		if (q->container_id != NULL && !q->is_volatile)
 			mark_fuse(s, q->container_id);
 		r = overlay_fuse_mount(&rf.plan, q->target_fd, &h.fuse_pid, &h.fuse_pid_fd, e);
-	} else {
-		r = overlay_native_mount(&rf.plan, q->target_fd, OVERLAY_API_FD, e);
-		if (r < 0 && q->driver == STORAGE_DRIVER_AUTO)
-			overlay_probe_forget(s);
 	}
 	if (r < 0)
 		return r;

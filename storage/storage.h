@@ -185,7 +185,8 @@ enum storage_driver {
 /* What to mount. Pointers borrowed. */
 struct storage_rootfs {
 	const struct strv *layers; /* lowest first */
-	const char *container_id;  /* whose upper/ and work/ are used; NULL: read-only */
+	bool is_foreign; /* layers is one directory from outside the store (--rootfs DIR:O) */
+	const char *container_id; /* whose upper/ and work/ are used; NULL: read-only */
 	const char *
 		upper_dir; /* instead of container_id: absolute upper and work (--rootfs DIR:O uses a container's) */
 	const char *work_dir;

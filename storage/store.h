@@ -121,6 +121,7 @@ struct overlay_plan {
 	int upper_fd, work_fd; /* -1 both = read-only */
 	const char *upper, *work;
 	bool is_volatile;
+	bool squash;		    /* FUSE only: everything is shown as root's */
 	const struct id_map *shift; /* FUSE only */
 };
 

@@ -114,6 +114,8 @@ static int put_options(struct buf *b, const struct overlay_plan *p, struct error
 				 FIRST_FD + 1, FIRST_FD + 2);
 	if (p->is_volatile && p->upper_fd >= 0)
 		(void)buf_puts(b, ",volatile");
+	if (p->squash)
+		(void)buf_puts(b, ",squash_to_root");
 	if (p->shift != NULL) {
 		put_ids(b, ",uidmapping=", p->shift->uid, p->shift->uid_n);
 		put_ids(b, ",gidmapping=", p->shift->gid, p->shift->gid_n);

@@ -22,6 +22,10 @@
  * of the caller's namespace and cannot be cloned themselves; their path is
  * looked up again and must lead to the same inode.
  *
+ * Mounts below such a directory are left behind; only where that is forbidden,
+ * because they were made outside of our user namespace and must not be
+ * uncovered, they come along, as read-only as the rest.
+ *
  * A crash in the middle leaves nothing: the namespace goes with the process.
  */
 #include <errno.h>
@@ -44,6 +48,9 @@
 #endif
 #ifndef OPEN_TREE_CLOEXEC
 #define OPEN_TREE_CLOEXEC O_CLOEXEC
+#endif
+#ifndef AT_RECURSIVE
+#define AT_RECURSIVE 0x8000
 #endif
 #ifndef MOVE_MOUNT_F_EMPTY_PATH
 #define MOVE_MOUNT_F_EMPTY_PATH 4
@@ -127,6 +134,7 @@ static int copy_etc(struct error *e)
 static int clone_dir(int fd, uint64_t attrs, struct error *e)
 {
 	struct attr attr = { .set = attrs };
+	unsigned int flags = AT_EMPTY_PATH;
 	char link[64], path[PATH_MAX];
 	_cleanup_fd_ int again = -1;
 	struct stat a, b;
@@ -145,13 +153,17 @@ static int clone_dir(int fd, uint64_t attrs, struct error *e)
 	    a.st_ino != b.st_ino)
 		return error_setf(e, -ESTALE,
 				  "make the cage: %s is not the directory that was passed", path);
-	tree = (int)syscall(SYS_open_tree, again, "",
-			    AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	tree = (int)syscall(SYS_open_tree, again, "", flags | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree < 0 && errno == EINVAL) {
+		flags |= AT_RECURSIVE;
+		tree = (int)syscall(SYS_open_tree, again, "",
+				    flags | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	}
 	if (tree < 0)
 		return error_set(e, -errno, "make the cage: bind %s", path);
 #ifdef SYS_mount_setattr
 	/* Linux 5.12; without it the cage has one lock less */
-	if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 &&
+	if (syscall(SYS_mount_setattr, tree, "", flags, &attr, sizeof(attr)) < 0 &&
 	    errno != ENOSYS) {
 		int r = error_set(e, -errno, "make the cage: restrict %s", path);
 

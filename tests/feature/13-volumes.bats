@@ -96,3 +96,39 @@ setup() {
 	assert_status 0
 	[ -e "$(home alice)/tree/mark" ] || flunk
 }
+
+@test "--rootfs with a directory of somebody else: one line that names the way out, and with :O it runs" {
+	need_root
+	local who
+	mkdir -p "$T/foreign/bin" "$T/foreign/etc" "$T/closed"
+	chmod 0700 "$T/closed"
+	cp /bin/busybox "$T/foreign/bin/sh"
+	echo theirs >"$T/foreign/etc/file"
+	for who in alice carol; do
+		run --separate-stderr as "$who" crt run --rm --rootfs "$T/foreign" sh -c 'echo ran'
+		assert_error 125 "use --rootfs $T/foreign:O"
+		run as "$who" crt run --rm --rootfs "$T/foreign:O" \
+			sh -c 'cat /etc/file; echo mine >/etc/file; cat /etc/file; mkdir /etc/new && busybox stat -c %u /etc /etc/new'
+		assert_output $'theirs\nmine\n0\n0'
+		run --separate-stderr as "$who" crt run --rm --rootfs "$T/closed:O" sh
+		assert_error 125 "--rootfs $T/closed: permission denied"
+	done
+	[ "$(cd "$T/foreign" && echo * */*)" = "bin etc bin/sh etc/file" ] || flunk "$(find "$T/foreign")"
+	# a /dev without fuse
+	run --separate-stderr as alice unshare -rm sh -ec "cd $(home alice) && mkdir dev && mount --rbind /dev dev
+		mount -t tmpfs none /dev && : >/dev/null && mount --bind dev/null /dev/null
+		exec crt run --rm --network none --rootfs $T/foreign:O sh"
+	assert_error 125 "fuse-overlayfs needs /dev/fuse"
+}
+
+@test "--rootfs /:O: the host itself as a root file system, although mounts lie below it" {
+	need_root
+	local who
+	for who in alice carol root; do
+		run as "$who" crt run --rm --network none --rootfs /:O sh -c \
+			'echo mine >/etc/crt-test-mark && cat /etc/crt-test-mark && rm /bin/true && ! ls /bin/true 2>/dev/null && id -u'
+		assert_output $'mine\n0'
+		assert_status 0
+		[ ! -e /etc/crt-test-mark ] && [ -e /bin/true ] || flunk "the host was changed"
+	done
+}

@@ -187,3 +187,16 @@ stalled_pull() {
 	run --separate-stderr as alice crt pull -q "docker-archive:$T/link.tar"
 	assert_error 125 "in the archive"
 }
+
+@test "a layout with a mount below it can be pulled from" {
+	need_root
+	local who
+	image mounted
+	mkdir -p "$T/img/mounted/blobs/other"
+	mount -t tmpfs none "$T/img/mounted/blobs/other"
+	for who in alice carol root; do
+		run as "$who" crt pull -q "oci:$T/img/mounted"
+		[ "$status" = 0 ] || { umount "$T/img/mounted/blobs/other"; flunk "$who"; }
+	done
+	umount "$T/img/mounted/blobs/other"
+}
