@@ -10,10 +10,13 @@
  * index, errno}, the parent makes text of them.
  *
  * Order, and why:
- *  1. what needs the caller's own ids: oom score (procfs files belong to us
- *     only while we are dumpable), copies of bind sources and host devices;
- *  2. wait for the id maps, become non-dumpable (a process that is already in
- *     a joined pid namespace must not trace us), take the namespace's root;
+ *  1. oom score (procfs files belong to us only while we are dumpable); wait
+ *     for the id maps; become non-dumpable (a process that is already in a
+ *     joined pid namespace must not trace us);
+ *  2. what needs the caller's own ids: the root, copies of bind sources and
+ *     host devices. After the map, because with it come our rights over files
+ *     of mapped owners: a root of mode 0700 may belong to one of them. Then
+ *     take the namespace's root;
  *  3. join namespaces, enter cgroups, then make the cgroup namespace, which
  *     shows the group we are in;
  *  4. mounts, devices, console; hooks that want the mounted but not yet
@@ -140,11 +143,15 @@ static void die_with_parent(const struct child_plan *p)
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 }
 
-static void become_root(const struct child_plan *p)
+static void wait_map(const struct child_plan *p)
 {
 	if (p->wait_map && !child_wait_byte(p->sync_fd))
 		_exit(1);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static void become_root(const struct child_plan *p)
+{
 	if (p->become_root) {
 		/* the inherited supplementary groups stay until the very end */
 		if (setresgid(p->root_gid, p->root_gid, p->root_gid) < 0 ||
@@ -235,6 +242,7 @@ _Noreturn void child_main(struct child_plan *p)
 	die_with_parent(p);
 	if (!p->intermediate)
 		child_early_process(p);
+	wait_map(p);
 	if (!p->enter) {
 		root_fd = child_mount_prepare(p);
 		child_dev_prepare(p);

@@ -227,6 +227,29 @@ static int move_into_groups(const struct child_plan *plan, const struct parent_c
 	return 0;
 }
 
+/*
+ * The map of a process that has ended cannot be written (its files in /proc belong to the host's
+ * root then): why it ended is what the caller has to hear.
+ */
+static int give_map(const struct parent_job *job, struct parent_child *c, int *ret_start,
+		    struct error *e)
+{
+	struct error why = ERROR_INIT;
+	int r = idmap_write(job->plan->proc_fd, c->pid, job->idmap, job->euid, job->egid, e);
+
+	if (r == 0) {
+		(void)send_byte(c->sync_fd); /* a child that ended has said why */
+		return 0;
+	}
+	/* one in the middle of its end has lost its memory already, but cannot be waited for yet */
+	if (proc_pidfd_wait(c->pid_fd, r == -EACCES ? 1000 : 0) < 0)
+		return r; /* it lives */
+	/* at its end at the latest: it waits for nobody but us, and it is dead */
+	if (lead(job, c, ret_start, &why) < 0)
+		*e = why;
+	return e->code;
+}
+
 int parent_spawn(const struct parent_job *job, struct parent_child *ret, int *ret_start,
 		 struct error *e)
 {
@@ -242,13 +265,8 @@ int parent_spawn(const struct parent_job *job, struct parent_child *ret, int *re
 	r = plan->intermediate ? spawn_intermediate(plan, &c, e) : spawn_direct(plan, &c, e);
 	close_fd(&plan->sync_fd);
 	plan->parent_fd = -1;
-	if (r == 0 && job->idmap != NULL) {
-		r = idmap_write(plan->proc_fd, c.pid, job->idmap, job->euid, job->egid, e);
-		if (r == 0 && (r = send_byte(c.sync_fd)) < 0) {
-			/* it failed before it wanted its map: its report says why */
-			r = 0;
-		}
-	}
+	if (r == 0 && job->idmap != NULL)
+		r = give_map(job, &c, ret_start, e);
 	if (r == 0)
 		r = move_into_groups(plan, &c, e);
 	if (r == 0)
