@@ -7,6 +7,7 @@
  * programs and no devices). The texts are the caller's own and trusted, but
  * checked completely, so that a mistake is reported before anything exists.
  * A bind source must exist: creating it silently is a trap docker users know.
+ * Options that contradict or repeat each other are refused, as podman does.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -67,79 +68,230 @@ static int set_destination(const struct run_request *r, struct request_mount *m,
 
 static int set_source(struct request_mount *m, const char *text, struct error *e)
 {
-	int r = path_canonical(text, &m->source);
+	int r = text[0] == '\0' ? -ENOENT : path_canonical(text, &m->source);
 
 	if (r < 0)
 		return error_set(e, r, "source %s", text);
 	return 0;
 }
 
-static const char *const propagation_options[] = { "private",	 "rprivate",	"shared",
-						   "rshared",	 "slave",	"rslave",
-						   "unbindable", "runbindable", NULL };
-static const char *const bind_options[] = { "bind", "rbind", NULL };
-static const char *const access_options[] = { "ro", "rw", "rro", NULL };
-static const char *const suid_options[] = { "suid", "nosuid", NULL };
-static const char *const dev_options[] = { "dev", "nodev", NULL };
-static const char *const other_options[] = { "exec",	    "noexec",	   "noatime",  "atime",
-					     "relatime",    "norelatime",  "diratime", "nodiratime",
-					     "strictatime", "nosymfollow", NULL };
+/* ---- options ---------------------------------------------------------------------------- */
 
-static bool in_list(const char *const *list, const char *o)
+/* Options that exclude each other, and what each excludes. One of a group may be given once. */
+enum option_group {
+	GROUP_ACCESS,
+	GROUP_BIND,
+	GROUP_PROPAGATION,
+	GROUP_SUID,
+	GROUP_DEV,
+	GROUP_EXEC,
+	GROUP_ATIME,
+	GROUP_DIRATIME,
+	GROUP_SYMFOLLOW,
+	GROUP_LABEL,
+	GROUP_COPY,
+	GROUP_COPYUP,
+	GROUP_SIZE,
+	GROUP_MODE,
+	GROUP_UID,
+	GROUP_GID,
+	GROUP_INODES,
+	GROUP_BLOCKS,
+	GROUP_COUNT
+};
+
+enum option_for {
+	FOR_BIND = 1,
+	FOR_TMPFS = 2,
+	FOR_BOTH = 3
+};
+
+/* What becomes of an option: it goes into config.json, or it only keeps others out. */
+enum option_action {
+	PASS,
+	DROP
+};
+
+struct mount_word {
+	const char *name; /* with "=" at the end it takes a value */
+	enum option_group group;
+	enum option_for types;
+	enum option_action action;
+};
+
+static const struct mount_word words[] = {
+	{ "ro", GROUP_ACCESS, FOR_BOTH, PASS },
+	{ "rw", GROUP_ACCESS, FOR_BOTH, PASS },
+	{ "rro", GROUP_ACCESS, FOR_BIND, PASS },
+	{ "bind", GROUP_BIND, FOR_BIND, PASS },
+	{ "rbind", GROUP_BIND, FOR_BIND, PASS },
+	{ "private", GROUP_PROPAGATION, FOR_BOTH, PASS },
+	{ "rprivate", GROUP_PROPAGATION, FOR_BOTH, PASS },
+	{ "shared", GROUP_PROPAGATION, FOR_BOTH, PASS },
+	{ "rshared", GROUP_PROPAGATION, FOR_BOTH, PASS },
+	{ "slave", GROUP_PROPAGATION, FOR_BOTH, PASS },
+	{ "rslave", GROUP_PROPAGATION, FOR_BOTH, PASS },
+	{ "unbindable", GROUP_PROPAGATION, FOR_BOTH, PASS },
+	{ "runbindable", GROUP_PROPAGATION, FOR_BOTH, PASS },
+	{ "suid", GROUP_SUID, FOR_BOTH, PASS },
+	{ "nosuid", GROUP_SUID, FOR_BOTH, PASS },
+	{ "dev", GROUP_DEV, FOR_BOTH, PASS },
+	{ "nodev", GROUP_DEV, FOR_BOTH, PASS },
+	{ "exec", GROUP_EXEC, FOR_BOTH, PASS },
+	{ "noexec", GROUP_EXEC, FOR_BOTH, PASS },
+	{ "atime", GROUP_ATIME, FOR_BOTH, PASS },
+	{ "noatime", GROUP_ATIME, FOR_BOTH, PASS },
+	{ "relatime", GROUP_ATIME, FOR_BOTH, PASS },
+	{ "norelatime", GROUP_ATIME, FOR_BOTH, PASS },
+	{ "strictatime", GROUP_ATIME, FOR_BOTH, PASS },
+	{ "diratime", GROUP_DIRATIME, FOR_BOTH, PASS },
+	{ "nodiratime", GROUP_DIRATIME, FOR_BOTH, PASS },
+	{ "nosymfollow", GROUP_SYMFOLLOW, FOR_BOTH, PASS },
+	{ "z", GROUP_LABEL, FOR_BIND, DROP }, /* SELinux: nothing is ever labelled */
+	{ "Z", GROUP_LABEL, FOR_BIND, DROP },
+	{ "copy", GROUP_COPY, FOR_BIND, DROP }, /* of the image's files: into new volumes only */
+	{ "nocopy", GROUP_COPY, FOR_BIND, DROP },
+	{ "tmpcopyup", GROUP_COPYUP, FOR_TMPFS, PASS },
+	{ "notmpcopyup", GROUP_COPYUP, FOR_TMPFS, DROP },
+	{ "size=", GROUP_SIZE, FOR_TMPFS, PASS },
+	{ "mode=", GROUP_MODE, FOR_TMPFS, PASS },
+	{ "uid=", GROUP_UID, FOR_TMPFS, PASS },
+	{ "gid=", GROUP_GID, FOR_TMPFS, PASS },
+	{ "nr_inodes=", GROUP_INODES, FOR_TMPFS, PASS },
+	{ "nr_blocks=", GROUP_BLOCKS, FOR_TMPFS, PASS },
+};
+
+/* How an error names a group. */
+static const char *const group_names[] = {
+	[GROUP_ACCESS] = "ro, rw",
+	[GROUP_BIND] = "bind, rbind",
+	[GROUP_PROPAGATION] = "[r]private, [r]shared, [r]slave, [r]unbindable",
+	[GROUP_SUID] = "suid, nosuid",
+	[GROUP_DEV] = "dev, nodev",
+	[GROUP_EXEC] = "exec, noexec",
+	[GROUP_ATIME] = "atime, noatime, relatime, norelatime, strictatime",
+	[GROUP_DIRATIME] = "diratime, nodiratime",
+	[GROUP_SYMFOLLOW] = "nosymfollow",
+	[GROUP_LABEL] = "z, Z",
+	[GROUP_COPY] = "copy, nocopy",
+	[GROUP_COPYUP] = "tmpcopyup, notmpcopyup",
+	[GROUP_SIZE] = "size",
+	[GROUP_MODE] = "mode",
+	[GROUP_UID] = "uid",
+	[GROUP_GID] = "gid",
+	[GROUP_INODES] = "nr_inodes",
+	[GROUP_BLOCKS] = "nr_blocks",
+};
+_Static_assert(sizeof(group_names) / sizeof(group_names[0]) == GROUP_COUNT, "a name for each");
+
+/* One mount while its text is read. */
+struct mount_text {
+	struct request_mount *m;
+	uint32_t seen;	       /* groups, by bit */
+	const char *src, *dst; /* of --mount, borrowed */
+};
+
+static const struct mount_word *find_word(const struct mount_text *t, const char *o)
 {
-	for (; *list != NULL; list++)
-		if (strcmp(*list, o) == 0)
-			return true;
-	return false;
+	enum option_for type = t->m->type == REQUEST_MOUNT_BIND ? FOR_BIND : FOR_TMPFS;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		const struct mount_word *w = &words[i];
+
+		if (((unsigned int)w->types & (unsigned int)type) != 0 &&
+		    (str_ends(w->name, "=") ? str_starts(o, w->name) : strcmp(o, w->name) == 0))
+			return w;
+	}
+	return NULL;
 }
 
-/* Options that pass through to the OCI mount as they are. */
-static bool is_plain_option(const char *o)
+static int check_value(enum option_group group, const char *o, struct error *e)
 {
-	return in_list(propagation_options, o) || in_list(bind_options, o) ||
-	       in_list(access_options, o) || in_list(suid_options, o) || in_list(dev_options, o) ||
-	       in_list(other_options, o);
+	const char *value = strchr(o, '=');
+	unsigned long long n;
+	char *end;
+
+	if (value == NULL)
+		return 0;
+	value++;
+	if (group == GROUP_SIZE && str_ends(value, "%"))
+		return 0;
+	if (group == GROUP_SIZE ? str_to_size(value, &n) < 0 :
+	    group == GROUP_MODE ? value[0] < '0' || value[0] > '7' ||
+					  strtoul(value, &end, 8) > 07777 || *end != '\0' :
+				  str_to_u64(value, UINT32_MAX - 1, &n) < 0)
+		return error_setf(e, -EINVAL, "invalid %s \"%s\"", group_names[group], value);
+	return 0;
 }
 
-/* Add an option unless one of its group was given. */
-static int default_option(struct strv *options, const char *const *group, const char *o)
+/* Podman knows these and crt does not: say what to do instead. */
+static const char *other_way(const char *o)
 {
-	for (size_t i = 0; i < options->n; i++)
-		if (in_list(group, options->v[i]))
-			return 0;
-	return strv_add(options, o);
+	if (strcmp(o, "O") == 0)
+		return "; an overlay over a volume does not exist, mount a copy or use ro";
+	if (strcmp(o, "U") == 0 || strcmp(o, "chown") == 0)
+		return "; owners are never changed, see --userns=keep-id";
+	if (strcmp(o, "idmap") == 0 || str_starts(o, "idmap="))
+		return "; ids are mapped for the whole container, see --userns";
+	return "";
 }
 
-static int bind_defaults(struct request_mount *m, struct error *e)
+static int add_option(struct mount_text *t, const char *o, struct error *e)
 {
-	if (default_option(&m->options, access_options, "rw") < 0 ||
-	    default_option(&m->options, bind_options, "rbind") < 0 ||
-	    default_option(&m->options, propagation_options, "rprivate") < 0 ||
-	    default_option(&m->options, suid_options, "nosuid") < 0 ||
-	    default_option(&m->options, dev_options, "nodev") < 0)
+	const struct mount_word *w = find_word(t, o);
+
+	if (*o == '\0')
+		return error_setf(e, -EINVAL, "an empty mount option");
+	if (w == NULL)
+		return error_setf(e, -EINVAL, "invalid mount option \"%s\"%s", o, other_way(o));
+	if ((t->seen & (1u << w->group)) != 0)
+		return error_setf(e, -EINVAL, "mount option \"%s\": only one of %s, and once", o,
+				  group_names[w->group]);
+	t->seen |= 1u << w->group;
+	if (check_value(w->group, o, e) < 0)
+		return -EINVAL;
+	if (w->action == PASS && strv_add(&t->m->options, o) < 0)
 		return error_set(e, -ENOMEM, "mount options");
 	return 0;
 }
 
-static int add_option(struct request_mount *m, const char *o, struct error *e)
+static int add_options(struct mount_text *t, char *list, struct error *e)
 {
-	if (strv_add(&m->options, o) < 0)
-		return error_set(e, -ENOMEM, "mount options");
-	return 0;
+	char *o;
+	int r = 0;
+
+	while (r == 0 && (o = strsep(&list, ",")) != NULL)
+		r = add_option(t, o, e);
+	return r;
 }
 
-static int add_bind_option(struct request_mount *m, const char *o, struct error *e)
+/* podman's defaults where nothing else was said. They stand first, so that what was said wins where it touches the same. */
+static int add_defaults(struct mount_text *t, struct error *e)
 {
-	if (strcmp(o, "z") == 0 || strcmp(o, "Z") == 0 || *o == '\0')
-		return 0; /* SELinux labels: nothing is ever labelled */
-	if (!is_plain_option(o))
-		return error_setf(e, -EINVAL, "invalid volume option \"%s\"", o);
-	return add_option(m, o, e);
+	static const char *const bind[] = { "rw", "rbind", "rprivate", "nosuid", "nodev", NULL };
+	static const char *const tmpfs[] = {
+		"rw", "rprivate", "nosuid", "nodev", "tmpcopyup", NULL
+	};
+	struct strv all = { 0 };
+	int r = 0;
+
+	for (const char *const *o = t->m->type == REQUEST_MOUNT_BIND ? bind : tmpfs;
+	     r == 0 && *o != NULL; o++)
+		if ((t->seen & (1u << find_word(t, *o)->group)) == 0)
+			r = strv_add(&all, *o);
+	for (size_t i = 0; r == 0 && i < t->m->options.n; i++)
+		r = strv_add(&all, t->m->options.v[i]);
+	strv_fini(&t->m->options);
+	t->m->options = all;
+	return r < 0 ? error_set(e, r, "mount options") : 0;
 }
+
+/* ---- the three options of the command line -------------------------------------------------- */
 
 static int read_volume(struct run_request *r, struct request_mount *m, char *text, struct error *e)
 {
-	char *dst, *options, *o;
+	struct mount_text t = { .m = m };
+	char *dst, *options;
 	int ret;
 
 	dst = strchr(text, ':');
@@ -162,9 +314,9 @@ static int read_volume(struct run_request *r, struct request_mount *m, char *tex
 	ret = set_destination(r, m, dst, e);
 	if (ret == 0)
 		ret = set_source(m, text, e);
-	while (ret == 0 && options != NULL && (o = strsep(&options, ",")) != NULL)
-		ret = add_bind_option(m, o, e);
-	return ret == 0 ? bind_defaults(m, e) : ret;
+	if (ret == 0)
+		ret = add_options(&t, options, e);
+	return ret == 0 ? add_defaults(&t, e) : ret;
 }
 
 /* -v SRC:DST[:OPTIONS] */
@@ -183,49 +335,13 @@ int request_add_volume(struct run_request *r, const char *text, struct error *e)
 	return 0;
 }
 
-static int add_tmpfs_option(struct request_mount *m, const char *o, struct error *e)
-{
-	static const char *const keys[] = { "mode=",	  "uid=",	"gid=",
-					    "nr_inodes=", "nr_blocks=", NULL };
-	unsigned long long size;
-
-	if (*o == '\0' || strcmp(o, "notmpcopyup") == 0)
-		return 0;
-	if (str_starts(o, "size=")) {
-		if (!str_ends(o, "%") && str_to_size(o + 5, &size) < 0)
-			return error_setf(e, -EINVAL, "invalid tmpfs size \"%s\"", o + 5);
-		return add_option(m, o, e);
-	}
-	for (size_t i = 0; keys[i] != NULL; i++)
-		if (str_starts(o, keys[i]))
-			return add_option(m, o, e);
-	if (is_plain_option(o) || strcmp(o, "tmpcopyup") == 0)
-		return add_option(m, o, e);
-	return error_setf(e, -EINVAL, "unknown tmpfs option \"%s\"", o);
-}
-
-/* podman's defaults, before the user's options so that these win. */
-static int tmpfs_defaults(struct request_mount *m, struct error *e)
-{
-	static const char *const base[] = { "rw", "rprivate", "nosuid", "nodev", "tmpcopyup" };
-	struct strv all = { 0 };
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < sizeof(base) / sizeof(base[0]); i++)
-		r = strv_add(&all, base[i]);
-	for (size_t i = 0; r == 0 && i < m->options.n; i++)
-		r = strv_add(&all, m->options.v[i]);
-	strv_fini(&m->options);
-	m->options = all;
-	return r < 0 ? error_set(e, r, "mount options") : 0;
-}
-
 /* --tmpfs DST[:OPTIONS] */
 int request_add_tmpfs(struct run_request *r, const char *text, struct error *e)
 {
 	_cleanup_free_ char *copy = strdup(text);
 	struct request_mount *m = mount_new(r, e);
-	char *options, *o;
+	struct mount_text t = { .m = m };
+	char *options;
 	int ret;
 
 	if (copy == NULL)
@@ -237,17 +353,12 @@ int request_add_tmpfs(struct run_request *r, const char *text, struct error *e)
 	if (options != NULL)
 		*options++ = '\0';
 	ret = set_destination(r, m, copy, e);
-	while (ret == 0 && options != NULL && (o = strsep(&options, ",")) != NULL)
-		ret = add_tmpfs_option(m, o, e);
 	if (ret == 0)
-		ret = tmpfs_defaults(m, e);
+		ret = add_options(&t, options, e);
+	if (ret == 0)
+		ret = add_defaults(&t, e);
 	return ret < 0 ? mount_drop(r, error_prefix(e, "--tmpfs %s", text)) : 0;
 }
-
-/* What one --mount said besides options. Borrowed from its text. */
-struct mount_keys {
-	const char *src, *dst;
-};
 
 static int mount_bool(const char *key, const char *value, bool *ret, struct error *e)
 {
@@ -260,107 +371,128 @@ static int mount_bool(const char *key, const char *value, bool *ret, struct erro
 	return 0;
 }
 
-static int bind_key(struct request_mount *m, struct mount_keys *k, const char *key,
-		    const char *value, struct error *e)
+static bool is_one_of(const char *key, const char *a, const char *b, const char *c)
 {
-	bool on = false;
-	int r;
-
-	if (strcmp(key, "src") == 0 || strcmp(key, "source") == 0) {
-		k->src = value;
-		return 0;
-	}
-	if (strcmp(key, "bind-propagation") == 0)
-		return add_bind_option(m, value, e);
-	if (strcmp(key, "bind-nonrecursive") == 0) {
-		r = mount_bool(key, value, &on, e);
-		return r < 0 || !on ? r : add_option(m, "bind", e);
-	}
-	return error_setf(e, -EINVAL, "%s: invalid mount option", key);
+	return strcmp(key, a) == 0 || strcmp(key, b) == 0 || strcmp(key, c) == 0;
 }
 
-static int mount_key(struct request_mount *m, struct mount_keys *k, const char *key,
-		     const char *value, struct error *e)
+/* KEY=VALUE of a bind */
+static int bind_key(struct mount_text *t, const char *key, const char *value, struct error *e)
 {
 	bool on = false;
+
+	if (strcmp(key, "bind-propagation") == 0 && value != NULL) {
+		const struct mount_word *w = find_word(t, value);
+
+		if (w == NULL || w->group != GROUP_PROPAGATION)
+			return error_setf(e, -EINVAL, "bind-propagation=%s: must be one of %s",
+					  value, group_names[GROUP_PROPAGATION]);
+		return add_option(t, value, e);
+	}
+	if (strcmp(key, "bind-nonrecursive") == 0) {
+		int r = mount_bool(key, value, &on, e);
+
+		return r < 0 ? r : add_option(t, on ? "bind" : "rbind", e);
+	}
+	if (strcmp(key, "relabel") == 0 && value != NULL) {
+		if (strcmp(value, "shared") != 0 && strcmp(value, "private") != 0)
+			return error_setf(e, -EINVAL, "relabel=%s: must be shared or private",
+					  value);
+		return add_option(t, value[0] == 's' ? "z" : "Z", e);
+	}
+	if (strcmp(key, "consistency") == 0)
+		return 0; /* another system's */
+	return 1;
+}
+
+static int tmpfs_key(struct mount_text *t, const char *key, const char *value, struct error *e)
+{
+	_cleanup_free_ char *o = NULL;
+
+	if ((strcmp(key, "tmpfs-size") != 0 && strcmp(key, "tmpfs-mode") != 0) || value == NULL)
+		return 1;
+	o = str_printf("%s=%s", key + strlen("tmpfs-"), value);
+	return o == NULL ? error_set(e, -ENOMEM, "mount options") : add_option(t, o, e);
+}
+
+/* One part of a --mount: KEY[=VALUE] in place. */
+static int mount_key(struct mount_text *t, char *key, struct error *e)
+{
+	char *value = strchr(key, '=');
+	bool on = false, is_bind = t->m->type == REQUEST_MOUNT_BIND;
 	int r;
 
-	if (strcmp(key, "type") == 0 || strcmp(key, "relabel") == 0 ||
-	    strcmp(key, "consistency") == 0)
-		return 0; /* the type is known; the others are SELinux's and another system's */
-	if (strcmp(key, "ro") == 0 || strcmp(key, "readonly") == 0) {
+	if (value != NULL)
+		*value++ = '\0';
+	if (is_one_of(key, "ro", "rw", "readonly")) {
 		r = mount_bool(key, value, &on, e);
-		return r < 0 ? r : add_option(m, on ? "ro" : "rw", e);
+		return r < 0 ? r : add_option(t, on == (key[1] == 'w') ? "rw" : "ro", e);
 	}
-	if (value == NULL && is_plain_option(key))
-		return add_option(m, key, e);
-	if (value == NULL)
-		return error_setf(e, -EINVAL, "%s: invalid mount option or its value is missing",
-				  key);
-	if (strcmp(key, "dst") == 0 || strcmp(key, "destination") == 0 ||
-	    strcmp(key, "target") == 0) {
-		k->dst = value;
+	if (value != NULL && is_one_of(key, "dst", "destination", "target")) {
+		if (t->dst != NULL)
+			return error_setf(e, -EINVAL, "two destinations");
+		t->dst = value;
 		return 0;
 	}
-	if (m->type == REQUEST_MOUNT_BIND)
-		return bind_key(m, k, key, value, e);
-	if (strcmp(key, "tmpfs-size") == 0 || strcmp(key, "tmpfs-mode") == 0) {
-		_cleanup_free_ char *o = str_printf("%s=%s", key + strlen("tmpfs-"), value);
-
-		return o == NULL ? error_set(e, -ENOMEM, "mount options") :
-				   add_tmpfs_option(m, o, e);
+	if (is_bind && value != NULL && is_one_of(key, "src", "source", "source")) {
+		if (t->src != NULL)
+			return error_setf(e, -EINVAL, "two sources");
+		t->src = value;
+		return 0;
 	}
-	return error_setf(e, -EINVAL, "%s: invalid mount option", key);
+	r = is_bind ? bind_key(t, key, value, e) : tmpfs_key(t, key, value, e);
+	if (r <= 0)
+		return r;
+	if (value == NULL)
+		return add_option(t, key, e);
+	return error_setf(e, -EINVAL, "invalid mount option \"%s\"%s", key, other_way(key));
 }
 
 /* Which type= a --mount names; it may stand anywhere in the list. */
 static int mount_type(const char *text, enum request_mount_type *ret, struct error *e)
 {
-	const char *p = text;
+	const char *p = text, *type = NULL;
 
-	while (p != NULL && !str_starts(p, "type=")) {
-		p = strchr(p, ',');
-		p = p != NULL ? p + 1 : NULL;
+	for (; p != NULL; p = strchr(p, ','), p = p != NULL ? p + 1 : NULL) {
+		if (!str_starts(p, "type="))
+			continue;
+		if (type != NULL)
+			return error_setf(e, -EINVAL, "two types");
+		type = p + strlen("type=");
 	}
-	if (p == NULL)
+	if (type == NULL)
 		return error_setf(e, -EINVAL, "type=bind or type=tmpfs is missing");
-	p += strlen("type=");
-	if (strcspn(p, ",") == 4 && str_starts(p, "bind"))
+	if (strcspn(type, ",") == 4 && str_starts(type, "bind"))
 		*ret = REQUEST_MOUNT_BIND;
-	else if (strcspn(p, ",") == 5 && str_starts(p, "tmpfs"))
+	else if (strcspn(type, ",") == 5 && str_starts(type, "tmpfs"))
 		*ret = REQUEST_MOUNT_TMPFS;
 	else
 		return error_setf(e, -EINVAL, "invalid mount type \"%.*s\": bind and tmpfs exist",
-				  (int)strcspn(p, ","), p);
+				  (int)strcspn(type, ","), type);
 	return 0;
 }
 
 static int read_mount(struct run_request *r, struct request_mount *m, const char *text, char *copy,
 		      struct error *e)
 {
-	struct mount_keys k = { 0 };
+	struct mount_text t = { .m = m };
 	char *rest = copy, *part;
 	int ret;
 
 	ret = mount_type(text, &m->type, e);
-	while (ret == 0 && (part = strsep(&rest, ",")) != NULL) {
-		char *value = strchr(part, '=');
-
-		if (value != NULL)
-			*value++ = '\0';
-		ret = mount_key(m, &k, part, value, e);
-	}
+	while (ret == 0 && (part = strsep(&rest, ",")) != NULL)
+		ret = str_starts(part, "type=") ? 0 : mount_key(&t, part, e);
 	if (ret < 0)
 		return ret;
-	if (k.dst == NULL)
+	if (t.dst == NULL)
 		return error_setf(e, -EINVAL, "the destination (dst=PATH) is missing");
-	ret = set_destination(r, m, k.dst, e);
-	if (ret < 0 || m->type == REQUEST_MOUNT_TMPFS)
-		return ret < 0 ? ret : tmpfs_defaults(m, e);
-	if (k.src == NULL)
-		return error_setf(e, -EINVAL, "the source (src=PATH) is missing");
-	ret = set_source(m, k.src, e);
-	return ret < 0 ? ret : bind_defaults(m, e);
+	ret = set_destination(r, m, t.dst, e);
+	if (ret == 0 && m->type == REQUEST_MOUNT_BIND) {
+		if (t.src == NULL)
+			return error_setf(e, -EINVAL, "the source (src=PATH) is missing");
+		ret = set_source(m, t.src, e);
+	}
+	return ret == 0 ? add_defaults(&t, e) : ret;
 }
 
 /* --mount type=bind,src=…,dst=…[,…] */

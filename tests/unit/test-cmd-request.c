@@ -53,9 +53,32 @@ static void test_volumes(void **state)
 
 static void test_bad_volumes(void **state)
 {
-	static const char *const bad[] = { "/usr",	 "/usr:relative",	"/usr:/",
-					   "/usr:/a/..", "/usr:/x:ro:rw",	"/usr:/x:bogus",
-					   "name:/x",	 "/nonexistent-dir:/x", ":/x" };
+	static const char *const bad[] = { "/usr",
+					   "/usr:relative",
+					   "/usr:/",
+					   "/usr:/a/..",
+					   "/usr:/x:ro:rw",
+					   "/usr:/x:bogus",
+					   "name:/x",
+					   "/nonexistent-dir:/x",
+					   ":/x",
+					   "/usr:/x:",
+					   "/usr:/x:ro,",
+					   "/usr:/x:ro,rw",
+					   "/usr:/x:rw,ro",
+					   "/usr:/x:ro,ro",
+					   "/usr:/x:exec,z,noexec",
+					   "/usr:/x:nosuid,suid",
+					   "/usr:/x:dev,nodev",
+					   "/usr:/x:z,Z",
+					   "/usr:/x:bind,rbind",
+					   "/usr:/x:private,rslave",
+					   "/usr:/x:copy,nocopy",
+					   "/usr:/x:tmpcopyup",
+					   "/usr:/x:size=1m",
+					   "/usr:/x:O",
+					   "/usr:/x:U",
+					   "/usr:/x:idmap" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -78,7 +101,22 @@ static void test_mounts(void **state)
 					   "type=bind,src=/usr,dst=/x,ro=maybe",
 					   "type=tmpfs,dst=/x,src=/usr",
 					   "type=tmpfs,dst=/x,tmpfs-size=big",
-					   "type=bind,src=/usr,dst=/x,nonsense" };
+					   "type=bind,src=/usr,dst=/x,nonsense",
+					   "type=bind,src=/usr,dst=/x,ro,readonly=true",
+					   "type=bind,src=/usr,dst=/x,rw,ro",
+					   "type=bind,src=/usr,src=/usr,dst=/x",
+					   "type=bind,src=/usr,dst=/x,dst=/x",
+					   "type=bind,type=bind,src=/usr,dst=/x",
+					   "type=bind,src=/usr,dst=/x,bind-propagation=ro",
+					   "type=bind,src=/usr,dst=/x,relabel=bogus",
+					   "type=bind,src=/usr,dst=/x,relabel=shared,z",
+					   "type=bind,src=,dst=/x",
+					   "type=tmpfs,dst=/x,tmpfs-size=1m,tmpfs-size=2m",
+					   "type=tmpfs,dst=/x,tmpfs-mode=99",
+					   "type=tmpfs,dst=/x,tmpfs-mode=x",
+					   "type=tmpfs,dst=/x,bind-propagation=private",
+					   "type=tmpfs,dst=/x,tmpcopyup,notmpcopyup",
+					   "type=tmpfs,dst=/x,z" };
 	struct run_request r;
 	struct error e = ERROR_INIT;
 
@@ -92,6 +130,19 @@ static void test_mounts(void **state)
 	assert_true(has(&r.mounts[1].options, "mode=700"));
 	assert_int_equal(request_add_tmpfs(&r, "/c:size=5m,noexec", &e), 0);
 	assert_true(has(&r.mounts[2].options, "noexec"));
+	assert_true(has(&r.mounts[2].options, "tmpcopyup"));
+	assert_int_equal(request_add_tmpfs(&r, "/d:notmpcopyup,ro", &e), 0);
+	assert_false(has(&r.mounts[3].options, "tmpcopyup"));
+	assert_false(has(&r.mounts[3].options, "rw"));
+	assert_int_equal(request_add_mount(&r,
+					   "type=bind,src=/usr,dst=/e,rw=false,bind-nonrecursive,"
+					   "relabel=private,bind-propagation=rslave",
+					   &e),
+			 0);
+	assert_true(has(&r.mounts[4].options, "ro"));
+	assert_true(has(&r.mounts[4].options, "bind"));
+	assert_true(has(&r.mounts[4].options, "rslave"));
+	assert_false(has(&r.mounts[4].options, "rbind"));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (request_add_mount(&r, bad[i], &e) >= 0)
 			fail_msg("--mount %s was taken", bad[i]);
