@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 
@@ -64,7 +65,17 @@ int oci_connect(const char *path, struct error *e);
 int oci_write_pid_file(const char *path, int pid, struct error *e);
 /* The number of LISTEN_FDS that are for us. */
 unsigned int oci_listen_fds(void);
-/* Stay until the process ends (it is not reaped), passing on signals and, with console_fd >= 0, the terminal. */
-int oci_foreground(int pid_fd, int console_fd, struct error *e);
+/*
+ * Stay until the process ends (it is not reaped), passing on signals, with console_fd >= 0 the
+ * terminal, and with notify_fd >= 0 what the container reports to the service manager.
+ */
+int oci_foreground(int pid_fd, int console_fd, int notify_fd, struct error *e);
+
+/* Before a start: the socket of the container's reports when our caller wants them; else *ret_fd stays. */
+int oci_notify_open(struct oci_global *g, const char *id, int *ret_fd, struct error *e);
+/* Pass one message on; main_pid > 0 is told with READY=1. True when that was in it. */
+bool oci_notify_pass(int fd, pid_t main_pid);
+/* Until the container is ready or has ended. */
+void oci_notify_wait(int fd, int pid_fd, pid_t main_pid);
 
 #endif

@@ -138,6 +138,7 @@ struct create_call {
 	char *config_text;
 	int bundle_fd;
 	int console_fd;
+	int notify_fd;
 };
 
 static void create_call_fini(struct create_call *k)
@@ -147,6 +148,7 @@ static void create_call_fini(struct create_call *k)
 	close_fd(&k->bundle_fd);
 	close_fd(&k->c.console_sock_fd);
 	close_fd(&k->console_fd);
+	close_fd(&k->notify_fd);
 }
 
 static int prepare(struct create_call *k, struct oci_global *g, const char *id, struct error *e)
@@ -189,6 +191,7 @@ static int prepare(struct create_call *k, struct oci_global *g, const char *id, 
 	k->c.state_root = g->state_root;
 	k->c.preserve_fds = (unsigned int)n;
 	k->c.listen_fds = oci_listen_fds();
+	k->c.notify_socket = getenv("NOTIFY_SOCKET");
 	k->c.no_pivot = o->no_pivot;
 	k->c.no_new_keyring = o->no_new_keyring;
 	k->c.cgroup_manager = g->cgroup_manager;
@@ -216,7 +219,9 @@ static int publish(const struct create_call *k, const struct runtime_container *
 
 int oci_create(struct oci_global *g, int argc, char **argv, struct error *e)
 {
-	struct create_call k = { .c = RUNTIME_CREATE_INIT, .bundle_fd = -1, .console_fd = -1 };
+	struct create_call k = {
+		.c = RUNTIME_CREATE_INIT, .bundle_fd = -1, .console_fd = -1, .notify_fd = -1
+	};
 	struct runtime_container *c = NULL;
 	int at = parse(argc, argv, false, &k.o, e), r = at;
 
@@ -239,10 +244,13 @@ static int run_started(struct create_call *k, struct runtime_container *c, struc
 	int status;
 
 	if (k->o.detach) {
+		if (k->notify_fd >= 0)
+			oci_notify_wait(k->notify_fd, runtime_container_pidfd(c),
+					runtime_container_pid(c));
 		runtime_container_release(c);
 		return 0;
 	}
-	status = oci_foreground(runtime_container_pidfd(c), k->console_fd, e);
+	status = oci_foreground(runtime_container_pidfd(c), k->console_fd, k->notify_fd, e);
 	if (status >= 0)
 		status = runtime_container_wait(c, e);
 	if (k->o.keep)
@@ -254,7 +262,9 @@ static int run_started(struct create_call *k, struct runtime_container *c, struc
 
 int oci_run(struct oci_global *g, int argc, char **argv, struct error *e)
 {
-	struct create_call k = { .c = RUNTIME_CREATE_INIT, .bundle_fd = -1, .console_fd = -1 };
+	struct create_call k = {
+		.c = RUNTIME_CREATE_INIT, .bundle_fd = -1, .console_fd = -1, .notify_fd = -1
+	};
 	struct runtime_container *c = NULL;
 	int at = parse(argc, argv, true, &k.o, e), r = at, status = 1;
 
@@ -265,7 +275,9 @@ int oci_run(struct oci_global *g, int argc, char **argv, struct error *e)
 		k.c.ret_console_fd = &k.console_fd;
 	if (r >= 0)
 		r = runtime_container_create(&k.c, &c, e);
-	if (r >= 0 && ((r = publish(&k, c, e)) < 0 || (r = runtime_container_start(c, e)) != 0)) {
+	if (r >= 0 && ((r = publish(&k, c, e)) < 0 ||
+		       (r = oci_notify_open(g, argv[at], &k.notify_fd, e)) < 0 ||
+		       (r = runtime_container_start(c, e)) != 0)) {
 		runtime_container_destroy(c);
 		c = NULL;
 		r = -1;
@@ -278,7 +290,9 @@ int oci_run(struct oci_global *g, int argc, char **argv, struct error *e)
 
 int oci_start(struct oci_global *g, int argc, char **argv, struct error *e)
 {
+	_cleanup_fd_ int notify_fd = -1, pid_fd = -1;
 	int at = oci_options(argc, argv, NULL, 0, e);
+	pid_t pid = -1;
 
 	if (at < 0)
 		return 1;
@@ -286,7 +300,14 @@ int oci_start(struct oci_global *g, int argc, char **argv, struct error *e)
 		(void)error_setf(e, -EINVAL, "start: \"start\" requires exactly 1 argument");
 		return 1;
 	}
-	if (oci_open_root(g, false, e) < 0)
+	if (oci_open_root(g, false, e) < 0 || oci_notify_open(g, argv[at], &notify_fd, e) < 0)
 		return 1;
-	return runtime_start(g->state_root_fd, argv[at], e) == RUNTIME_START_OK ? 0 : 1;
+	/* before the gate opens: afterwards the process may be gone at any time */
+	if (notify_fd >= 0)
+		pid_fd = runtime_pidfd(g->state_root_fd, argv[at], &pid, NULL);
+	if (runtime_start(g->state_root_fd, argv[at], e) != RUNTIME_START_OK)
+		return 1;
+	if (pid_fd >= 0)
+		oci_notify_wait(notify_fd, pid_fd, pid);
+	return 0;
 }

@@ -139,7 +139,7 @@ static int follow(const struct exec_options *o, pid_t pid, int pid_fd, int conso
 	}
 	if (o->detach)
 		return 0;
-	status = oci_foreground(pid_fd, console_fd, e);
+	status = oci_foreground(pid_fd, console_fd, -1, e);
 	if (status >= 0)
 		status = proc_wait(pid);
 	return status < 0 ? EXEC_FAILED : proc_status_code(status);

@@ -29,6 +29,7 @@
 struct carry {
 	int tty_fd;	/* our terminal, -1 */
 	int console_fd; /* the container's pty master, -1 */
+	int notify_fd;	/* what it reports to the service manager, -1 */
 	bool raw;
 	bool input_done;
 	struct termios saved;
@@ -119,14 +120,15 @@ static void drain_console(const struct carry *c)
 static void carry_until_end(struct carry *c, int sig_fd, int pid_fd)
 {
 	for (;;) {
-		struct pollfd p[4] = { { .fd = pid_fd, .events = POLLIN },
+		struct pollfd p[5] = { { .fd = pid_fd, .events = POLLIN },
 				       { .fd = sig_fd, .events = POLLIN },
 				       { .fd = c->console_fd, .events = POLLIN },
 				       { .fd = c->console_fd >= 0 && !c->input_done ? STDIN_FILENO :
 										      -1,
-					 .events = POLLIN } };
+					 .events = POLLIN },
+				       { .fd = c->notify_fd, .events = POLLIN } };
 
-		if (poll(p, 4, -1) < 0 && errno != EINTR)
+		if (poll(p, 5, -1) < 0 && errno != EINTR)
 			return;
 		if (p[1].revents != 0)
 			pass_signals(sig_fd, pid_fd, c);
@@ -139,14 +141,16 @@ static void carry_until_end(struct carry *c, int sig_fd, int pid_fd)
 			(void)!write(c->console_fd, &eof,
 				     1); /* ^D: the other side of a closed pipe */
 		}
-		if (p[0].revents != 0)
+		if (p[4].revents != 0)
+			(void)oci_notify_pass(c->notify_fd, 0);
+		else if (p[0].revents != 0)
 			return;
 	}
 }
 
-int oci_foreground(int pid_fd, int console_fd, struct error *e)
+int oci_foreground(int pid_fd, int console_fd, int notify_fd, struct error *e)
 {
-	struct carry c = { .tty_fd = -1, .console_fd = console_fd };
+	struct carry c = { .tty_fd = -1, .console_fd = console_fd, .notify_fd = notify_fd };
 	_cleanup_fd_ int sig_fd = open_signals();
 
 	if (sig_fd < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The small verbs of crt-oci: state, kill, delete, list, ps, pause, resume,
- * update, events, spec, features.
+ * update, spec, features.
  *
  * Theory of operation: options to arguments, one call of runtime/, its text
  * to standard output. What is printed from a container's record (ids,
@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -358,55 +357,6 @@ int oci_update(struct oci_global *g, int argc, char **argv, struct error *e)
 		len = strlen(text);
 	}
 	return runtime_update(g->state_root_fd, argv[at], text, len, e) < 0 ? 1 : 0;
-}
-
-/* "5s", "100ms", "2m" as milliseconds, -1 when it is none of these. */
-static int parse_interval(const char *text)
-{
-	char *end;
-	unsigned long v = strtoul(text, &end, 10);
-
-	if (end == text || v == 0 || v > 1000000)
-		return -1;
-	if (strcmp(end, "ms") == 0)
-		return (int)v;
-	if (strcmp(end, "s") == 0 || *end == '\0')
-		return (int)v * 1000;
-	return strcmp(end, "m") == 0 && v < 10000 ? (int)v * 60000 : -1;
-}
-
-int oci_events(struct oci_global *g, int argc, char **argv, struct error *e)
-{
-	const char *interval = "5s";
-	bool stats = false;
-	const struct oci_option opts[] = { { .name = "--interval", .value = &interval },
-					   { .name = "--stats", .flag = &stats } };
-	int at = begin(g, argc, argv, opts, 2, 1, 1, e), ms = parse_interval(interval);
-
-	if (at < 0)
-		return 1;
-	if (ms < 0) {
-		(void)error_setf(e, -EINVAL, "--interval: \"%s\" is not a duration", interval);
-		return 1;
-	}
-	for (bool first = true;; first = false) {
-		_cleanup_free_ char *data = NULL, *line = NULL;
-		struct error gone = ERROR_INIT;
-
-		if (runtime_stats(g->state_root_fd, argv[at], &data, &gone) < 0) {
-			if (!first)
-				return 0; /* it ended while we watched */
-			*e = gone;
-			return 1;
-		}
-		line = str_printf("{\"type\":\"stats\",\"id\":\"%s\",\"data\":%s}\n", argv[at],
-				  data);
-		if (line == NULL || print(line, e) < 0)
-			return 1;
-		if (stats)
-			return 0;
-		(void)poll(NULL, 0, ms); /* a signal ends us anyway */
-	}
 }
 
 int oci_spec(struct oci_global *g, int argc, char **argv, struct error *e)

@@ -38,6 +38,7 @@
 #include "runtime/hooks.h"
 #include "runtime/parent.h"
 #include "runtime/prepare.h"
+#include "runtime/notify.h"
 #include "runtime/runtime.h"
 #include "runtime/state.h"
 
@@ -217,6 +218,15 @@ static int prepare_all(struct runtime_container *k, const struct runtime_create 
 	    (r = prepare_hooks(&k->pr, &k->spec, e)) < 0 || (r = prepare_listen(k, c, e)) < 0 ||
 	    (r = prepare_hook_state(k, e)) < 0)
 		return r;
+	if (c->notify_socket != NULL && k->state_root_fd >= 0) {
+		_cleanup_free_ char *dir = str_printf("%s/%s", c->state_root, k->id);
+
+		r = dir == NULL ? error_set(e, -ENOMEM, "container %s", k->id) :
+				  notify_prepare(&k->pr, &k->spec, k->state.dir_fd, dir,
+						 c->notify_socket, e);
+		if (r < 0)
+			return r;
+	}
 	for (int i = 0; i < 3; i++)
 		p->stdio[i] = c->stdio[i];
 	p->console_sock_fd = c->console_sock_fd;

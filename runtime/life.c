@@ -54,6 +54,25 @@ static int signal_init(const struct state *s, int proc_fd, int sig, int *ret_pid
 	return r;
 }
 
+int runtime_pidfd(int state_root_fd, const char *id, pid_t *ret_pid, struct error *e)
+{
+	_cleanup_fd_ int proc_fd = procfs_open(e), pid_fd = -1;
+	struct state s;
+	int r;
+
+	if (proc_fd < 0)
+		return proc_fd;
+	r = state_load(state_root_fd, id, &s, e);
+	if (r < 0)
+		return r;
+	r = signal_init(&s, proc_fd, 0, &pid_fd);
+	*ret_pid = s.pid;
+	state_fini(&s);
+	if (r < 0)
+		return error_setf(e, r, "container not running");
+	return steal_fd(&pid_fd);
+}
+
 int runtime_state(int state_root_fd, const char *id, char **ret, struct error *e)
 {
 	_cleanup_fd_ int proc_fd = procfs_open(e);

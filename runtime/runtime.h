@@ -38,8 +38,9 @@ struct runtime_create {
 	unsigned int listen_fds;   /* LISTEN_FDS: as preserve_fds, in front of them */
 	bool no_pivot;
 	bool no_new_keyring;
-	bool detach;	      /* the creator will exit before the container */
-	bool die_with_parent; /* the container gets SIGKILL when this process ends */
+	bool detach;		   /* the creator will exit before the container */
+	bool die_with_parent;	   /* the container gets SIGKILL when this process ends */
+	const char *notify_socket; /* NOTIFY_SOCKET of our caller, or NULL */
 	const char *
 		cgroup_manager; /* "cgroupfs", "systemd", "disabled"; NULL = cgroupfs where permitted */
 };
@@ -91,6 +92,14 @@ int runtime_protect_self(char *const argv[], struct error *e);
 
 /* ---- containers with state on disk, by id; state_root_fd: directory of the state, -1 = it does not exist ---- */
 
+/*
+ * For containers made with notify_socket: make the socket inside that their
+ * processes send to, before the gate is opened. A datagram socket that does not
+ * block (the caller's), -ENOENT when there is none for us, or -errno.
+ */
+int runtime_notify_open(int state_root_fd, const char *id, struct error *e);
+/* A pidfd of the first process (the caller's), and its pid. -ESRCH: "container not running". */
+int runtime_pidfd(int state_root_fd, const char *id, pid_t *ret_pid, struct error *e);
 /* Open the gate of a created container: as runtime_container_start(). */
 int runtime_start(int state_root_fd, const char *id, struct error *e);
 /* The OCI state object as indented JSON text (caller frees). */
@@ -116,6 +125,20 @@ int runtime_update(int state_root_fd, const char *id, const char *resources, siz
 		   struct error *e);
 /* Resource figures as one line of JSON (caller frees). */
 int runtime_stats(int state_root_fd, const char *id, char **ret, struct error *e);
+
+/*
+ * Watch a running container for processes that are killed for want of memory:
+ * runtime_oom_fd() becomes readable (it may be -1: none can be seen), then
+ * runtime_oom_take() says how many there were since last time (version 1: that
+ * there were some). runtime_oom_pidfd() becomes readable when the container has ended.
+ */
+struct runtime_oom;
+int runtime_oom_watch(int state_root_fd, const char *id, struct runtime_oom **ret, struct error *e);
+int runtime_oom_fd(const struct runtime_oom *w);
+int runtime_oom_pidfd(const struct runtime_oom *w);
+unsigned int runtime_oom_take(struct runtime_oom *w);
+/* Accepts NULL. */
+void runtime_oom_free(struct runtime_oom *w);
 
 /* A process to add to a running container. Zero-initialise with RUNTIME_EXEC_INIT, all is borrowed. */
 struct runtime_exec {

@@ -38,6 +38,7 @@ struct state {
 #define STATE_FILE   "state.json"
 #define STATE_CONFIG "config.json"
 #define STATE_GATE   "gate"
+#define STATE_NOTIFY "notify" /* directory with the notify socket */
 
 /* Write DIR/state.json as a whole. */
 int state_save(const struct state *s, struct error *e);

@@ -195,6 +195,41 @@ load oci
 	assert_contains 'use --console-socket'
 }
 
+@test "NOTIFY_SOCKET: readiness is passed on, with the main process; nothing else of what is sent" {
+	local dir pid py='import os, socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(os.environ["NOTIFY_SOCKET"]); [s.send(x.encode()) for x in ("STATUS=up", "EVIL=1\nMAINPID=1\nREADY=1", "WATCHDOG=1")]'
+	dir=$(home alice)
+	cat >"$T/recv.py" <<-'PY'
+		import os, socket, sys
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind(sys.argv[1]); os.chmod(sys.argv[1], 0o777)
+		while True:
+		    print(repr(s.recv(4096).decode()), flush=True)
+	PY
+	[ -x /usr/bin/python3 ] || skip "no python3"
+	bundle alice b "$(args "ls -d \$NOTIFY_SOCKET; echo x >$dir/sock/x; /usr/bin/python3 -c '$py'; exec sleep 1000") | .root.readonly = false |
+		.mounts += [\"/usr\", \"/lib\", \"/lib64\" | {destination: ., type: \"bind\", source: ., options: [\"rbind\", \"ro\"]}]"
+	job_start /usr/bin/python3 "$T/recv.py" "$dir/sock"
+	wait_for 10 test -S "$dir/sock"
+	# detached it returns when the container is ready
+	as alice env NOTIFY_SOCKET="$dir/sock" timeout 60 crt-oci --root "$T/run/alice/oci" run -d -b "$dir/b" c1 </dev/null >"$T/out" 2>&1
+	pid=$(oci alice state c1 | jq .pid)
+	wait_for 10 grep -q READY "$JOB_LOG"
+	[ "$(cat "$JOB_LOG")" = "$(printf "'STATUS=up\\\\n'\n'MAINPID=%s\\\\nREADY=1\\\\n'" "$pid")" ] || flunk "$(cat "$JOB_LOG" "$T/out")"
+	grep -q "^$dir/sock/notify" "$T/out" || flunk "$(cat "$T/out")"
+	grep -q 'Read-only file system' "$T/out" || flunk "$(cat "$T/out")"
+	oci alice delete --force c1
+	# the same by start; a caller without the variable does not wait
+	as alice env NOTIFY_SOCKET="$dir/sock" timeout 60 crt-oci --root "$T/run/alice/oci" create -b "$dir/b" c1 </dev/null >"$T/out" 2>&1
+	as alice env NOTIFY_SOCKET="$dir/sock" timeout 60 crt-oci --root "$T/run/alice/oci" start c1
+	pid=$(oci alice state c1 | jq .pid)
+	wait_for 10 grep -q "MAINPID=$pid" "$JOB_LOG"
+	oci alice delete --force c1
+	config alice b "$(args 'exec sleep 1000')"
+	as alice env NOTIFY_SOCKET="$dir/sock" timeout 60 crt-oci --root "$T/run/alice/oci" create -b "$dir/b" c1 </dev/null >"$T/out" 2>&1
+	oci alice start c1
+	oci alice delete --force c1
+	rm "$dir/sock"
+}
+
 @test "hooks: all six kinds run, with the state on standard input, in order" {
 	bundle alice b "$(args 'echo main')"
 	local dir
@@ -272,6 +307,32 @@ load oci
 	oci root delete --force "c$$"
 	run find /sys/fs/cgroup -maxdepth 2 -name "crt-test-$$"
 	assert_output ''
+}
+
+@test "events: figures at each interval, a kill for want of memory at once, the end with the container" {
+	need_root
+	bundle root b "$(args 'read -r go </go; cat /dev/zero | tail; exec sleep 1000') | .linux.resources.memory = {limit: 20971520, swap: 20971520} |
+		.linux.cgroupsPath = \"/crt-oom-$$\""
+	ln -s busybox "$(home root)/b/rootfs/bin/tail"
+	mkfifo "$(home root)/b/rootfs/go"
+	if ! oci root run -d -b "$(home root)/b" "c$$" </dev/null >"$T/log" 2>&1; then
+		grep -q -e cgroup -e memsw "$T/log" && skip "no memory cgroup here: $(cat "$T/log")"
+		flunk "$(cat "$T/log")"
+	fi
+	job_start "$CRT_BIN/crt-oci" --root "$T/run/root/oci" events --interval 100ms "c$$"
+	wait_for 10 grep -q '"type":"stats"' "$JOB_LOG"
+	echo go >"$(home root)/b/rootfs/go"
+	wait_for 20 grep -q "^{\"type\":\"oom\",\"id\":\"c$$\"}" "$JOB_LOG"
+	[ "$(grep stats "$JOB_LOG" | head -1 | jq .data.memory.usage.limit)" = 20971520 ] || flunk "$(cat "$JOB_LOG")"
+	oci root delete --force "c$$"
+	job_wait
+	assert_status 0
+	run oci root events --interval 0 "c$$"
+	assert_status 1
+	assert_contains 'is not a duration'
+	run oci root events "c$$"
+	assert_status 1
+	assert_contains 'does not exist'
 }
 
 @test "features and spec are valid, and spec does not overwrite" {
