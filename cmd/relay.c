@@ -15,6 +15,10 @@
  * Signals that people send to `crt run` go to the container's first process
  * through its pidfd, which cannot be reused. SIGCHLD, SIGPIPE, SIGURG (sent by
  * runtimes to themselves) and SIGWINCH (handled) are not passed on.
+ *
+ * crt-net is started here with the container's first frame (net_prepare()). A
+ * container whose crt-net cannot be started, or dies, goes on without a network,
+ * and we say so once.
  */
 #include "cmd/relay.h"
 
@@ -54,7 +58,7 @@ struct channel {
 struct state {
 	struct relay *relay;
 	struct loop *loop;
-	struct loop_source *ctl_source;
+	struct loop_source *ctl_source, *net_source;
 	struct error *error;
 	int pid_fd;
 	int console_fd;
@@ -367,6 +371,55 @@ static int attach_console(struct state *s, int console_fd)
 	return r;
 }
 
+/* ---- the network --------------------------------------------------------------------------------- */
+
+static int on_net_end(void *data, int fd, short revents)
+{
+	struct state *s = data;
+
+	(void)fd;
+	(void)revents;
+	loop_source_free(s->net_source);
+	s->net_source = NULL;
+	log_warning(
+		"crt-net, which serves the container's network, has ended: there is no network any more");
+	return 0;
+}
+
+static int watch_net(struct state *s)
+{
+	int fd = s->relay->net->pid_fd;
+
+	return fd < 0 ? 0 : loop_add_fd(s->loop, fd, POLLIN, on_net_end, s, &s->net_source);
+}
+
+/* The first frame, or the device is gone, which crt-net will find out. */
+static int on_frame(void *data, int fd, short revents)
+{
+	struct state *s = data;
+	struct error e = ERROR_INIT;
+
+	(void)fd;
+	(void)revents;
+	loop_source_free(s->net_source);
+	s->net_source = NULL;
+	if (net_late_start(s->relay->net, s->relay->net_request, &e) < 0) {
+		log_warning("the container has no network: %s", e.msg);
+		return 0;
+	}
+	return watch_net(s);
+}
+
+static int attach_net(struct state *s)
+{
+	int fd = -1;
+
+	if (net_late_tap(s->relay->net, &fd, s->error) < 0)
+		return s->error->code;
+	return fd < 0 ? watch_net(s) :
+			loop_add_fd(s->loop, fd, POLLIN, on_frame, s, &s->net_source);
+}
+
 /* ---- the keeper's reports ----------------------------------------------------------------------- */
 
 static int write_pidfile(struct state *s, pid_t pid)
@@ -393,7 +446,7 @@ static int on_created(struct state *s, const struct keeper_message *m, int *fds,
 	if (n < 1)
 		return error_setf(s->error, -EPROTO, "the keeper's report lacks a descriptor");
 	s->pid_fd = steal_fd(&fds[0]);
-	if (write_pidfile(s, m->pid) < 0)
+	if (write_pidfile(s, m->pid) < 0 || attach_net(s) < 0)
 		return s->error->code;
 	if (n > 1 && attach_console(s, steal_fd(&fds[1])) < 0)
 		return error_setf(s->error, -ENOMEM, "attaching the terminal");

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "net/net.h"
 
 /* Stdio of the container, prepared before the keeper is cloned. */
 struct relay_stdio {
@@ -36,6 +37,9 @@ struct relay {
 	int ctl_fd; /* from the keeper, borrowed */
 	bool tty, interactive, sig_proxy;
 	const char *pidfile; /* NULL = none */
+	struct net_handle
+		*net; /* crt-net, which is started when the container needs it; may be empty */
+	const struct net_request *net_request;
 };
 
 /*

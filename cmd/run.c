@@ -5,7 +5,8 @@
  * Theory of operation: the path of one run. The option table fills a struct
  * run_request. The image is found in the store or fetched. compose_config()
  * joins them into an OCI configuration. Then, side by side because each costs
- * about a millisecond: crt-net starts, the keeper is cloned and makes its
+ * about a millisecond: crt-net starts if ports are published (else it waits for
+ * the container's first frame), the keeper is cloned and makes its
  * network namespace, newuidmap and newgidmap write the id maps, and this
  * process writes the files of the bundle. The gate is opened when the ids are
  * mapped and the published ports are bound; from then on this process only
@@ -273,7 +274,7 @@ static void become_keeper(struct run *r, struct userns_child *self)
 		close_fd(&r->stdio.parent[i]);
 	if (r->req->net.mode == NET_MODE_SLIRP)
 		k.tap_sock = net_tap_socket(&r->net);
-	close_fd(&r->net.ctl_fd);
+	net_forget(&r->net);
 	keeper_main(&k, self, r->ctl[1]);
 }
 
@@ -297,7 +298,7 @@ static int launch(struct run *r, struct error *e)
 		return error_set(e, ret, "making a socket pair");
 	ret = relay_stdio_init(&r->stdio, r->req->interactive, r->req->tty, e);
 	if (ret == 0 && slirp)
-		ret = net_start(&r->req->net, &r->net, e);
+		ret = net_prepare(&r->req->net, &r->net, e);
 	if (ret < 0)
 		return ret;
 	relay_block_signals();
@@ -377,6 +378,8 @@ static int run_container(struct run *r, struct error *e)
 		.interactive = r->req->interactive,
 		.sig_proxy = r->req->sig_proxy,
 		.pidfile = r->req->pidfile,
+		.net = &r->net,
+		.net_request = &r->req->net,
 	};
 	int code = 125;
 

@@ -12,6 +12,14 @@
  * the tap device's fd over a duplicate of crt's end, and the helper answers
  * TAKEN. net_wait_ready() collects both answers.
  *
+ * net_prepare() keeps the helper's end of the socket instead of starting it
+ * (loading libslirp and entering the cage are the dearest part of a network, and most containers
+ * never send a frame). crt then takes the tap itself and waits until it is readable; it
+ * reads nothing, so that the container has no influence but on the time. Then
+ * request and tap go into the socket and the helper is started, for which nothing is different; its
+ * answers are not read. The frame is still in the device. What the container's
+ * kernel says by itself when the device comes up is dropped there (tap.c).
+ *
  * Life time: crt-net lives as long as somebody holds crt's end of the socket
  * (net_handle.ctl_fd and its duplicates, all close-on-exec). When crt and the
  * keeper die by SIGKILL the kernel closes them, and crt-net ends itself: there
@@ -55,16 +63,11 @@ static int send_request(int sock, const struct net_request *r, struct error *e)
 	return 0;
 }
 
-int net_start(const struct net_request *r, struct net_handle *ret, struct error *e)
+static char helper[] = "crt-net";
+
+/* Everything but the process. */
+static int prepare(const struct net_request *r, struct net_handle *h, struct error *e)
 {
-	static char name[] = "crt-net";
-	char *const argv[] = { name, NULL };
-	_cleanup_fd_ int exe_fd = -1;
-	_cleanup_fd_ int ours = -1;
-	_cleanup_fd_ int theirs = -1;
-	struct net_handle h = NET_HANDLE_INIT;
-	struct proc_fd_map fds[1];
-	struct proc_spawn s = { .argv = argv, .fds = fds, .fds_n = 1 };
 	struct layout layout;
 	int sv[2];
 	int code;
@@ -72,28 +75,108 @@ int net_start(const struct net_request *r, struct net_handle *ret, struct error 
 	code = layout_make(r, &layout, e); /* complain here, where the options are known */
 	if (code < 0)
 		return code;
-	exe_fd = proc_find_helper(name, NULL, e);
-	if (exe_fd < 0)
-		return exe_fd;
+	h->exe_fd = proc_find_helper(helper, NULL, e);
+	if (h->exe_fd < 0)
+		return h->exe_fd;
 	code = fd_socketpair(SOCK_SEQPACKET, sv);
 	if (code < 0)
 		return error_set(e, code, "make a socket pair for crt-net");
-	ours = sv[0];
-	theirs = sv[1];
-	fds[0] = (struct proc_fd_map){ .fd = theirs, .target = WIRE_FD };
-	s.path_fd = exe_fd;
-	code = proc_spawn(&s, &h.pid, &h.pid_fd, e);
+	h->ctl_fd = sv[0];
+	h->peer_fd = sv[1];
+	return 0;
+}
+
+static int start(struct net_handle *h, struct error *e)
+{
+	char *const argv[] = { helper, NULL };
+	const struct proc_fd_map fds[] = { { .fd = h->peer_fd, .target = WIRE_FD } };
+	const struct proc_spawn s = {
+		.path_fd = h->exe_fd,
+		.argv = argv,
+		.fds = fds,
+		.fds_n = 1,
+		.new_session = true, /* Ctrl-C is for the container */
+	};
+	int code;
+
+	code = proc_spawn(&s, &h->pid, &h->pid_fd, e);
 	if (code < 0)
 		return error_prefix(e, "start crt-net");
-	close_fd(&theirs);
-	h.ctl_fd = steal_fd(&ours);
-	code = send_request(h.ctl_fd, r, e);
+	close_fd(&h->peer_fd);
+	close_fd(&h->exe_fd);
+	return 0;
+}
+
+int net_start(const struct net_request *r, struct net_handle *ret, struct error *e)
+{
+	struct net_handle h = NET_HANDLE_INIT;
+	int code;
+
+	code = prepare(r, &h, e);
+	if (code == 0)
+		code = start(&h, e);
+	if (code == 0)
+		code = send_request(h.ctl_fd, r, e);
 	if (code < 0) {
 		net_stop(&h);
 		return code;
 	}
 	*ret = h;
 	return 0;
+}
+
+/* ---- started with the first frame ---- */
+
+/* Ports and outbound addresses can be refused, so that the container must not start before they are there. */
+static bool is_needed_at_once(const struct net_request *r)
+{
+	return r->forwards_n != 0 || r->outbound_addr[0] != '\0' || r->outbound_addr6[0] != '\0';
+}
+
+int net_prepare(const struct net_request *r, struct net_handle *ret, struct error *e)
+{
+	struct net_handle h = NET_HANDLE_INIT;
+	int code;
+
+	if (is_needed_at_once(r))
+		return net_start(r, ret, e);
+	code = prepare(r, &h, e);
+	if (code < 0) {
+		net_stop(&h);
+		return code;
+	}
+	*ret = h;
+	return 0;
+}
+
+int net_late_tap(struct net_handle *h, int *ret_fd, struct error *e)
+{
+	struct wire_message m;
+	int code;
+
+	if (h->peer_fd >= 0 && h->tap_fd < 0) {
+		code = wire_recv(h->peer_fd, &m, &h->tap_fd);
+		if (code != WIRE_TYPE_TAP || h->tap_fd < 0)
+			return error_set(e, code < 0 ? code : -EPROTO, "receive the tap device");
+	}
+	*ret_fd = h->tap_fd;
+	return 0;
+}
+
+int net_late_start(struct net_handle *h, const struct net_request *r, struct error *e)
+{
+	int code;
+
+	code = send_request(h->ctl_fd, r, e);
+	if (code == 0) {
+		code = wire_send(h->ctl_fd, WIRE_TYPE_TAP, NULL, 0, h->tap_fd);
+		if (code < 0)
+			(void)error_set(e, code, "hand the tap device over to crt-net");
+	}
+	if (code == 0)
+		code = start(h, e);
+	close_fd(&h->tap_fd);
+	return code;
 }
 
 int net_tap_socket(const struct net_handle *h)
@@ -154,7 +237,7 @@ int net_wait_ready(struct net_handle *h, struct net_request *r, bool need_tap, i
 		   struct error *e)
 {
 	int64_t deadline = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
-	bool bound = false, taken = !need_tap;
+	bool bound = h->peer_fd >= 0, taken = bound || !need_tap;
 	struct wire_message m;
 	int ret;
 
@@ -187,11 +270,20 @@ int net_wait_ready(struct net_handle *h, struct net_request *r, bool need_tap, i
 	return 0;
 }
 
+void net_forget(struct net_handle *h)
+{
+	close_fd(&h->ctl_fd);
+	close_fd(&h->peer_fd);
+	close_fd(&h->exe_fd);
+	close_fd(&h->tap_fd);
+	close_fd(&h->pid_fd);
+	*h = NET_HANDLE_INIT;
+}
+
 void net_stop(struct net_handle *h)
 {
 	close_fd(&h->ctl_fd);
 	if (h->pid > 0)
 		proc_kill(h->pid, h->pid_fd);
-	close_fd(&h->pid_fd);
-	*h = NET_HANDLE_INIT;
+	net_forget(h);
 }

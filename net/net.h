@@ -63,15 +63,36 @@ int net_parse_publish(const char *text, struct net_request *r, struct error *e);
 struct net_handle {
 	pid_t pid;
 	int pid_fd;
-	int ctl_fd; /* private: closing it makes crt-net end */
+	/* private */
+	int ctl_fd;  /* closing it makes crt-net end */
+	int peer_fd; /* crt-net's end of the socket and its executable, where it is started late */
+	int exe_fd;
+	int tap_fd;
 };
-#define NET_HANDLE_INIT ((struct net_handle){ .pid = 0, .pid_fd = -1, .ctl_fd = -1 })
+#define NET_HANDLE_INIT       \
+	((struct net_handle){ \
+		.pid = 0, .pid_fd = -1, .ctl_fd = -1, .peer_fd = -1, .exe_fd = -1, .tap_fd = -1 })
 
 /*
  * Start crt-net (host side; before or beside the container's set-up). Does not
  * wait for it. 0 or -errno.
  */
 int net_start(const struct net_request *r, struct net_handle *ret, struct error *e);
+/*
+ * For a caller that stays with the container: as net_start(); but without published ports crt-net is
+ * only prepared, because most containers never use their network. As soon as
+ * the set-up child has done net_tap_create(), net_late_tap() says what to poll;
+ * when that has input, net_late_start() starts crt-net.
+ */
+int net_prepare(const struct net_request *r, struct net_handle *ret, struct error *e);
+/*
+ * 0, and in *ret_fd what becomes readable with the container's first frame
+ * (borrowed), or -1 when crt-net runs already; or -errno.
+ */
+int net_late_tap(struct net_handle *h, int *ret_fd, struct error *e);
+int net_late_start(struct net_handle *h, const struct net_request *r, struct error *e);
+/* In a forked child of the caller: close what it inherited. crt-net goes on. */
+void net_forget(struct net_handle *h);
 /* A CLOEXEC duplicate of the socket over which the set-up child hands the tap over (net_tap_create). fd or -errno. */
 int net_tap_socket(const struct net_handle *h);
 /*
@@ -84,7 +105,7 @@ int net_tap_socket(const struct net_handle *h);
 int net_tap_create(const struct net_request *r, int tap_sock, struct error *e);
 /*
  * Wait until crt-net has bound every forward (and, when need_tap, has taken
- * the tap over). Fills host_port 0 entries of r. On a bind failure the message
+ * the tap over). Does not wait for one that is only prepared. Fills host_port 0 entries of r. On a bind failure the message
  * names address, port and cause (in use; below net.ipv4.ip_unprivileged_port_start). 0 or -errno.
  */
 int net_wait_ready(struct net_handle *h, struct net_request *r, bool need_tap, int timeout_ms,

@@ -30,6 +30,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
@@ -201,6 +202,27 @@ static int batch_run(const struct batch *b, struct error *e)
 	return 0;
 }
 
+/*
+ * The device drops reports of multicast groups and solicitations of routers (33:33:00:00:00:16 and :02),
+ * which the container's kernel sends by itself: nobody would answer, and the first frame is
+ * to be the container's (await.c). Where that is refused crt-net drops them.
+ */
+static void drop_chatter(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x33330000, 0, 3),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x0016, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x0002, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	const struct sock_fprog prog = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+
+	(void)ioctl(fd, TUNATTACHFILTER, &prog);
+}
+
 static int tap_open(struct error *e)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
@@ -224,6 +246,7 @@ static int tap_open(struct error *e)
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
 		return error_set(e, -errno, "make the network device " LAYOUT_TAP_NAME);
 	(void)ioctl(fd, TUNSETPERSIST, 1); /* costs only time where it is refused */
+	drop_chatter(fd);
 	return steal_fd(&fd);
 }
 

@@ -42,13 +42,27 @@ loopback_server() {
 crt_net() {
 	pgrep -P "$JOB" -x crt-net
 }
+# what makes a container send a frame, so that crt-net is started
+FRAME='nc -w 1 10.0.2.2 9 </dev/null >/dev/null 2>&1 &'
+
+@test "crt-net is started with the container's first frame" {
+	crt_start alice run --rm builtin:busybox sh -c "trap '$FRAME' USR1; echo up; while :; do sleep 0.1; done"
+	wait_for 20 grep -q up "$JOB_LOG"
+	sleep 1.5 # what the kernel says by itself when the device comes up
+	run crt_net
+	[ "$status" != 0 ] || flunk "crt-net runs, but nobody needs it"
+	kill -USR1 "$JOB"
+	wait_for 20 crt_net
+	kill -KILL "$JOB"
+	job_wait
+}
 
 @test "crt-net sits in its cage: alice, carol and root" {
 	local who pid uid
 	need_root
 	not_sanitized "crt-net is not confined then"
 	for who in alice carol root; do
-		crt_start "$who" run --rm --init builtin:busybox sleep 60
+		crt_start "$who" run --rm --init builtin:busybox sh -c "$FRAME sleep 60"
 		wait_for 20 crt_net
 		pid=$(crt_net)
 		wait_for 20 grep -q 'Seccomp:.*[12]' "/proc/$pid/status"
@@ -93,7 +107,7 @@ crt_net() {
 
 @test "the container goes on when crt-net is killed, and ends cleanly" {
 	local pid
-	crt_start alice run --rm --init builtin:busybox sh -c 'trap "echo asked to end; exit 7" TERM; while :; do sleep 0.1; done'
+	crt_start alice run --rm --init builtin:busybox sh -c "$FRAME"'trap "echo asked to end; exit 7" TERM; while :; do sleep 0.1; done'
 	wait_for 20 crt_net
 	pid=$(crt_net)
 	sleep 0.5
@@ -104,6 +118,7 @@ crt_net() {
 	job_wait
 	assert_status 7
 	assert_contains "asked to end"
+	assert_contains "crt-net, which serves the container's network, has ended"
 }
 
 @test "a server that hangs up in the middle of an upload does not end the network" {
