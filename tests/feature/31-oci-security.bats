@@ -17,9 +17,9 @@ decoy_untouched() {
 }
 
 @test "T10 no descriptor of the caller reaches the container, and cwd cannot be one" {
-	bundle alice b "$(args 'ls /proc/self/fd | tr "\n" " "; readlink /proc/self/cwd; ls -l /proc/1/fd | grep -c " -> "')"
+	bundle alice b "$(args 'ls /proc/self/fd | tr "\n" " "; readlink /proc/self/cwd; ls /proc/1/fd')"
 	run as alice bash -c "for i in {3..40}; do eval \"exec \$i</etc\"; done; exec crt-oci --root $T/run/alice/oci run -b $(home alice)/b c1"
-	assert_output $'0 1 2 3 /\n3'
+	assert_output $'0 1 2 3 /\n0\n1\n2'
 	local n
 	for n in 0 3 4 5 6 7 8 9 10 11 12; do
 		config alice b ".process.cwd = \"/proc/self/fd/$n\" | $(args 'readlink /proc/self/cwd; ls /')"

@@ -315,3 +315,20 @@ golden_seccomp() {
 	assert_contains thread
 	assert_contains "Operation not permitted"
 }
+
+@test "T39: a container of root gets its own null device, not the host's, whose mode it could change" {
+	need_root
+	# which node of the container descriptors 0 and 1 are
+	cat >"$T/which" <<-'END'
+		for fd in 0 1; do
+			for name in null zero full; do
+				[ "$(stat -L -c %d:%i /proc/$$/fd/$fd)" != "$(stat -c %d:%i /dev/$name)" ] || echo "$fd is $name" >&2
+			done
+		done
+		echo x
+	END
+	run --separate-stderr as root sh -c "crt run --rm -v $T/which:/which:ro builtin:busybox sh /which >/dev/full"
+	[[ $stderr == *"0 is null"*"1 is full"*"No space left"* ]] || flunk
+	run --separate-stderr as root sh -c "crt run -i --rm -v $T/which:/which:ro builtin:busybox sh /which </dev/zero >/dev/null"
+	[ "$stderr" = $'0 is zero\n1 is null' ] || flunk
+}
