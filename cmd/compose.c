@@ -189,7 +189,7 @@ static int compose_args(struct run_plan *p, json_t *process, struct error *e)
 
 	if (req->entrypoint_set && req->args.n == 0)
 		cmd = &req->args; /* another entrypoint does not want the image's arguments */
-	if (req->init && (strv_add(&all, "/run/crt-init") < 0 || strv_add(&all, "--") < 0))
+	if (req->init && (strv_add(&all, COMPOSE_INIT) < 0 || strv_add(&all, "--") < 0))
 		r = -ENOMEM;
 	for (size_t i = 0; r == 0 && i < entry->n; i++)
 		r = strv_add(&all, entry->v[i]);

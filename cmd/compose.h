@@ -57,6 +57,10 @@ int compose_config(struct run_plan *p, struct error *e);
 int compose_user(struct run_plan *p, int root_fd, char **ret_passwd, char **ret_group,
 		 struct error *e);
 
+/* With --init the command begins with COMPOSE_INIT and "--". */
+#define COMPOSE_INIT	  "/run/crt-init"
+#define COMPOSE_INIT_ARGS 2
+
 /* compose_mounts.c: mounts[], devices, masked and read-only paths. */
 int compose_mounts(struct run_plan *p, json_t *config, struct error *e);
 int compose_linux_paths(struct run_plan *p, json_t *linux_obj, struct error *e);

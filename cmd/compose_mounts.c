@@ -190,7 +190,7 @@ static int add_init(struct run_plan *p, json_t *mounts, struct error *e)
 	fd = proc_find_helper("crt-init", &path, e);
 	if (fd < 0)
 		return error_prefix(e, "--init");
-	return push_mount(mounts, "/run/crt-init", "bind", path,
+	return push_mount(mounts, COMPOSE_INIT, "bind", path,
 			  options_json("bind,ro,rprivate,nosuid,nodev"), e);
 }
 

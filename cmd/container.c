@@ -33,6 +33,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/procfs.h"
+#include "cmd/compose.h"
 #include "cmd/inside.h"
 #include "cmd/out.h"
 #include "cmd/record.h"
@@ -257,6 +258,49 @@ char *container_ports(const struct container *c)
 			get_string(port, "protocol")); /* buf_steal() reports a failure */
 	}
 	return buf_steal(&b);
+}
+
+json_t *container_volumes(const struct container *c)
+{
+	static const char *const propagations[] = { "private", "rprivate", "slave",
+						    "rslave",  "shared",   "rshared" };
+	const char *rundir = json_string_value(json_object_get(c->record, "rundir"));
+	const json_t *mounts = json_object_get(json_object_get(c->record, "config"), "mounts");
+	json_t *list = json_array();
+	json_t *m, *option;
+	size_t i, k;
+
+	json_array_foreach((json_t *)(uintptr_t)mounts, i, m) {
+		const char *type = json_string_value(json_object_get(m, "type"));
+		const char *source = json_string_value(json_object_get(m, "source"));
+		const char *destination = json_string_value(json_object_get(m, "destination"));
+		const char *propagation = "";
+		bool writable = true;
+
+		if (type == NULL || strcmp(type, "bind") != 0 || source == NULL ||
+		    destination == NULL || strcmp(destination, COMPOSE_INIT) == 0 ||
+		    (rundir != NULL && str_starts(source, rundir)))
+			continue;
+		json_array_foreach(json_object_get(m, "options"), k, option) {
+			const char *text = json_string_value(option);
+
+			if (text != NULL && strcmp(text, "ro") == 0)
+				writable = false;
+			for (size_t p = 0;
+			     text != NULL && p < sizeof(propagations) / sizeof(propagations[0]);
+			     p++)
+				if (strcmp(text, propagations[p]) == 0)
+					propagation = propagations[p];
+		}
+		/* A NULL list makes the caller's pack fail. */
+		(void)json_array_append_new(
+			list,
+			json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:b, s:s}", "Type", "bind",
+				  "Source", source, "Destination", destination, "Driver", "",
+				  "Mode", "", "Options", json_incref(json_object_get(m, "options")),
+				  "RW", (int)writable, "Propagation", propagation));
+	}
+	return list;
 }
 
 char *container_command(const struct container *c)

@@ -37,6 +37,8 @@ void containers_free(struct container *c, size_t n);
 char *container_status(const struct container *c, time_t now);
 /* "0.0.0.0:8080->80/tcp, ..." Caller frees; NULL on -ENOMEM. */
 char *container_ports(const struct container *c);
+/* The volumes with podman's keys, without what crt itself mounts (/proc, /etc/hosts ...). NULL on -ENOMEM. */
+json_t *container_volumes(const struct container *c);
 /* The command as one line. Caller frees; NULL on -ENOMEM. */
 char *container_command(const struct container *c);
 /*

@@ -102,71 +102,33 @@ static json_t *container_state(const struct container *c)
 			 "FinishedAt", finished);
 }
 
-static json_t *container_config(const struct container *c)
-{
-	const json_t *config = json_object_get(c->record, "config");
-
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "Hostname",
-			 copy(config, "hostname"), "User", copy(config, "user"), "Tty",
-			 copy(config, "tty"), "OpenStdin", copy(config, "openStdin"), "Cmd",
-			 copy(c->record, "command"), "WorkingDir", copy(config, "cwd"),
-			 "StopSignal", copy(config, "stopSignal"), "StopTimeout",
-			 copy(config, "stopTimeout"), "Labels", copy(c->record, "labels"), "Image",
-			 c->image);
-}
-
-/* "Path" and "Args": the command without and with its first word. */
-static json_t *rest_of(const json_t *command)
+/* A list without its first words. */
+static json_t *rest_of(const json_t *command, size_t first)
 {
 	json_t *rest = json_array();
 	json_t *word;
 	size_t i;
 
 	json_array_foreach((json_t *)(uintptr_t)command, i, word)
-		if (i > 0)
+		if (i >= first)
 			(void)json_array_append(rest, word); /* a NULL list makes the pack fail */
 	return rest;
 }
 
-/* The volumes, with podman's keys. What crt itself mounts (/proc, /etc/hosts ...) is not listed. */
-static json_t *volumes_of(const struct container *c)
+static json_t *container_config(const struct container *c)
 {
-	static const char *const propagations[] = { "private", "rprivate", "slave",
-						    "rslave",  "shared",   "rshared" };
-	const char *rundir = json_string_value(json_object_get(c->record, "rundir"));
-	const json_t *mounts = json_object_get(json_object_get(c->record, "config"), "mounts");
-	json_t *list = json_array();
-	json_t *m, *option;
-	size_t i, k;
+	const json_t *config = json_object_get(c->record, "config");
+	size_t own = json_array_size(json_object_get(config, "entrypoint"));
 
-	json_array_foreach((json_t *)(uintptr_t)mounts, i, m) {
-		const char *type = json_string_value(json_object_get(m, "type"));
-		const char *source = json_string_value(json_object_get(m, "source"));
-		const char *propagation = "";
-		bool writable = true;
-
-		if (type == NULL || strcmp(type, "bind") != 0 || source == NULL ||
-		    (rundir != NULL && str_starts(source, rundir)))
-			continue;
-		json_array_foreach(json_object_get(m, "options"), k, option) {
-			const char *text = json_string_value(option);
-
-			if (text != NULL && strcmp(text, "ro") == 0)
-				writable = false;
-			for (size_t p = 0;
-			     text != NULL && p < sizeof(propagations) / sizeof(propagations[0]);
-			     p++)
-				if (strcmp(text, propagations[p]) == 0)
-					propagation = propagations[p];
-		}
-		/* A NULL list makes the caller's pack fail. */
-		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:o, s:o, s:b, s:s}", "Type", "bind", "Source",
-					source, "Destination", copy(m, "destination"), "Options",
-					copy(m, "options"), "RW", (int)writable, "Propagation",
-					propagation));
-	}
-	return list;
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "Hostname",
+			 copy(config, "hostname"), "User", copy(config, "user"), "Tty",
+			 copy(config, "tty"), "OpenStdin", copy(config, "openStdin"), "Env",
+			 copy(config, "env"), "Cmd",
+			 rest_of(json_object_get(c->record, "command"), own), "Entrypoint",
+			 copy(config, "entrypoint"), "WorkingDir", copy(config, "cwd"),
+			 "StopSignal", copy(config, "stopSignal"), "StopTimeout",
+			 copy(config, "stopTimeout"), "Labels", copy(c->record, "labels"), "Image",
+			 c->image);
 }
 
 static json_t *container_object(const struct container *c)
@@ -177,12 +139,12 @@ static json_t *container_object(const struct container *c)
 	json_t *ports = port_map(json_object_get(c->record, "ports"));
 
 	return json_pack(
-		"{s:s, s:o, s:O?, s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:{s:o, s:O}, s:{s:b, s:o, s:o}}",
+		"{s:s, s:o, s:O?, s:o, s:o, s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:{s:o, s:O}, s:{s:b, s:o, s:o}}",
 		"Id", c->id, "Created", copy(c->record, "created"), "Path", path, "Args",
-		rest_of(command), "State", container_state(c), "Image", c->image_id, "ImageName",
-		c->image, "Name", c->name, "Rootfs", copy(c->record, "rootfs"), "Mounts",
-		volumes_of(c), "Config", container_config(c), "NetworkSettings", "Networks",
-		json_object(), "Ports", ports, "HostConfig", "AutoRemove",
+		rest_of(command, 1), "State", container_state(c), "Image", c->image_id, "ImageName",
+		c->image, "Name", c->name, "RestartCount", 0, "Rootfs", copy(c->record, "rootfs"),
+		"Mounts", container_volumes(c), "Config", container_config(c), "NetworkSettings",
+		"Networks", json_object(), "Ports", ports, "HostConfig", "AutoRemove",
 		(int)json_is_true(json_object_get(c->record, "rm")), "NetworkMode",
 		copy(config, "networkMode"), "PortBindings", ports);
 }

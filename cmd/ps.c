@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -173,6 +174,32 @@ static int passes(const struct options *o, const struct container *c, struct err
 
 /* ---- rows ---------------------------------------------------------------------------------- */
 
+/* Where the volumes are in the container. */
+static json_t *mount_points(const struct container *c)
+{
+	_cleanup_json_ json_t *volumes = container_volumes(c);
+	json_t *list = json_array();
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(volumes, i, v)
+		(void)json_array_append(list, json_object_get(v, "Destination")); /* as in a pack */
+	return list;
+}
+
+/* The same as one text, which the caller frees. */
+static char *mount_text(const struct container *c)
+{
+	_cleanup_json_ json_t *points = mount_points(c);
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(points, i, v)
+		(void)buf_printf(&b, "%s%s", i > 0 ? "," : "", json_string_value(v));
+	return b.err < 0 ? NULL : strdup(buf_str(&b));
+}
+
 static json_t *row_data(const struct container *c, const char *status)
 {
 	json_t *labels = json_object_get(c->record, "labels");
@@ -181,7 +208,7 @@ static json_t *row_data(const struct container *c, const char *status)
 	json_t *nothing = json_null();
 
 	return json_pack(
-		"{s:s, s:[s], s:s, s:s, s:O, s:s, s:s, s:b, s:i, s:i, s:I, s:s, s:b, s:O, s:O}",
+		"{s:s, s:[s], s:s, s:s, s:O, s:s, s:s, s:b, s:i, s:i, s:I, s:s, s:b, s:O, s:O, s:o}",
 		"Id", c->id, "Names", c->name, "Image", c->image, "ImageID", c->image_id, "Command",
 		command != NULL ? command : nothing, "State", c->state, "Status", status, "Exited",
 		(int)(strcmp(c->state, "exited") == 0), "ExitCode", c->exit_code, "Pid",
@@ -190,7 +217,8 @@ static json_t *row_data(const struct container *c, const char *status)
 			json_string_value(json_object_get(c->record, "created")) :
 			"",
 		"AutoRemove", (int)json_is_true(json_object_get(c->record, "rm")), "Labels",
-		labels != NULL ? labels : nothing, "Ports", ports != NULL ? ports : nothing);
+		labels != NULL ? labels : nothing, "Ports", ports != NULL ? ports : nothing,
+		"Mounts", mount_points(c));
 }
 
 static char *shown_command(const struct container *c, bool full)
@@ -217,21 +245,23 @@ static int add_row(struct out_rows *rows, const struct options *o, const struct 
 	_cleanup_free_ char *command = shown_command(c, o->no_trunc);
 	_cleanup_free_ char *status = container_status(c, now);
 	_cleanup_free_ char *ports = container_ports(c);
+	_cleanup_free_ char *mounts = mount_text(c);
 	_cleanup_free_ char *age = out_duration(c->created, now);
 	_cleanup_free_ char *at = out_time(c->created);
 	_cleanup_free_ char *human = age != NULL ? str_printf("%s ago", age) : NULL;
 	json_t *labels = json_object_get(c->record, "labels");
 
 	if (id == NULL || image_id == NULL || command == NULL || status == NULL || ports == NULL ||
-	    at == NULL || human == NULL)
+	    at == NULL || human == NULL || mounts == NULL)
 		return -ENOMEM;
 	return out_rows_add(
 		rows,
-		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:O?}",
-			  "ID", id, "Image", c->image, "ImageID", image_id, "Command", command,
-			  "CreatedHuman", human, "RunningFor", human, "CreatedAt", at, "Status",
-			  status, "State", c->state, "Ports", ports, "Names", c->name, "Pid",
-			  (int)c->pid, "ExitCode", c->exit_code, "Labels", labels),
+		json_pack(
+			"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:O?}",
+			"ID", id, "Image", c->image, "ImageID", image_id, "Command", command,
+			"CreatedHuman", human, "RunningFor", human, "CreatedAt", at, "Status",
+			status, "State", c->state, "Ports", ports, "Names", c->name, "Pid",
+			(int)c->pid, "ExitCode", c->exit_code, "Mounts", mounts, "Labels", labels),
 		row_data(c, status));
 }
 

@@ -80,6 +80,35 @@ static int set_string(json_t *record, const char *key, const char *value)
 	return json_object_set_new(record, key, value != NULL ? json_string(value) : json_null());
 }
 
+static json_t *list_json(const struct strv *list)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < list->n; i++)
+		(void)json_array_append_new(array, json_string(list->v[i])); /* as in a pack */
+	return array;
+}
+
+/* The command as the user knows it: without the init in front. */
+static json_t *command_json(const struct run_plan *p)
+{
+	const json_t *args = json_object_get(json_object_get(p->config, "process"), "args");
+	json_t *list = json_array();
+	json_t *word;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)args, i, word)
+		if (!p->req->init || i >= COMPOSE_INIT_ARGS)
+			(void)json_array_append(list, word); /* as in a pack */
+	return list;
+}
+
+/* The words of the command that came from ENTRYPOINT or --entrypoint. */
+static const struct strv *entrypoint(const struct run_plan *p)
+{
+	return p->req->entrypoint_set ? &p->req->entrypoint : &p->conf.entrypoint;
+}
+
 /* The part of the request that `inspect` shows. */
 static json_t *config_json(const struct run_plan *p)
 {
@@ -88,10 +117,11 @@ static json_t *config_json(const struct run_plan *p)
 					      p->conf.stop_signal != 0 ? p->conf.stop_signal :
 									 15);
 
-	return json_pack("{s:s,s:s,s:b,s:b,s:O?,s:O?,s:s,s:s,s:i}", "hostname", p->hostname, "user",
-			 p->user, "tty", (int)req->tty, "openStdin", (int)req->interactive, "cwd",
-			 json_object_get(json_object_get(p->config, "process"), "cwd"), "mounts",
-			 json_object_get(p->config, "mounts"), "networkMode",
+	return json_pack("{s:s,s:s,s:b,s:b,s:O?,s:o,s:o,s:O?,s:s,s:s,s:i}", "hostname", p->hostname,
+			 "user", p->user, "tty", (int)req->tty, "openStdin", (int)req->interactive,
+			 "cwd", json_object_get(json_object_get(p->config, "process"), "cwd"),
+			 "env", list_json(&p->env), "entrypoint", list_json(entrypoint(p)),
+			 "mounts", json_object_get(p->config, "mounts"), "networkMode",
 			 req->net.mode == NET_MODE_HOST ? "host" :
 			 req->net.mode == NET_MODE_NONE ? "none" :
 							  "slirp4netns",
@@ -110,7 +140,6 @@ char *record_new(const struct run_plan *p, struct error *e)
 {
 	_cleanup_json_ json_t *record = json_object();
 	_cleanup_free_ char *node = record_node();
-	json_t *args = json_object_get(json_object_get(p->config, "process"), "args");
 	char *text;
 
 	if (set_string(record, "id", p->id) < 0 || set_string(record, "name", p->name) < 0 ||
@@ -120,7 +149,7 @@ char *record_new(const struct run_plan *p, struct error *e)
 						p->req->image) < 0 ||
 	    set_string(record, "imageId", p->image.id) < 0 ||
 	    set_string(record, "rootfs", p->req->rootfs) < 0 ||
-	    json_object_set(record, "command", args) < 0 ||
+	    json_object_set_new(record, "command", command_json(p)) < 0 ||
 	    json_object_set_new(record, "created", now_json()) < 0 ||
 	    json_object_set_new(record, "rm", json_boolean(p->req->rm)) < 0 ||
 	    set_ports(record, &p->req->net) < 0 ||

@@ -117,6 +117,16 @@ running() {
 	[ "$(jq -r '.[0] | [.Name, .State.Status, .State.ExitCode, .Path, .Args[0], .Config.WorkingDir, .Config.Labels.a] | @csv' <<<"$output")" = \
 		'"box","exited",4,"sh","-c","/tmp","b"' ] || flunk
 	[ "$(jq -c '.[0].Mounts | map([.Source, .Destination, .RW])' <<<"$output")" = '[["/tmp","/mnt",false]]' ] || flunk "mounts"
+	[ "$(jq -c '.[0] | [.RestartCount, .Config.Cmd, .Config.Entrypoint]' <<<"$output")" = '[0,["sh","-c","exit 4"],[]]' ] || flunk "config"
+	jq -e '.[0].Config.Env | contains(["X=1", "container=crt"])' <<<"$output" >/dev/null || flunk "environment"
+	run c ps -a --format '{{.Names}} {{.Mounts}}'
+	assert_output "box /mnt"
+	[ "$(c ps -a --format json | jq -c '.[0].Mounts')" = '["/mnt"]' ] || flunk "mounts"
+	# an init is not the user's command
+	c run --name init --init --entrypoint '["echo","a"]' builtin:busybox b
+	run c inspect init
+	[ "$(jq -c '.[0] | [.Path, .Args, .Mounts, .Config.Cmd, .Config.Entrypoint]' <<<"$output")" = \
+		'["echo",["a","b"],[],["b"],["echo","a"]]' ] || flunk
 	run c inspect -f '{{.Architecture}} {{json .Config.Cmd}} {{.RootFS.Type}}' builtin:busybox
 	assert_match '^[a-z0-9_]+ \["sh"\] layers$'
 	run c inspect --type image box
