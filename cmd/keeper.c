@@ -59,6 +59,7 @@ struct keeper {
 	bool mounted;
 	struct storage_rootfs_handle mount;
 	struct runtime_container *container;
+	struct net_agent agent;
 };
 
 static void report(struct keeper *k, enum keeper_event event, int value, const struct error *e)
@@ -81,7 +82,7 @@ static int make_network(struct keeper *k, struct error *e)
 		return 0;
 	if (unshare(CLONE_NEWNET) < 0)
 		return error_set(e, -errno, "creating a network namespace");
-	return net_tap_create(&p->req->net, steal_fd(&k->start->tap_sock), e);
+	return net_tap_create(&p->req->net, steal_fd(&k->start->tap_sock), &k->agent, e);
 }
 
 /* ping without a capability, for all groups that exist here; an optional kindness, so failures are nobody's business */
@@ -358,16 +359,21 @@ static int bring_up(struct keeper *k, struct userns_child *self, struct error *e
  */
 static int hold(struct keeper *k, struct error *e)
 {
-	struct pollfd fds[3] = {
+	struct pollfd fds[4] = {
 		{ .fd = runtime_container_pidfd(k->container), .events = POLLIN },
 		{ .fd = k->ctl_fd, .events = 0 },
 		{ .fd = k->mounted ? k->mount.fuse_pid_fd : -1, .events = POLLIN },
+		{ .fd = k->agent.fd, .events = POLLIN },
 	};
 	int status;
 
 	while (fds[0].revents == 0) {
-		if (poll(fds, 3, -1) < 0 && errno != EINTR)
+		if (poll(fds, 4, -1) < 0 && errno != EINTR)
 			break;
+		if (fds[3].fd >= 0 && fds[3].revents != 0 && net_agent_serve(&k->agent) < 0) {
+			net_agent_fini(&k->agent);
+			fds[3].fd = -1;
+		}
 		if (fds[0].revents == 0 && fds[2].fd >= 0 && fds[2].revents != 0) {
 			error_setf(e, -ENOTCONN,
 				   "fuse-overlayfs, which serves the container's root file system, "
@@ -442,7 +448,11 @@ static void clean_up(struct keeper *k, int code)
 
 void keeper_main(struct keeper_start *start, struct userns_child *self, int ctl_fd)
 {
-	struct keeper k = { .start = start, .plan = start->plan, .ctl_fd = ctl_fd, .root_fd = -1 };
+	struct keeper k = { .start = start,
+			    .plan = start->plan,
+			    .ctl_fd = ctl_fd,
+			    .root_fd = -1,
+			    .agent = NET_AGENT_INIT };
 	struct error e = ERROR_INIT;
 	int code;
 

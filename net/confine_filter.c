@@ -62,6 +62,11 @@ static const int allowed[] = {
 	SYS_bind,
 	SYS_listen,
 	SYS_shutdown,
+	/* published ports */
+	SYS_epoll_ctl,
+	SYS_epoll_pwait,
+	SYS_splice,
+	SYS_pipe2,
 	SYS_getsockname,
 	SYS_getpeername,
 	SYS_getsockopt,
@@ -84,6 +89,9 @@ static const int allowed[] = {
 	SYS_lseek,
 #ifdef SYS_poll
 	SYS_poll,
+#endif
+#ifdef SYS_epoll_wait
+	SYS_epoll_wait,
 #endif
 #ifdef SYS_stat
 	SYS_stat,

@@ -9,17 +9,15 @@
  * the first failure: a port in use stops the container before it starts.
  * A forward without address takes 0.0.0.0 and, where the host has IPv6, [::].
  *
- * TCP on IPv6 addresses goes through the relay to the same port on IPv4
- * (relay.c says why); all the rest is libslirp's.
- * libslirp makes the sockets itself (slirp_add_hostxfwd). Three things about
- * them need repair, for which their number must be known; it is the lowest
- * free one, and getsockname() confirms it: the backlog of 1 refuses bursts of
- * connections; a blocking accept() would stop all traffic when a client went
- * away between poll() and accept(); and the port chosen for "any" is wanted.
+ * TCP sockets are ours and go to the relay (relay.c); UDP is libslirp's, which
+ * makes its sockets itself (slirp_add_hostxfwd). Two things about them need
+ * repair, for which their number must be known; it is the lowest free one, and
+ * getsockname() confirms it: they block, and the port chosen for "any" is
+ * wanted.
  *
- * The peer's address stays the real one in the container; connections from
- * the host's loopback come from the gateway address (libslirp), never from
- * 127.0.0.1, which programs trust.
+ * The peer's address stays the real one in the container; what comes from the
+ * host's loopback comes from the gateway address, never from 127.0.0.1, which
+ * programs trust.
  *
  * What the attacker controls: nothing yet; no frame of the container has been
  * read. A crash closes all sockets.
@@ -30,7 +28,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -38,7 +35,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 
-#define BACKLOG	   1024
+#define BACKLOG	   4096
 #define ANY_ROUNDS 16 /* attempts to find a port that is free for IPv4 and IPv6 */
 
 static const char *const proto_names[] = {
@@ -84,14 +81,14 @@ static int next_fd(void)
 	return fd;
 }
 
-static int flags_of(const struct net_forward *f)
+static int udp_flags(void)
 {
-	return SLIRP_HOSTFWD_V6ONLY | (f->proto == NET_PROTO_UDP ? SLIRP_HOSTFWD_UDP : 0);
+	return SLIRP_HOSTFWD_V6ONLY | SLIRP_HOSTFWD_UDP;
 }
 
-/* Bind f on one address family. Returns the socket's fd (libslirp's) or -errno. */
-static int bind_family(Slirp *s, const struct layout *l, const struct net_forward *f, int family,
-		       uint16_t port, uint16_t *ret_port)
+/* A UDP port on one address family. 0 or -errno. */
+static int bind_udp(Slirp *s, const struct layout *l, const struct net_forward *f, int family,
+		    uint16_t port, uint16_t *ret_port)
 {
 	union address host, guest, got;
 	socklen_t len = sizeof(got);
@@ -106,25 +103,43 @@ static int bind_family(Slirp *s, const struct layout *l, const struct net_forwar
 	else
 		guest.in6.sin6_addr = l->guest6;
 	if (slirp_add_hostxfwd(s, &host.sa, address_len(family), &guest.sa, address_len(family),
-			       flags_of(f)) < 0)
+			       udp_flags()) < 0)
 		return errno != 0 ? -errno : -EIO;
-	if (getsockname(fd, &got.sa, &len) < 0 || got.sa.sa_family != family)
-		return -EBADF;
-	if (f->proto == NET_PROTO_TCP && listen(fd, BACKLOG) < 0)
-		return -errno;
-	if (fd_set_nonblock(fd, true) < 0)
+	if (getsockname(fd, &got.sa, &len) < 0 || got.sa.sa_family != family ||
+	    fd_set_nonblock(fd, true) < 0)
 		return -EBADF;
 	*ret_port = ntohs(family == AF_INET ? got.in.sin_port : got.in6.sin6_port);
-	return fd;
+	return 0;
 }
 
-static void unbind_family(Slirp *s, const struct net_forward *f, int family, uint16_t port)
+static void unbind_udp(Slirp *s, const struct net_forward *f, int family, uint16_t port)
 {
 	union address host;
 
 	address_fill(&host, family, f->host_addr, port);
-	(void)slirp_remove_hostxfwd(s, &host.sa, address_len(family),
-				    flags_of(f)); /* it was just added */
+	/* it was just added */
+	(void)slirp_remove_hostxfwd(s, &host.sa, address_len(family), udp_flags());
+}
+
+/* A TCP port on one address family. The listening socket or -errno. */
+static int bind_tcp(const struct net_forward *f, int family, uint16_t port, uint16_t *ret_port)
+{
+	_cleanup_fd_ int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	union address host;
+	socklen_t len = sizeof(host);
+	const int on = 1;
+
+	if (fd < 0)
+		return -errno;
+	address_fill(&host, family, f->host_addr, port);
+	if ((family == AF_INET6 &&
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    bind(fd, &host.sa, address_len(family)) < 0 || listen(fd, BACKLOG) < 0 ||
+	    getsockname(fd, &host.sa, &len) < 0)
+		return -errno;
+	*ret_port = ntohs(family == AF_INET ? host.in.sin_port : host.in6.sin6_port);
+	return steal_fd(&fd);
 }
 
 static int bind_failed(const struct net_forward *f, int family, int code, struct error *e)
@@ -169,105 +184,81 @@ static bool family_missing(int code)
 	return code == -EAFNOSUPPORT || code == -EADDRNOTAVAIL || code == -EPROTONOSUPPORT;
 }
 
-/* A listening IPv6 socket of our own. fd or -errno. */
-static int listen6(const struct net_forward *f, uint16_t port)
+static int forward_tcp(struct relay *relay, struct net_forward *f, int family, bool both,
+		       struct error *e)
 {
-	_cleanup_fd_ int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	union address host;
-	int on = 1;
-
-	if (fd < 0)
-		return -errno;
-	address_fill(&host, AF_INET6, f->host_addr, port);
-	if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-	    bind(fd, &host.sa, sizeof(host.in6)) < 0 || listen(fd, BACKLOG) < 0)
-		return -errno;
-	return steal_fd(&fd);
-}
-
-/* TCP on one IPv6 address: a way in on IPv4 that only we know the port of, and the relay. */
-static int bind_only6(Slirp *s, struct relay *relay, const struct layout *l, struct net_forward *f,
-		      int *ret_fd, struct error *e)
-{
-	struct net_forward inner = *f;
-	uint16_t inner_port;
-	union address got;
-	socklen_t len = sizeof(got);
-	int fd, ret;
-
-	fd = listen6(f, f->host_port);
-	if (fd < 0)
-		return bind_failed(f, AF_INET6, fd, e);
-	if (getsockname(fd, &got.sa, &len) == 0)
-		f->host_port = ntohs(got.in6.sin6_port);
-	memcpy(inner.host_addr, "127.0.0.1", sizeof("127.0.0.1"));
-	*ret_fd = bind_family(s, l, &inner, AF_INET, 0, &inner_port);
-	if (*ret_fd < 0) {
-		(void)close(fd);
-		return bind_failed(&inner, AF_INET, *ret_fd, e);
-	}
-	ret = relay_listen(relay, fd, inner_port);
-	return ret < 0 ? bind_failed(f, AF_INET6, ret, e) : 0;
-}
-
-/* The IPv6 half of a forward on all addresses. fd of libslirp's socket, INT_MAX for the relay's, or -errno. */
-static int bind_second6(Slirp *s, struct relay *relay, const struct layout *l,
-			const struct net_forward *f, uint16_t port)
-{
-	int fd, ret;
-
-	if (f->proto == NET_PROTO_UDP)
-		return bind_family(s, l, f, AF_INET6, port, &port);
-	fd = listen6(f, port);
-	if (fd < 0)
-		return fd;
-	ret = relay_listen(relay, fd, port);
-	return ret < 0 ? ret : INT_MAX;
-}
-
-static int forward_bind(Slirp *s, struct relay *relay, const struct layout *l,
-			struct net_forward *f, int *ret_fd, struct error *e)
-{
-	bool both = f->host_addr[0] == '\0' && l->ipv6;
-	int family = strchr(f->host_addr, ':') != NULL ? AF_INET6 : AF_INET;
-	uint16_t port;
-	int second;
-
-	if (family == AF_INET6 && f->proto == NET_PROTO_TCP)
-		return bind_only6(s, relay, l, f, ret_fd, e);
-	if (family == AF_INET6 && !l->ipv6)
-		return error_setf(e, -EINVAL,
-				  "publish [%s]:%u/%s: the network has no IPv6 (enable_ipv6=false)",
-				  f->host_addr, f->host_port, proto_names[f->proto]);
 	for (int round = 0; round < ANY_ROUNDS; round++) {
-		*ret_fd = bind_family(s, l, f, family, f->host_port, &port);
-		if (*ret_fd < 0)
-			return bind_failed(f, family, *ret_fd, e);
-		second = both ? bind_second6(s, relay, l, f, port) : 0;
-		if (second >= 0 || family_missing(second)) {
+		_cleanup_fd_ int first = -1, second = -1;
+		uint16_t port;
+		int ret;
+
+		first = bind_tcp(f, family, f->host_port, &port);
+		if (first < 0)
+			return bind_failed(f, family, first, e);
+		if (both)
+			second = bind_tcp(f, AF_INET6, port, &port);
+		if (both && second < 0 && !family_missing(second)) {
+			if (f->host_port != 0 || second != -EADDRINUSE)
+				return bind_failed(f, AF_INET6, second, e);
+			continue;
+		}
+		ret = relay_listen(relay, steal_fd(&first), f->container_port);
+		if (ret == 0 && second >= 0)
+			ret = relay_listen(relay, steal_fd(&second), f->container_port);
+		f->host_port = port;
+		return ret < 0 ? bind_failed(f, family, ret, e) : 0;
+	}
+	return error_setf(e, -EADDRINUSE,
+			  "publish a free port to container port %u/tcp: found none",
+			  f->container_port);
+}
+
+static int forward_udp(Slirp *s, const struct layout *l, struct net_forward *f, int family,
+		       bool both, struct error *e)
+{
+	for (int round = 0; round < ANY_ROUNDS; round++) {
+		uint16_t port;
+		int ret = bind_udp(s, l, f, family, f->host_port, &port);
+
+		if (ret < 0)
+			return bind_failed(f, family, ret, e);
+		if (both)
+			ret = bind_udp(s, l, f, AF_INET6, port, &port);
+		if (ret == 0 || family_missing(ret)) {
 			f->host_port = port;
 			return 0;
 		}
-		if (f->host_port != 0 || second != -EADDRINUSE)
-			return bind_failed(f, AF_INET6, second, e);
-		unbind_family(s, f, family, port);
+		if (f->host_port != 0 || ret != -EADDRINUSE)
+			return bind_failed(f, AF_INET6, ret, e);
+		unbind_udp(s, f, family, port);
 	}
-	return error_setf(e, -EADDRINUSE, "publish a free port to container port %u/%s: found none",
-			  f->container_port, proto_names[f->proto]);
+	return error_setf(e, -EADDRINUSE,
+			  "publish a free port to container port %u/udp: found none",
+			  f->container_port);
 }
 
-int forward_bind_all(Slirp *s, struct relay *relay, const struct layout *l, struct net_forward *f,
-		     size_t n, void (*on_listener)(int fd, void *data), void *data, struct error *e)
+int forward_bind_all(Slirp *s, struct relay **relay, const struct layout *l, struct net_forward *f,
+		     size_t n, struct error *e)
 {
 	for (size_t i = 0; i < n; i++) {
-		int fd = -1;
-		int ret = forward_bind(s, relay, l, &f[i], &fd, e);
+		int family = strchr(f[i].host_addr, ':') != NULL ? AF_INET6 : AF_INET;
+		bool tcp = f[i].proto == NET_PROTO_TCP;
+		bool both = f[i].host_addr[0] == '\0' && (tcp || l->ipv6);
+		int ret = 0;
 
+		if (tcp && *relay == NULL)
+			ret = relay_new(l, relay);
+		if (ret < 0)
+			return error_set(e, ret, "prepare published ports");
+		if (!tcp && family == AF_INET6 && !l->ipv6)
+			return error_setf(
+				e, -EINVAL,
+				"publish [%s]:%u/udp: the network has no IPv6 (enable_ipv6=false)",
+				f[i].host_addr, f[i].host_port);
+		ret = tcp ? forward_tcp(*relay, &f[i], family, both, e) :
+			    forward_udp(s, l, &f[i], family, both, e);
 		if (ret < 0)
 			return ret;
-		if (f[i].proto == NET_PROTO_TCP && on_listener != NULL)
-			on_listener(fd, data);
 	}
 	return 0;
 }

@@ -12,12 +12,10 @@
 #include "net/relay.h"
 
 /*
- * Bind every forward and hand it to libslirp or the relay; fills host_port where it was 0.
- * on_listener (may be NULL) hears of libslirp's TCP listening sockets. 0 or -errno;
- * the message names address, port and cause.
+ * Bind every forward and hand it to libslirp or the relay, which is made when there are TCP ports;
+ * fills host_port where it was 0. 0 or -errno; the message names address, port and cause.
  */
-int forward_bind_all(Slirp *s, struct relay *relay, const struct layout *l, struct net_forward *f,
-		     size_t n, void (*on_listener)(int fd, void *data), void *data,
-		     struct error *e);
+int forward_bind_all(Slirp *s, struct relay **relay, const struct layout *l, struct net_forward *f,
+		     size_t n, struct error *e);
 
 #endif

@@ -95,14 +95,29 @@ int net_late_start(struct net_handle *h, const struct net_request *r, struct err
 void net_forget(struct net_handle *h);
 /* A CLOEXEC duplicate of the socket over which the set-up child hands the tap over (net_tap_create). fd or -errno. */
 int net_tap_socket(const struct net_handle *h);
+/* Makes sockets inside the container for its published TCP ports. */
+struct net_agent {
+	int fd; /* -1 = not needed, or crt-net is gone */
+	/* private: */
+	bool prepared, transparent4, transparent6;
+};
+#define NET_AGENT_INIT ((struct net_agent){ .fd = -1 })
 /*
  * In the set-up child, which is in the container's network namespace with
  * CAP_NET_ADMIN: bring lo up; for SLIRP also make tap0, give it addresses and
  * routes (no DAD), and send its fd to crt-net through tap_sock (closed here;
  * -1 for NONE). Does nothing for HOST. 0 or -errno; -ENOENT/-EACCES on
  * /dev/net/tun say what to do.
+ *
+ * With published TCP ports *agent gets an fd: for as long as the container
+ * lives, the caller calls net_agent_serve() whenever poll() reports anything
+ * for it, and net_agent_fini() when that fails.
  */
-int net_tap_create(const struct net_request *r, int tap_sock, struct error *e);
+int net_tap_create(const struct net_request *r, int tap_sock, struct net_agent *agent,
+		   struct error *e);
+/* Answer one request of crt-net's; does not wait. In the container's network namespace. 0 or -errno. */
+int net_agent_serve(struct net_agent *agent);
+void net_agent_fini(struct net_agent *agent);
 /*
  * Wait until crt-net has bound every forward (and, when need_tap, has taken
  * the tap over). Does not wait for one that is only prepared. Fills host_port 0 entries of r. On a bind failure the message

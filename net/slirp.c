@@ -18,6 +18,9 @@
  * the listening sockets are left alone, since poll() would report them for
  * ever while accept() fails.
  *
+ * Published TCP ports do not pass through libslirp: the relay (relay.c), which
+ * exists only where there are any, is one more fd in the loop.
+ *
  * The loop: libslirp says which fds to watch; after poll() the sockets are
  * served first (that also advances libslirp's clock, which must not be stale
  * when a frame makes a new socket), then the tap is read until it is empty or
@@ -67,6 +70,7 @@
 enum {
 	SLOT_CTL,
 	SLOT_TAP,
+	SLOT_RELAY,
 	SLOT_SLIRP
 };
 
@@ -77,13 +81,12 @@ struct net {
 	struct pollfd *poll;
 	size_t poll_n, poll_cap;
 	size_t fds_limit;
-	size_t open_n;	     /* sockets of libslirp other than published ports */
-	uint8_t *open_map;   /* a bit for each fd: counted in open_n */
-	uint8_t *listen_map; /* a bit for each fd: listening */
-	uint64_t now_ms;     /* of this round */
+	size_t open_n;	   /* sockets of libslirp other than published ports */
+	uint8_t *open_map; /* a bit for each fd: counted in open_n */
+	uint64_t now_ms;   /* of this round */
 	struct nat nat;
 	struct reass reass;
-	struct relay *relay;
+	struct relay *relay; /* NULL: no published TCP ports */
 	struct layout layout;
 	bool reading;	/* in read_tap() */
 	bool wrote;	/* to the tap since it was last read */
@@ -246,18 +249,12 @@ static bool poll_reserve(struct net *n, size_t more)
 	return true;
 }
 
-/* May new connections be accepted? */
-static bool may_accept(const struct net *n)
-{
-	return n->open_n + relay_open(n->relay) + FDS_SPARE < n->fds_limit;
-}
-
 static int cb_add_poll(int fd, int events, void *opaque)
 {
 	struct net *n = opaque;
 	short want = 0;
 
-	if (!poll_reserve(n, 1) || (map_get(n->listen_map, fd) && !may_accept(n)))
+	if (!poll_reserve(n, 1))
 		return -1; /* not watched in this round */
 	if (events & SLIRP_POLL_IN)
 		want |= POLLIN;
@@ -334,27 +331,33 @@ static bool read_tap(struct net *n)
 /* Serve until the peer is gone. */
 static int serve(struct net *n)
 {
+	bool busy = false; /* the relay did not finish */
+
 	for (;;) {
 		uint32_t timeout = UINT32_MAX;
-		size_t relay_n = 0, relay_at;
 		int ready;
 
 		n->poll[SLOT_CTL] = (struct pollfd){ .fd = n->ctl_fd, .events = POLLIN };
 		n->poll[SLOT_TAP] = (struct pollfd){ .fd = n->tap_fd, .events = POLLIN };
+		n->poll[SLOT_RELAY] = (struct pollfd){ .fd = -1 };
+		if (n->relay != NULL) {
+			n->poll[SLOT_RELAY] =
+				(struct pollfd){ .fd = relay_fd(n->relay), .events = POLLIN };
+			relay_set_room(n->relay, n->open_n + FDS_SPARE < n->fds_limit ?
+							 n->fds_limit - FDS_SPARE - n->open_n :
+							 0);
+		}
 		n->poll_n = SLOT_SLIRP;
 		slirp_pollfds_fill(n->slirp, &timeout, cb_add_poll, n);
-		relay_at = n->poll_n;
-		if (poll_reserve(n, relay_poll_max(n->relay)))
-			relay_n = relay_fill(n->relay, n->poll + relay_at, may_accept(n));
-		n->poll_n += relay_n;
-		ready = poll(n->poll, n->poll_n, n->open_n == 0 ? -1 : (int)timeout);
+		ready = poll(n->poll, n->poll_n, busy ? 0 : n->open_n == 0 ? -1 : (int)timeout);
 		if (ready < 0 && errno != EINTR)
 			return -errno;
 		n->now_ms = (uint64_t)cb_clock_get_ns(n) / 1000000;
 		slirp_pollfds_poll(n->slirp, ready < 0, cb_get_revents, n);
+		if (busy || (ready > 0 && n->poll[SLOT_RELAY].revents != 0))
+			busy = relay_dispatch(n->relay);
 		if (ready <= 0)
 			continue;
-		relay_dispatch(n->relay, n->poll + relay_at, relay_n);
 		if (n->poll[SLOT_CTL].revents != 0)
 			return 0; /* closed; nothing else is sent after the tap */
 		/* what we write is often answered within the system call */
@@ -364,13 +367,6 @@ static int serve(struct net *n)
 }
 
 /* ---- set-up ---- */
-
-static void on_listener(int fd, void *data)
-{
-	struct net *n = data;
-
-	map_set(n->listen_map, fd, true);
-}
 
 /* An address, or the first one of the interface named. 0 or -errno. */
 static int outbound_address(const char *text, int family, void *ret, struct error *e)
@@ -498,8 +494,7 @@ static int set_up(struct net *n, struct error *e)
 	ret = make_slirp(n, &m.u.request, &n->layout, e);
 	if (ret < 0)
 		return ret;
-	ret = forward_bind_all(n->slirp, n->relay, &n->layout, f, m.u.request.forwards_n,
-			       on_listener, n, e);
+	ret = forward_bind_all(n->slirp, &n->relay, &n->layout, f, m.u.request.forwards_n, e);
 	if (ret < 0)
 		return ret;
 	ret = wire_send(n->ctl_fd, WIRE_TYPE_BOUND, NULL, 0, -1);
@@ -518,6 +513,12 @@ static int take_tap(struct net *n, struct error *e)
 	int ret;
 
 	ret = wire_recv(n->ctl_fd, &m, &fd);
+	if (ret == WIRE_TYPE_AGENT && fd >= 0 && n->relay != NULL) {
+		ret = relay_set_agent(n->relay, steal_fd(&fd));
+		if (ret < 0)
+			return error_set(e, ret, "crt-net: prepare the published ports");
+		ret = wire_recv(n->ctl_fd, &m, &fd);
+	}
 	if (ret == 0)
 		return 0;
 	if (ret != WIRE_TYPE_TAP || fd < 0)
@@ -547,8 +548,7 @@ int net_slirp_main(void)
 	n.poll_cap = 64;
 	n.poll = calloc(n.poll_cap, sizeof(*n.poll));
 	n.open_map = calloc(1, FDS_MAX / 8);
-	n.listen_map = calloc(1, FDS_MAX / 8);
-	if (n.poll == NULL || n.open_map == NULL || n.listen_map == NULL || relay_new(&n.relay) < 0)
+	if (n.poll == NULL || n.open_map == NULL)
 		return 1;
 	if (fd_set_cloexec(WIRE_FD, true) < 0)
 		return 1; /* not started by crt */

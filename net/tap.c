@@ -27,7 +27,6 @@
  */
 #include "net/net.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -43,6 +42,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "net/layout.h"
+#include "net/rtnl.h"
 #include "net/wire.h"
 
 /* linux/if_link.h and linux/if_addr.h of old headers miss some of these */
@@ -51,63 +51,9 @@
 #endif
 #define ADDR_GEN_MODE_NONE 1
 
-#define STEPS_MAX	   12
-#define LOOPBACK_IFINDEX   1 /* the kernel makes lo first in every network namespace */
-
-/* A batch of netlink requests. */
-struct batch {
-	_Alignas(struct nlmsghdr) unsigned char data[2048];
-	size_t len;
-	struct nlmsghdr *last;
-	unsigned int n;
-	struct step {
-		const char *what;
-		bool optional;
-	} steps[STEPS_MAX];
-};
-
-static void *batch_add(struct batch *b, unsigned short type, unsigned short flags, size_t body,
-		       const char *what, bool optional)
+static void add_link_up(struct rtnl_batch *b, int ifindex, const char *what)
 {
-	struct nlmsghdr *h;
-
-	assert(b->n < STEPS_MAX && b->len + NLMSG_SPACE(body) <= sizeof(b->data));
-	h = (struct nlmsghdr *)(void *)(b->data + b->len);
-	memset(h, 0, NLMSG_SPACE(body));
-	h->nlmsg_len = (uint32_t)NLMSG_LENGTH(body);
-	h->nlmsg_type = type;
-	h->nlmsg_flags = (unsigned short)(NLM_F_REQUEST | NLM_F_ACK | flags);
-	h->nlmsg_seq = b->n;
-	b->steps[b->n++] = (struct step){ .what = what, .optional = optional };
-	b->len += NLMSG_SPACE(body);
-	b->last = h;
-	return NLMSG_DATA(h);
-}
-
-static struct rtattr *batch_attr(struct batch *b, unsigned short type, const void *data, size_t len)
-{
-	struct rtattr *a;
-
-	assert(b->len + RTA_SPACE(len) <= sizeof(b->data));
-	a = (struct rtattr *)(void *)(b->data + b->len);
-	memset(a, 0, RTA_SPACE(len));
-	a->rta_type = type;
-	a->rta_len = (unsigned short)RTA_LENGTH(len);
-	if (len != 0)
-		memcpy(RTA_DATA(a), data, len);
-	b->len += RTA_SPACE(len);
-	b->last->nlmsg_len += (uint32_t)RTA_SPACE(len);
-	return a;
-}
-
-static void batch_attr_end(struct batch *b, struct rtattr *nest)
-{
-	nest->rta_len = (unsigned short)(b->data + b->len - (unsigned char *)nest);
-}
-
-static void add_link_up(struct batch *b, int ifindex, const char *what)
-{
-	struct ifinfomsg *m = batch_add(b, RTM_NEWLINK, 0, sizeof(*m), what, false);
+	struct ifinfomsg *m = rtnl_add(b, RTM_NEWLINK, 0, sizeof(*m), what, false);
 
 	m->ifi_family = AF_UNSPEC;
 	m->ifi_index = ifindex;
@@ -116,90 +62,52 @@ static void add_link_up(struct batch *b, int ifindex, const char *what)
 }
 
 /* No automatic link-local address and thus no router solicitation. */
-static void add_no_autoconf(struct batch *b, int ifindex)
+static void add_no_autoconf(struct rtnl_batch *b, int ifindex)
 {
-	struct ifinfomsg *m = batch_add(b, RTM_NEWLINK, 0, sizeof(*m),
-					"switch automatic IPv6 addresses off", true);
+	struct ifinfomsg *m = rtnl_add(b, RTM_NEWLINK, 0, sizeof(*m),
+				       "switch automatic IPv6 addresses off", true);
 	struct rtattr *spec, *inet6;
 	uint8_t mode = ADDR_GEN_MODE_NONE;
 
 	m->ifi_family = AF_UNSPEC;
 	m->ifi_index = ifindex;
-	spec = batch_attr(b, IFLA_AF_SPEC, NULL, 0);
-	inet6 = batch_attr(b, AF_INET6, NULL, 0);
-	(void)batch_attr(b, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof(mode));
-	batch_attr_end(b, inet6);
-	batch_attr_end(b, spec);
+	spec = rtnl_attr(b, IFLA_AF_SPEC, NULL, 0);
+	inet6 = rtnl_attr(b, AF_INET6, NULL, 0);
+	(void)rtnl_attr(b, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof(mode));
+	rtnl_attr_end(b, inet6);
+	rtnl_attr_end(b, spec);
 }
 
-static void add_address(struct batch *b, int ifindex, int family, const void *addr, size_t len,
+static void add_address(struct rtnl_batch *b, int ifindex, int family, const void *addr, size_t len,
 			unsigned int prefix, unsigned int scope, const char *what)
 {
-	struct ifaddrmsg *m = batch_add(b, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*m), what,
-					family == AF_INET6);
+	struct ifaddrmsg *m = rtnl_add(b, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*m), what,
+				       family == AF_INET6);
 	uint32_t flags = IFA_F_NODAD | IFA_F_PERMANENT;
 
 	m->ifa_family = (unsigned char)family;
 	m->ifa_prefixlen = (unsigned char)prefix;
 	m->ifa_scope = (unsigned char)scope;
 	m->ifa_index = (unsigned int)ifindex;
-	(void)batch_attr(b, IFA_LOCAL, addr, len);
-	(void)batch_attr(b, IFA_ADDRESS, addr, len);
+	(void)rtnl_attr(b, IFA_LOCAL, addr, len);
+	(void)rtnl_attr(b, IFA_ADDRESS, addr, len);
 	if (family == AF_INET6)
-		(void)batch_attr(b, IFA_FLAGS, &flags, sizeof(flags));
+		(void)rtnl_attr(b, IFA_FLAGS, &flags, sizeof(flags));
 }
 
-static void add_default_route(struct batch *b, int ifindex, int family, const void *gateway,
+static void add_default_route(struct rtnl_batch *b, int ifindex, int family, const void *gateway,
 			      size_t len, const char *what)
 {
-	struct rtmsg *m = batch_add(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*m), what,
-				    family == AF_INET6);
+	struct rtmsg *m = rtnl_add(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*m), what,
+				   family == AF_INET6);
 
 	m->rtm_family = (unsigned char)family;
 	m->rtm_table = RT_TABLE_MAIN;
 	m->rtm_protocol = RTPROT_STATIC;
 	m->rtm_scope = RT_SCOPE_UNIVERSE;
 	m->rtm_type = RTN_UNICAST;
-	(void)batch_attr(b, RTA_GATEWAY, gateway, len);
-	(void)batch_attr(b, RTA_OIF, &ifindex, sizeof(ifindex));
-}
-
-/* Send the batch and collect one answer for each message. */
-static int batch_run(const struct batch *b, struct error *e)
-{
-	struct sockaddr_nl to = { .nl_family = AF_NETLINK };
-	_Alignas(struct nlmsghdr) unsigned char answer[8192];
-	_cleanup_fd_ int fd = -1;
-	unsigned int seen = 0;
-
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (fd < 0)
-		return error_set(e, -errno, "open a netlink socket");
-	if (sendto(fd, b->data, b->len, 0, (const struct sockaddr *)&to, sizeof(to)) < 0)
-		return error_set(e, -errno, "set up the network by netlink");
-	while (seen < b->n) {
-		ssize_t n = recv(fd, answer, sizeof(answer), 0);
-		size_t left = n > 0 ? (size_t)n : 0;
-		const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)answer;
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return error_set(e, n < 0 ? -errno : -EPROTO, "hear from netlink");
-		for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
-			const struct nlmsgerr *err;
-
-			if (h->nlmsg_type != NLMSG_ERROR ||
-			    h->nlmsg_len < NLMSG_LENGTH(sizeof(*err)) || h->nlmsg_seq >= b->n)
-				return error_set(e, -EPROTO, "hear from netlink");
-			err = (const struct nlmsgerr *)(const void *)((const unsigned char *)h +
-								      NLMSG_HDRLEN);
-			if (err->error < 0 && !b->steps[h->nlmsg_seq].optional)
-				return error_set(e, err->error, "%s", b->steps[h->nlmsg_seq].what);
-			seen++;
-		}
-	}
-	return 0;
+	(void)rtnl_attr(b, RTA_GATEWAY, gateway, len);
+	(void)rtnl_attr(b, RTA_OIF, &ifindex, sizeof(ifindex));
 }
 
 /*
@@ -261,12 +169,41 @@ static int ifindex_of(const char *name, struct error *e)
 	return ifr.ifr_ifindex;
 }
 
-static int tap_create(const struct net_request *r, int tap_sock, struct error *e)
+static bool has_tcp(const struct net_request *r)
+{
+	for (size_t i = 0; i < r->forwards_n; i++)
+		if (r->forwards[i].proto == NET_PROTO_TCP)
+			return true;
+	return false;
+}
+
+/* The way by which crt-net asks for sockets. */
+static int agent_create(int tap_sock, struct net_agent *agent, struct error *e)
+{
+	int sv[2];
+	int ret = fd_socketpair(SOCK_SEQPACKET, sv);
+
+	if (ret < 0)
+		return error_set(e, ret, "make a socket pair for published ports");
+	ret = fd_set_nonblock(sv[0], true);
+	if (ret == 0)
+		ret = wire_send(tap_sock, WIRE_TYPE_AGENT, NULL, 0, sv[1]);
+	close_fd(&sv[1]);
+	if (ret < 0) {
+		close_fd(&sv[0]);
+		return error_set(e, ret, "prepare published ports");
+	}
+	agent->fd = sv[0];
+	return 0;
+}
+
+static int tap_create(const struct net_request *r, int tap_sock, struct net_agent *agent,
+		      struct error *e)
 {
 	/* fe80::100, the container's host part, as its link-local address */
 	static const struct in6_addr link_local = { .s6_addr = { 0xfe, 0x80, [14] = 1 } };
 	_cleanup_fd_ int tap_fd = -1;
-	struct batch b = { .len = 0 };
+	struct rtnl_batch b = { .len = 0 };
 	struct layout l;
 	int ifindex, ret;
 	uint32_t mtu;
@@ -280,11 +217,11 @@ static int tap_create(const struct net_request *r, int tap_sock, struct error *e
 	ifindex = ifindex_of(LAYOUT_TAP_NAME, e);
 	if (ifindex < 0)
 		return ifindex;
-	add_link_up(&b, LOOPBACK_IFINDEX, "bring lo up");
+	add_link_up(&b, RTNL_LOOPBACK, "bring lo up");
 	add_no_autoconf(&b, ifindex);
 	add_link_up(&b, ifindex, "bring " LAYOUT_TAP_NAME " up");
 	mtu = l.mtu;
-	(void)batch_attr(&b, IFLA_MTU, &mtu, sizeof(mtu));
+	(void)rtnl_attr(&b, IFLA_MTU, &mtu, sizeof(mtu));
 	add_address(&b, ifindex, AF_INET, &l.guest, sizeof(l.guest), l.prefix_len,
 		    RT_SCOPE_UNIVERSE, "give " LAYOUT_TAP_NAME " its IPv4 address");
 	add_default_route(&b, ifindex, AF_INET, &l.gateway, sizeof(l.gateway),
@@ -298,26 +235,32 @@ static int tap_create(const struct net_request *r, int tap_sock, struct error *e
 		add_default_route(&b, ifindex, AF_INET6, &l.gateway6, sizeof(l.gateway6),
 				  "set the IPv6 default route");
 	}
-	ret = batch_run(&b, e);
+	ret = rtnl_run(&b, e);
 	if (ret < 0)
 		return ret;
+	if (has_tcp(r)) {
+		ret = agent_create(tap_sock, agent, e);
+		if (ret < 0)
+			return ret;
+	}
 	ret = wire_send(tap_sock, WIRE_TYPE_TAP, NULL, 0, tap_fd);
 	if (ret < 0)
 		return error_set(e, ret, "hand " LAYOUT_TAP_NAME " over to crt-net");
 	return 0;
 }
 
-int net_tap_create(const struct net_request *r, int tap_sock, struct error *e)
+int net_tap_create(const struct net_request *r, int tap_sock, struct net_agent *agent,
+		   struct error *e)
 {
 	_cleanup_fd_ int sock = tap_sock;
-	struct batch b = { .len = 0 };
+	struct rtnl_batch b = { .len = 0 };
 
 	switch (r->mode) {
 	case NET_MODE_SLIRP:
-		return tap_create(r, sock, e);
+		return tap_create(r, sock, agent, e);
 	case NET_MODE_NONE:
-		add_link_up(&b, LOOPBACK_IFINDEX, "bring lo up");
-		return batch_run(&b, e);
+		add_link_up(&b, RTNL_LOOPBACK, "bring lo up");
+		return rtnl_run(&b, e);
 	case NET_MODE_HOST:
 	case NET_MODE_COUNT:
 		break;

@@ -42,6 +42,7 @@ static bool wire_length_ok(const struct wire_message *m, size_t len)
 	case WIRE_TYPE_FAILED:
 		return len == sizeof(m->u.error);
 	case WIRE_TYPE_BOUND:
+	case WIRE_TYPE_AGENT:
 	case WIRE_TYPE_TAP:
 	case WIRE_TYPE_TAKEN:
 		return len == 0;

@@ -7,7 +7,7 @@
  *
  *   crt -> crt-net    REQUEST, then FORWARDS until all are sent
  *   crt-net -> crt    BOUND, then FORWARDS (with the ports chosen) likewise; or FAILED and the end
- *   child -> crt-net  TAP with one fd
+ *   child -> crt-net  with published TCP ports AGENT with one fd (agent.h); TAP with one fd
  *   crt-net -> crt    TAKEN; or FAILED and the end
  *
  * crt-net ends when its peer's last copy of the socket is closed.
@@ -21,7 +21,7 @@
 #include "net/net.h"
 
 #define WIRE_FD	     3 /* crt-net's end */
-#define WIRE_VERSION (0x6e740001u)
+#define WIRE_VERSION (0x6e740002u)
 #define WIRE_CHUNK   256 /* forwards in one message */
 
 enum wire_type {
@@ -29,6 +29,7 @@ enum wire_type {
 	WIRE_TYPE_FORWARDS,
 	WIRE_TYPE_BOUND,
 	WIRE_TYPE_FAILED,
+	WIRE_TYPE_AGENT,
 	WIRE_TYPE_TAP,
 	WIRE_TYPE_TAKEN,
 	WIRE_TYPE_COUNT

@@ -140,8 +140,7 @@ while True:
 		    c.sendall(b"GET /cgi-bin/peer HTTP/1.0\r\n\r\n")
 		good = 0
 		for c in clients:
-		    # what overflows the server's own backlog is offered again by libslirp after 6 and 24 s
-		    c.settimeout(90)
+		    c.settimeout(60)
 		    data = b""
 		    while True:
 		        more = c.recv(1000)
@@ -152,6 +151,77 @@ while True:
 		print(good)
 	END
 	assert_output 60
+}
+
+# python_start OPTION...: python of the host in a container, with the program that comes from stdin
+python_start() {
+	[ -x /usr/lib64/ld-linux-x86-64.so.2 ] || skip "needs the host's /usr in a container (x86-64)"
+	cat >"$T/server.py"
+	chmod 644 "$T/server.py"
+	crt_start alice run --rm --init "$@" -v /usr:/usr:ro -v /usr/lib64:/lib64:ro -v /usr/lib:/lib:ro \
+		-v "$T/server.py:/server.py:ro" builtin:busybox /usr/bin/python3 /server.py
+}
+
+@test "getpeername() inside: address and port of the client, IPv4 and IPv6" {
+	local port address
+	[ -e /proc/net/if_inet6 ] || skip "this host has no IPv6"
+	port=$(ports_free 1)
+	address=$(host_address)
+	python_start -p "$port:80" <<-'END'
+		import socket
+		s = socket.create_server(("::", 80), family=socket.AF_INET6, dualstack_ipv6=True, backlog=50)
+		while True:
+		    c, peer = s.accept()
+		    c.sendall(b"%s %d" % (peer[0].replace("::ffff:", "").encode(), peer[1]))
+		    c.close()
+	END
+	wait_for 20 curl -s --http0.9 "http://127.0.0.1:$port/"
+	run /usr/bin/python3 - "$port" 127.0.0.1=10.0.2.2 ::1=fd00::2 ${address:+"$address=$address"} <<-'END'
+		import socket, sys
+		for pair in sys.argv[2:]:
+		    address, seen = pair.split("=")
+		    c = socket.create_connection((address, int(sys.argv[1])), 10)
+		    mine = c.getsockname()[1]
+		    got = b"".join(iter(lambda: c.recv(100), b"")).decode()
+		    print("as expected" if got == "%s %d" % (seen, mine) else "%s: %s" % (address, got))
+	END
+	refute_contains ": "
+	assert_contains "as expected"
+}
+
+@test "a connection ends as it would without us: half-closed, reset, refused" {
+	local port
+	port=$(ports_free 2)
+	python_start -p "127.0.0.1:$port-$((port + 1)):80-81" <<-'END'
+		import socket, struct
+		s = socket.create_server(("", 80))
+		while True:
+		    c, peer = s.accept()
+		    data = b"".join(iter(lambda: c.recv(65536), b""))
+		    if data == b"reset":
+		        c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+		    else:
+		        c.sendall(b"%d" % len(data))
+		    c.close()
+	END
+	run timeout 60 /usr/bin/python3 - "$port" <<-'END'
+		import socket, sys, time
+		def talk(port, data):
+		    try:
+		        c = socket.create_connection(("127.0.0.1", port), 10)
+		        c.sendall(data)
+		        c.shutdown(socket.SHUT_WR)
+		        return b"".join(iter(lambda: c.recv(100), b"")).decode()
+		    except ConnectionResetError:
+		        return "reset"
+		    except ConnectionRefusedError:
+		        return "refused"
+		port = int(sys.argv[1])
+		while talk(port, b"") != "0":
+		    time.sleep(0.1)
+		print(talk(port, b"x" * 5000000), talk(port, b"reset"), talk(port + 1, b""))
+	END
+	assert_output "5000000 reset reset"
 }
 
 @test "a port that cannot be bound: one line with address, port and reason, and nothing is left" {

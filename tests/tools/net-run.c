@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,17 +79,31 @@ static void bind_text(const char *target, const struct buf *b)
 	(void)unlink(path);
 }
 
+/* As the keeper of a container does; until crt-net is gone. */
+static void serve(struct net_agent *agent)
+{
+	struct pollfd p = { .fd = agent->fd, .events = POLLIN };
+
+	(void)fd_close_from((unsigned int)agent->fd + 1, 0);
+	while (poll(&p, 1, -1) >= 0 && net_agent_serve(agent) == 0)
+		;
+	_exit(0);
+}
+
 static void child(const struct net_request *r, int sock, const struct buf *resolv,
 		  const struct buf *hosts, char **argv)
 {
 	struct error e = ERROR_INIT;
+	struct net_agent agent = NET_AGENT_INIT;
 	uid_t uid = getuid();
 	gid_t gid = getgid();
 
 	if (r->mode != NET_MODE_HOST)
 		enter(uid, gid);
-	if (net_tap_create(r, sock, &e) < 0)
+	if (net_tap_create(r, sock, &agent, &e) < 0)
 		_exit(fail(&e));
+	if (agent.fd >= 0 && fork() == 0)
+		serve(&agent);
 	if (r->mode != NET_MODE_HOST) {
 		write_text("/proc/sys/net/ipv4/ping_group_range", "0 0");
 		bind_text("/etc/resolv.conf", resolv);
