@@ -271,6 +271,7 @@ int oci_run(struct oci_global *g, int argc, char **argv, struct error *e)
 	if (r >= 0)
 		r = prepare(&k, g, argv[at], e);
 	k.c.detach = k.o.detach;
+	k.c.start_follows = true;
 	if (r >= 0 && !k.o.detach && k.c.console_sock_fd < 0)
 		k.c.ret_console_fd = &k.console_fd;
 	if (r >= 0)

@@ -6,8 +6,9 @@
  * the new process to its gate. With a state root the gate is a listening
  * socket ROOT/ID/gate that the new process holds: `start`, another process,
  * connects, sends one byte, and the connection's end tells that execve
- * succeeded, while a report on it tells why not. Without a state root the gate
- * is the socket pair between creator and child, and nothing is on disk.
+ * succeeded, while a report on it tells why not. Without a state root, or when
+ * the creator itself starts it at once, the gate is the socket pair between
+ * creator and child, and nothing of it is on disk.
  *
  * Undoing is one function, runtime_container_destroy(): it kills and reaps,
  * removes cgroups and the state directory, whatever of them exists. If this
@@ -50,6 +51,7 @@ struct runtime_container {
 	char *id;
 	int state_root_fd; /* borrowed, -1 */
 	bool made_dir;
+	bool gate_on_disk;
 	bool ran_start; /* past the gate: poststop hooks are due */
 	bool reaped;
 	bool keep; /* the container outlives this structure */
@@ -96,7 +98,6 @@ static int make_gate(struct runtime_container *k, struct error *e)
 	if (r < 0)
 		return error_set(e, r, "create the start gate");
 	k->pr.plan.listen_fd = fd;
-	k->pr.plan.lookup_early = true;
 	return 0;
 }
 
@@ -316,7 +317,9 @@ static int create(struct runtime_container *k, const struct runtime_create *c, s
 	if (k->state_root_fd >= 0) {
 		r = make_state_dir(k, c->config != NULL ? c->config : text,
 				   c->config != NULL ? c->config_len : len, e);
-		if (r == 0)
+		k->pr.plan.lookup_early = true;
+		k->gate_on_disk = !c->start_follows;
+		if (r == 0 && k->gate_on_disk)
 			r = make_gate(k, e);
 		if (r < 0)
 			return r;
@@ -329,7 +332,7 @@ static int create(struct runtime_container *k, const struct runtime_create *c, s
 			return error_set(e, r, "read the start time of process %d",
 					 (int)k->child.pid);
 		r = state_save(&k->state, e);
-		return r < 0 ? r : parent_commit(&k->child, e);
+		return r < 0 || !k->gate_on_disk ? r : parent_commit(&k->child, e);
 	}
 	return 0;
 }
@@ -409,7 +412,7 @@ int runtime_container_start(struct runtime_container *k, struct error *e)
 	int result = RUNTIME_START_OK, r;
 
 	k->ran_start = true;
-	if (k->state_root_fd >= 0)
+	if (k->gate_on_disk)
 		r = open_own_gate(k, &result, e);
 	else
 		r = parent_open_gate(&k->pr.plan, k->child.sync_fd, false, &result, e);
