@@ -29,7 +29,7 @@ struct runtime_create {
 	const char *config; /* ... unless its text is given here (it must equal the file) */
 	size_t config_len;
 	const char *config_name; /* another name than "config.json", or NULL */
-	int state_root_fd;	 /* -1: keep no state on disk; the start gate is in this process then */
+	int state_root_fd; /* -1: keep no state on disk; the start gate is in this process then */
 	const char *state_root;
 	int stdio[3]; /* become 0,1,2 of the container; -1 = inherit ours. Ignored with a terminal */
 	int console_sock_fd; /* connected AF_UNIX socket that gets the pty master; -1 with terminal=true: see ret_console_fd */

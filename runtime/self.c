@@ -57,14 +57,18 @@ static bool is_exposed(const struct stat *st)
 	return geteuid() == 0 ? st->st_uid != OVERFLOW_ID : st->st_uid != 0;
 }
 
-static bool is_protected(int exe_fd)
+static bool is_read_only(void)
 {
 	struct statfs sfs;
+
+	return statfs("/proc/self/exe", &sfs) == 0 && (sfs.f_flags & ST_RDONLY);
+}
+
+static bool is_sealed(int exe_fd)
+{
 	int seals = fcntl(exe_fd, F_GET_SEALS);
 
-	if (seals >= 0 && (seals & ALL_SEALS) == ALL_SEALS)
-		return true;
-	return fstatfs(exe_fd, &sfs) == 0 && (sfs.f_flags & ST_RDONLY);
+	return seals >= 0 && (seals & ALL_SEALS) == ALL_SEALS;
 }
 
 /* A detached read-only mount of the file. fd or -errno. */
@@ -133,6 +137,9 @@ int runtime_protect_self(char *const argv[], struct error *e)
 	struct stat st;
 	char **words;
 
+	/* root first of all asks whether it is done: mostly by the ELF entry of crt-oci, cmd/oci_entry.c */
+	if (geteuid() == 0 && is_read_only())
+		return 0;
 	if (stat("/proc/self/exe", &st) < 0)
 		return error_set(e, -errno, "stat /proc/self/exe");
 	if (!is_exposed(&st))
@@ -140,7 +147,7 @@ int runtime_protect_self(char *const argv[], struct error *e)
 	exe_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	if (exe_fd < 0)
 		return error_set(e, -errno, "open /proc/self/exe");
-	if (is_protected(exe_fd))
+	if (is_read_only() || is_sealed(exe_fd))
 		return 0;
 	fd = read_only_mount();
 	if (fd < 0)

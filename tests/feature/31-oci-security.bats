@@ -297,6 +297,19 @@ decoy_untouched() {
 	rm -f "$T/log"
 }
 
+@test "T30 what waits at the gate as root runs from a mount that cannot be written" {
+	need_root
+	local pid
+	bundle root b "$(args true)"
+	oci root create -b "$(home root)/b" c1 </dev/null >"$T/log" 2>&1
+	pid=$(oci root state c1 | jq .pid)
+	/usr/bin/python3 -c 'import os, sys; sys.exit(not os.statvfs(sys.argv[1]).f_flag & os.ST_RDONLY)' "/proc/$pid/exe"
+	# the same file, and the name it was started by is left to find helpers beside it
+	[ "$(stat -Lc %d:%i "/proc/$pid/exe")" = "$(stat -c %d:%i "$CRT_BIN/crt-oci")" ]
+	[ "$(tr '\0' '\n' <"/proc/$pid/cmdline" | head -n1)" = "$(readlink -f "$CRT_BIN/crt-oci")" ]
+	oci root delete --force c1
+}
+
 @test "kernels without mount_setattr: flags by remount, and the host's cgroups stay out of reach" {
 	need_program strace
 	bundle alice b ".root.readonly = true | .mounts += [{destination: \"/tmp\", type: \"bind\", source: \"$T/tripwire\", options: [\"bind\", \"ro\", \"nosuid\"]}] |
