@@ -26,6 +26,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "cmd/template.h"
 
 #define COLUMN_MIN 12
 #define COLUMN_GAP 2
@@ -263,9 +264,26 @@ static void put_default_table(const struct out_rows *rows, const struct out_colu
 	}
 }
 
+/* What Go's names of fields become above a column: "CreatedAt" is "CREATED AT", "ImageID" "IMAGE ID". */
+static int put_heading(json_t *names, const char *key)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	for (const char *p = key; *p != '\0'; p++) {
+		bool upper = *p >= 'A' && *p <= 'Z';
+		bool after_lower = p > key && p[-1] >= 'a' && p[-1] <= 'z';
+		bool before_lower = p > key && p[1] >= 'a' && p[1] <= 'z';
+
+		if (upper && (after_lower || before_lower))
+			(void)buf_putc(&b, ' '); /* json_string() fails with what is not whole */
+		(void)buf_putc(&b, *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p);
+	}
+	return json_object_set_new(names, key, json_string(buf_str(&b)));
+}
+
 /* The heading of a template: field names, or what the verb's own table calls them. */
 static int put_template_heading(const struct out_rows *rows, const struct out_column *columns,
-				const char *template, struct buf *b, struct error *e)
+				const struct template *t, struct buf *b, struct error *e)
 {
 	_cleanup_json_ json_t *names = json_object();
 	const json_t *row = json_array_get(rows->fields, 0);
@@ -274,58 +292,112 @@ static int put_template_heading(const struct out_rows *rows, const struct out_co
 
 	if (names == NULL)
 		return error_set(e, -ENOMEM, "making the table");
-	if (row != NULL) {
-		json_object_foreach((json_t *)(uintptr_t)row, key, value) {
-			_cleanup_free_ char *upper = strdup(key);
-
-			if (upper == NULL)
-				return error_set(e, -ENOMEM, "making the table");
-			for (char *p = upper; *p != '\0'; p++)
-				if (*p >= 'a' && *p <= 'z')
-					*p = (char)(*p - 'a' + 'A');
-			(void)json_object_set_new(
-				names, key,
-				json_string(upper)); /* a missing name is an error below */
-		}
-	}
+	json_object_foreach((json_t *)(uintptr_t)row, key, value)
+		if (put_heading(names, key) < 0)
+			return error_set(e, -ENOMEM, "making the table");
 	for (const struct out_column *c = columns; c->heading != NULL; c++)
-		(void)json_object_set_new(names, c->field, json_string(c->heading));
-	return template_run(template, names, NULL, true, b, e);
+		if (json_object_set_new(names, c->field, json_string(c->heading)) < 0)
+			return error_set(e, -ENOMEM, "making the table");
+	return template_execute(t, names, NULL, true, b, e);
+}
+
+static int put_lines(const struct out_rows *rows, const struct template *t, bool escape,
+		     struct buf *b, struct error *e)
+{
+	size_t i;
+	json_t *row;
+	int r = 0;
+
+	json_array_foreach(rows->fields, i, row) {
+		r = template_execute(t, row, json_array_get(rows->data, i), escape, b, e);
+		if (r == 0)
+			r = buf_putc(b, '\n');
+		if (r < 0)
+			break;
+	}
+	return r;
+}
+
+/*
+ * As in podman, "table" makes every blank of the template a column, a newline is added
+ * where the template has none at its end, and one that begins with {{range .}} sees
+ * all rows at once.
+ */
+static int prepare_template(const char *format, bool table, struct template **ret, struct error *e)
+{
+	_cleanup_free_ char *text = strdup(format);
+	size_t len = strlen(format);
+	bool inside = false;
+
+	if (text == NULL)
+		return error_set(e, -ENOMEM, "reading --format");
+	if (str_ends(text, "\\n"))
+		text[len - 2] = '\0';
+	else if (str_ends(text, "\n"))
+		text[len - 1] = '\0';
+	for (char *p = text; table && *p != '\0'; p++) {
+		if (p[0] == '{' && p[1] == '{')
+			inside = true;
+		else if (p[0] == '}' && p[1] == '}')
+			inside = false;
+		else if (*p == ' ' && !inside)
+			*p = '\t';
+	}
+	return template_parse(text, ret, e);
 }
 
 static int put_templated(const struct out_rows *rows, const struct out_column *columns,
 			 const char *format, bool no_heading, struct buf *b, struct error *e)
 {
 	bool table = str_starts(format, "table ") || str_starts(format, "table\t");
-	const char *template = table ? format + 6 : format;
+	const char *text = table ? format + 6 + strspn(format + 6, " \t") : format;
 	bool escape = table || isatty(STDOUT_FILENO) == 1;
-	_cleanup_buf_ struct buf text = BUF_INIT;
-	size_t i;
-	json_t *row;
-	int r = 0;
+	_cleanup_template_ struct template *t = NULL;
+	_cleanup_buf_ struct buf lines = BUF_INIT;
+	int r = prepare_template(text, table, &t, e);
 
-	if (table && !no_heading)
-		r = put_template_heading(rows, columns, template, &text, e);
-	if (r == -EINVAL && json_array_size(rows->fields) == 0) {
-		buf_reset(&text); /* without a row only the columns' names are known */
-		r = 0;
-	}
-	if (r == 0 && text.len > 0)
-		r = buf_putc(&text, '\n');
-	json_array_foreach(rows->fields, i, row) {
-		if (r < 0)
-			return r;
-		r = template_run(template, row, json_array_get(rows->data, i), escape, &text, e);
-		if (r == 0)
-			r = buf_putc(&text, '\n');
-	}
 	if (r < 0)
 		return r;
+	if (table && !no_heading) {
+		struct error ignored = ERROR_INIT;
+
+		/* What counts or compares cannot be run on headings: there is none then. */
+		if (put_template_heading(rows, columns, t, &lines, &ignored) < 0)
+			buf_reset(&lines);
+		else
+			(void)buf_putc(&lines, '\n'); /* out_write() sees a failure */
+	}
+	if (str_starts(text, "{{range .}}") || str_starts(text, "{{range . }}")) {
+		r = template_execute(t, rows->fields, rows->data, escape, &lines, e);
+		if (r == 0 && json_array_size(rows->fields) > 0)
+			r = buf_putc(&lines, '\n');
+	} else {
+		r = put_lines(rows, t, escape, &lines, e);
+	}
+	if (r < 0)
+		return lines.err != 0 ? error_set(e, lines.err, "making the table") : r;
 	if (table)
-		align(buf_str(&text), b);
+		align(buf_str(&lines), b);
 	else
-		(void)buf_append(b, buf_str(&text), text.len);
-	return text.err != 0 ? error_set(e, text.err, "making the table") : 0;
+		(void)buf_append(b, buf_str(&lines), lines.len);
+	return 0;
+}
+
+/* "json" and "{{json .}}", however many blanks there are. */
+static bool is_json_format(const char *format)
+{
+	static const char *const words[] = { "{{", "json", ".", "}}" };
+	const char *p = format + strspn(format, " \t\n");
+	bool braces = str_starts(p, "{{");
+
+	for (size_t i = braces ? 0 : 1; i < (braces ? 4 : 2); i++) {
+		p += strspn(p, " \t\n");
+		if (str_starts(p, words[i]))
+			p += strlen(words[i]);
+		else if (i != 2) /* the dot may be missing */
+			return false;
+	}
+	return p[strspn(p, " \t\n")] == '\0';
 }
 
 int out_print(const struct out_rows *rows, const struct out_column *columns, const char *format,
@@ -335,7 +407,7 @@ int out_print(const struct out_rows *rows, const struct out_column *columns, con
 	_cleanup_free_ char *json = NULL;
 	int r;
 
-	if (format != NULL && (strcmp(format, "json") == 0 || strcmp(format, "{{json .}}") == 0)) {
+	if (format != NULL && is_json_format(format)) {
 		json = json_to_pretty(rows->data);
 		if (json == NULL)
 			return error_set(e, -ENOMEM, "making the JSON text");

@@ -54,14 +54,4 @@ int out_print(const struct out_rows *rows, const struct out_column *columns, con
 /* Append b to standard output; a reader that went away (head) is no error. 0 or -errno. */
 int out_write(const struct buf *b, struct error *e);
 
-/*
- * Append value (fields with data behind it for "json ." and for keys that
- * fields lacks; data may be NULL) through a template. Known: {{.A.B}},
- * {{json .A}}, {{index .A "key"}}, {{len .A}}, {{upper .A}}, {{lower .A}},
- * {{join .A ","}}, {{range .A}}..{{end}}, {{if .A}}..{{else}}..{{end}}, {{println ...}},
- * {{"text"}}; \t and \n. 0, -EINVAL (e names what is not understood), -ENOMEM.
- */
-int template_run(const char *template, const json_t *fields, const json_t *data, bool escape,
-		 struct buf *b, struct error *e);
-
 #endif

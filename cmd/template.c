@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Templates of --format: the part of Go's text/template that scripts use.
+ * Templates of --format: running a tree over JSON values.
  *
  * Theory of operation
  *
- * A template is text with actions in {{ }}. An action is a field path, a function
- * with arguments, or the head, middle or end of a block. The text is run
- * directly, by recursive descent: a block runs its body once for each
- * element, or not at all, in which case it is walked with output off to find
- * its end. Depth is limited, loops run over data only, so every template ends.
+ * The tree of template_parse.c is walked; a value is a reference to JSON plus what is
+ * known of where it came from. Loops run over data only and depth was limited by the
+ * parser, so every template ends.
  *
- * The template is the caller's own. The values are foreign, and are never
- * looked at again as template text. What is not known is refused by name: a
- * wrong answer would be worse for a script than none.
+ * The template is the caller's own; values are foreign and are never looked at again
+ * as template text. A value carries "foreign" until its text was escaped (or encoded as
+ * JSON), so that escaping for terminals touches names of images but not a "\n" of the
+ * template.
  *
- * Fields are looked up exactly first, then without regard to case ("Id", "ID"),
- * first in the printable fields, then in the data.
+ * Fields are looked up exactly, then without regard to case (podman takes both "Id" and
+ * "ID"), first in the printable fields, then in the data. An unknown one is an error as
+ * for Go's structs, but empty in what are Go maps (labels): a wrong answer would be
+ * worse for a script than none.
  */
+#include "cmd/template.h"
+
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -25,461 +29,52 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/limits.h"
-#include "cmd/out.h"
+#include "cmd/template_tree.h"
 
-#define DEPTH_MAX 16
-#define ARGS_MAX  8
-
-struct scope {
-	const json_t *dot;
-	const json_t
-		*data; /* what "json ." prints and where missing keys are looked up; NULL = dot */
-	const json_t *root;
-	const json_t *root_data;
+enum {
+	RUN_BREAK = 1,
+	RUN_CONTINUE = 2
 };
 
-struct run {
-	const char *p; /* where we are in the template */
-	bool escape;
-	int depth;
-	struct buf *out;
-	struct error *e;
-};
-
-/* One argument of an action: a literal or a value. */
-struct arg {
-	json_t *value; /* new reference */
-	bool is_dot;
-};
-
-static int bad(struct run *r, const char *what, const char *text, size_t len)
-{
-	return error_setf(r->e, -EINVAL, "--format: %s \"%.*s\"", what,
-			  (int)(len < 100 ? len : 100), text);
-}
-
-static json_t *get_key(const json_t *obj, const char *key, size_t len)
-{
-	const char *k;
-	json_t *v;
-
-	json_object_foreach((json_t *)(uintptr_t)obj, k, v)
-		if (strlen(k) == len && memcmp(k, key, len) == 0)
-			return v;
-	json_object_foreach((json_t *)(uintptr_t)obj, k, v)
-		if (strlen(k) == len && strncasecmp(k, key, len) == 0)
-			return v;
-	return NULL;
-}
-
-/* ".A.B", "." or "$.A" at s. A new reference in *ret. */
-static int eval_path(struct run *r, const struct scope *sc, const char *s, size_t len,
-		     struct arg *ret)
-{
-	const json_t *at = sc->dot, *behind = sc->data;
-	const char *end = s + len;
-	const char *p = s;
-
-	if (*p == '$') {
-		at = sc->root;
-		behind = sc->root_data;
-		p++;
-	}
-	if (p == end || (p[0] == '.' && p + 1 == end)) {
-		ret->value = json_incref((json_t *)(uintptr_t)(behind != NULL ? behind : at));
-		ret->is_dot = true;
-		return 0;
-	}
-	while (p < end) {
-		const json_t *next = NULL;
-		size_t n;
-
-		if (*p != '.')
-			return bad(r, "cannot understand", s, len);
-		p++;
-		for (n = 0; p + n < end && p[n] != '.'; n++)
-			;
-		if (n == 0)
-			return bad(r, "cannot understand", s, len);
-		if (json_is_object(at))
-			next = get_key(at, p, n);
-		if (next == NULL && json_is_object(behind))
-			next = get_key(behind, p, n);
-		if (next == NULL && !json_is_null(at))
-			return bad(r, "there is no field", s, len);
-		at = next;
-		behind = NULL;
-		p += n;
-		if (at == NULL)
-			break;
-	}
-	ret->value = at != NULL ? json_incref((json_t *)(uintptr_t)at) : json_null();
-	return 0;
-}
-
-/* A string literal at *p, which is moved behind it. */
-static int eval_literal(struct run *r, const char **p, const char *end, struct arg *ret)
+int template_fail(struct template_run *r, const char *fmt, ...)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
-	char quote = **p;
-	const char *s = *p + 1;
+	const char *text = r->t->text;
+	size_t pos = r->at->pos, line = 1, column = pos;
+	va_list ap;
 
-	for (; s < end && *s != quote; s++) {
-		char c = *s;
-
-		if (c == '\\' && quote == '"' && s + 1 < end) {
-			s++;
-			c = *s == 'n' ? '\n' : *s == 't' ? '\t' : *s;
-		}
-		(void)buf_putc(&b, c); /* a failure stays in b.err */
-	}
-	if (s == end)
-		return bad(r, "no end of the text in", *p, (size_t)(end - *p));
-	if (b.err != 0)
-		return b.err;
-	ret->value = json_stringn(buf_str(&b), b.len);
-	if (ret->value == NULL)
-		return bad(r, "this is no UTF-8 text:", *p, (size_t)(s + 1 - *p));
-	*p = s + 1;
-	return 0;
-}
-
-static void args_fini(struct arg *args, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		json_decref(args[i].value);
-}
-
-/* index MAP-OR-LIST KEY...: borrowed, NULL for what a map does not have. */
-static int index_value(struct run *r, const struct arg *args, int n, const json_t **ret)
-{
-	const json_t *at;
-
-	if (n < 2)
-		return bad(r, "two arguments are needed by", "index", 5);
-	at = args[0].value;
-	for (int i = 1; i < n && at != NULL && !json_is_null(at); i++) {
-		const json_t *k = args[i].value;
-
-		if (json_is_object(at) && json_is_string(k)) {
-			at = json_object_get(at, json_string_value(k));
-		} else if (json_is_array(at) && json_is_integer(k)) {
-			if ((size_t)json_integer_value(k) >= json_array_size(at))
-				return bad(r, "there is no such element for", "index", 5);
-			at = json_array_get(at, (size_t)json_integer_value(k));
-		} else {
-			return bad(r, "wrong kind of value for", "index", 5);
+	for (size_t i = 0; i < pos; i++) {
+		if (text[i] == '\n') {
+			line++;
+			column = pos - i - 1;
 		}
 	}
-	*ret = json_is_null(at) ? NULL : at;
-	return 0;
+	va_start(ap, fmt);
+	(void)buf_vprintf(&b, fmt, ap); /* a shorter message is better than none */
+	va_end(ap);
+	return error_setf(r->e, -EINVAL, "template: format:%zu:%zu: at <%.*s>: %s", line, column,
+			  (int)(r->at->len < 100 ? r->at->len : 100), text + pos, buf_str(&b));
 }
 
-static int eval_args(struct run *r, const struct scope *sc, const char *s, const char *end,
-		     struct arg *args);
+/* ---- values ----------------------------------------------------------------------------- */
 
-/* The end of the group that begins at s, its parenthesis; NULL when there is none. */
-static const char *group_end(const char *s, const char *end)
+static void value_fini(struct template_value *v)
 {
-	int depth = 0;
-
-	for (; s < end; s++) {
-		if (*s == '"' || *s == '`') {
-			char quote = *s;
-
-			for (s++; s < end && *s != quote; s++)
-				if (*s == '\\' && quote == '"')
-					s++;
-		} else if (*s == '(') {
-			depth++;
-		} else if (*s == ')' && --depth == 0) {
-			return s;
-		}
-	}
-	return NULL;
+	json_decref(v->v);
+	*v = (struct template_value){ .v = NULL };
 }
 
-/* What stands in parentheses between s and end: "index ..." or one value. A new reference. */
-static int eval_inner(struct run *r, const struct scope *sc, const char *s, const char *end,
-		      json_t **ret)
+static struct template_value value_copy(const struct template_value *v)
 {
-	struct arg args[ARGS_MAX] = { { NULL, false } };
-	const json_t *v = NULL;
-	const char *text = s;
-	bool index;
-	int n, code = 0;
+	struct template_value copy = *v;
 
-	while (s < end && *s == ' ')
-		s++;
-	index = end - s > 6 && memcmp(s, "index ", 6) == 0;
-	n = eval_args(r, sc, index ? s + 6 : s, end, args);
-	if (n < 0)
-		return n;
-	if (index)
-		code = index_value(r, args, n, &v);
-	else if (n == 1)
-		v = args[0].value;
-	else
-		code = bad(r, "cannot understand", text, (size_t)(end - text));
-	if (code == 0)
-		*ret = v != NULL ? json_incref((json_t *)(uintptr_t)v) : json_null();
-	args_fini(args, (size_t)n);
-	return code;
+	json_incref(copy.v);
+	return copy;
 }
 
-/* "(...)" or "(...).A.B" at *p, which is moved behind it. */
-static int eval_group(struct run *r, const struct scope *sc, const char **p, const char *end,
-		      struct arg *ret)
-{
-	const char *close = group_end(*p, end);
-	struct scope inner = { .root = sc->root, .root_data = sc->root_data };
-	json_t *v = NULL;
-	const char *s;
-	int code;
+#define _cleanup_value_ __attribute__((cleanup(value_fini)))
 
-	if (close == NULL)
-		return bad(r, "no ) for", *p, (size_t)(end - *p));
-	if (++r->depth > DEPTH_MAX)
-		code = bad(r, "too many parentheses inside each other at", *p, (size_t)(end - *p));
-	else
-		code = eval_inner(r, sc, *p + 1, close, &v);
-	r->depth--;
-	if (code < 0)
-		return code;
-	for (s = close + 1; s < end && *s != ' ' && *s != '\t' && *s != '\n'; s++)
-		;
-	if (s == close + 1) {
-		ret->value = v;
-	} else {
-		inner.dot = v;
-		code = eval_path(r, &inner, close + 1, (size_t)(s - close - 1), ret);
-		json_decref(v);
-	}
-	*p = s;
-	return code;
-}
-
-/* Words of an action between s and end. The count or -errno. */
-static int eval_args(struct run *r, const struct scope *sc, const char *s, const char *end,
-		     struct arg *args)
-{
-	int n = 0;
-
-	for (;;) {
-		const char *word;
-		int ret;
-
-		while (s < end && (*s == ' ' || *s == '\t' || *s == '\n'))
-			s++;
-		if (s == end)
-			return n;
-		if (n == ARGS_MAX) {
-			ret = bad(r, "too many arguments in", s, (size_t)(end - s));
-		} else if (*s == '"' || *s == '`') {
-			ret = eval_literal(r, &s, end, &args[n]);
-		} else if (*s == '(') {
-			ret = eval_group(r, sc, &s, end, &args[n]);
-		} else {
-			unsigned long long num;
-			_cleanup_free_ char *copy = NULL;
-
-			for (word = s; s < end && *s != ' ' && *s != '\t' && *s != '\n'; s++)
-				;
-			copy = strndup(word, (size_t)(s - word));
-			if (copy == NULL)
-				ret = -ENOMEM;
-			else if (*word == '.' || *word == '$')
-				ret = eval_path(r, sc, word, (size_t)(s - word), &args[n]);
-			else if (str_to_u64(copy, INT64_MAX, &num) == 0)
-				ret = (args[n].value = json_integer((json_int_t)num)) != NULL ?
-					      0 :
-					      -ENOMEM;
-			else
-				ret = bad(r, "cannot understand", word, (size_t)(s - word));
-		}
-		if (ret < 0) {
-			args_fini(args, (size_t)n);
-			return ret;
-		}
-		n++;
-	}
-}
-
-/* ---- printing a value as Go does ------------------------------------------------------- */
-
-static void put_text(struct run *r, const char *text, size_t len)
-{
-	if (r->escape)
-		(void)buf_puts_escaped(r->out, text, len); /* the caller checks out->err */
-	else
-		(void)buf_append(r->out, text, len);
-}
-
-static void put_value(struct run *r, const json_t *v, int depth)
-{
-	const char *key;
-	json_t *item;
-	size_t i;
-
-	switch (json_typeof(v)) {
-	case JSON_STRING:
-		put_text(r, json_string_value(v), json_string_length(v));
-		break;
-	case JSON_INTEGER:
-		(void)buf_printf(r->out, "%lld", (long long)json_integer_value(v));
-		break;
-	case JSON_REAL:
-		(void)buf_printf(r->out, "%g", json_real_value(v));
-		break;
-	case JSON_TRUE:
-	case JSON_FALSE:
-		(void)buf_puts(r->out, json_is_true(v) ? "true" : "false");
-		break;
-	case JSON_NULL:
-		(void)buf_puts(r->out, "<nil>");
-		break;
-	case JSON_ARRAY:
-		(void)buf_putc(r->out, '[');
-		json_array_foreach((json_t *)(uintptr_t)v, i, item) {
-			if (i > 0)
-				(void)buf_putc(r->out, ' ');
-			if (depth < LIMIT_JSON_DEPTH)
-				put_value(r, item, depth + 1);
-		}
-		(void)buf_putc(r->out, ']');
-		break;
-	case JSON_OBJECT:
-		i = 0;
-		(void)buf_puts(r->out, "map[");
-		json_object_foreach((json_t *)(uintptr_t)v, key, item) {
-			if (i++ > 0)
-				(void)buf_putc(r->out, ' ');
-			put_text(r, key, strlen(key));
-			(void)buf_putc(r->out, ':');
-			if (depth < LIMIT_JSON_DEPTH)
-				put_value(r, item, depth + 1);
-		}
-		(void)buf_putc(r->out, ']');
-		break;
-	}
-}
-
-/* ---- functions ------------------------------------------------------------------------------ */
-
-static int put_json(struct run *r, const struct arg *args, int n)
-{
-	_cleanup_free_ char *text = NULL;
-
-	if (n != 1)
-		return bad(r, "one argument is needed by", "json", 4);
-	text = json_dumps(args[0].value, JSON_COMPACT | JSON_ENCODE_ANY);
-	if (text == NULL)
-		return -ENOMEM;
-	put_text(r, text, strlen(text));
-	return 0;
-}
-
-static int put_index(struct run *r, const struct arg *args, int n)
-{
-	const json_t *at;
-	int ret = index_value(r, args, n, &at);
-
-	if (ret == 0 && at != NULL) /* Go: the zero value of a string */
-		put_value(r, at, 0);
-	return ret;
-}
-
-static int put_case(struct run *r, const struct arg *args, int n, bool upper)
-{
-	_cleanup_free_ char *text = NULL;
-
-	if (n != 1 || !json_is_string(args[0].value))
-		return bad(r, "one text is needed by", upper ? "upper" : "lower", 5);
-	text = strdup(json_string_value(args[0].value));
-	if (text == NULL)
-		return -ENOMEM;
-	for (char *p = text; *p != '\0'; p++) {
-		if (upper && *p >= 'a' && *p <= 'z')
-			*p = (char)(*p - 'a' + 'A');
-		else if (!upper && *p >= 'A' && *p <= 'Z')
-			*p = (char)(*p - 'A' + 'a');
-	}
-	put_text(r, text, strlen(text));
-	return 0;
-}
-
-static int put_join(struct run *r, const struct arg *args, int n)
-{
-	size_t i;
-	json_t *item;
-
-	if (n != 2 || !json_is_array(args[0].value) || !json_is_string(args[1].value))
-		return bad(r, "a list and a text are needed by", "join", 4);
-	json_array_foreach(args[0].value, i, item) {
-		if (i > 0)
-			put_text(r, json_string_value(args[1].value),
-				 json_string_length(args[1].value));
-		put_value(r, item, 0);
-	}
-	return 0;
-}
-
-static int put_length(struct run *r, const struct arg *args, int n)
-{
-	size_t len = 0;
-
-	if (n != 1)
-		return bad(r, "one argument is needed by", "len", 3);
-	if (json_is_array(args[0].value))
-		len = json_array_size(args[0].value);
-	else if (json_is_object(args[0].value))
-		len = json_object_size(args[0].value);
-	else if (json_is_string(args[0].value))
-		len = json_string_length(args[0].value);
-	return buf_printf(r->out, "%zu", len);
-}
-
-static bool is_word(const char *s, size_t len, const char *word)
-{
-	return strlen(word) == len && memcmp(s, word, len) == 0;
-}
-
-static int run_function(struct run *r, const char *name, size_t len, const struct arg *args, int n)
-{
-	if (is_word(name, len, "json"))
-		return put_json(r, args, n);
-	if (is_word(name, len, "index"))
-		return put_index(r, args, n);
-	if (is_word(name, len, "len"))
-		return put_length(r, args, n);
-	if (is_word(name, len, "upper"))
-		return put_case(r, args, n, true);
-	if (is_word(name, len, "lower"))
-		return put_case(r, args, n, false);
-	if (is_word(name, len, "join"))
-		return put_join(r, args, n);
-	if (is_word(name, len, "print") || is_word(name, len, "println")) {
-		for (int i = 0; i < n; i++) {
-			if (i > 0)
-				(void)buf_putc(r->out, ' ');
-			put_value(r, args[i].value, 0);
-		}
-		return len == 7 ? buf_putc(r->out, '\n') : 0;
-	}
-	return bad(r, "this function is not known:", name, len);
-}
-
-/* ---- walking the template ---------------------------------------------------------------------- */
-
-enum stop {
-	STOP_END_OF_TEXT,
-	STOP_END,
-	STOP_ELSE
-};
-
-static int run_body(struct run *r, const struct scope *sc, bool active, enum stop *ret);
-
-static bool is_true(const json_t *v)
+bool template_is_true(const json_t *v)
 {
 	switch (json_typeof(v)) {
 	case JSON_STRING:
@@ -501,190 +96,573 @@ static bool is_true(const json_t *v)
 	return false;
 }
 
-/* The rest of a block from r->p: bodies up to its {{end}}. */
-static int run_if(struct run *r, const struct scope *sc, const json_t *value, bool active)
+static const char *type_name(const json_t *v)
 {
-	enum stop stop;
-	bool yes = active && is_true(value);
-	int ret = run_body(r, sc, yes, &stop);
-
-	if (ret == 0 && stop == STOP_ELSE)
-		ret = run_body(r, sc, active && !yes, &stop);
-	if (ret == 0 && stop != STOP_END)
-		return bad(r, "no {{end}} for", "if", 2);
-	return ret;
+	switch (json_typeof(v)) {
+	case JSON_STRING:
+		return "string";
+	case JSON_INTEGER:
+		return "int";
+	case JSON_REAL:
+		return "float64";
+	case JSON_ARRAY:
+		return "list";
+	case JSON_OBJECT:
+		return "object";
+	case JSON_TRUE:
+	case JSON_FALSE:
+		return "bool";
+	case JSON_NULL:
+		break;
+	}
+	return "nil";
 }
 
-static int run_range(struct run *r, const struct scope *sc, const json_t *value, bool active)
+/* Objects under these names are Go maps with strings: a key that is not there is empty. */
+static bool is_string_map(const char *key)
 {
-	const char *body = r->p;
-	enum stop stop;
-	bool any = false;
+	static const char *const names[] = { "Labels",	"Annotations", "Options",
+					     "Sysctls", "Tmpfs",       "Config.Labels" };
+
+	for (size_t i = 0; key != NULL && i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i], key) == 0)
+			return true;
+	return false;
+}
+
+static bool is_map(const char *key)
+{
+	static const char *const names[] = { "Ports",	     "PortBindings", "Networks",
+					     "ExposedPorts", "Volumes",	     "Namespaces" };
+
+	for (size_t i = 0; key != NULL && i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i], key) == 0)
+			return true;
+	return is_string_map(key);
+}
+
+static json_t *find_key(const json_t *obj, const char *name, size_t len, const char **ret_key)
+{
 	const char *key;
-	json_t *item;
-	size_t i;
-	int ret;
+	json_t *v;
 
-	if (active && json_is_array(value)) {
-		json_array_foreach((json_t *)(uintptr_t)value, i, item) {
-			struct scope inner = { .dot = item,
-					       .root = sc->root,
-					       .root_data = sc->root_data };
-
-			r->p = body;
-			ret = run_body(r, &inner, true, &stop);
-			if (ret < 0)
-				return ret;
-			any = true;
-		}
-	} else if (active && json_is_object(value)) {
-		json_object_foreach((json_t *)(uintptr_t)value, key, item) {
-			struct scope inner = { .dot = item,
-					       .root = sc->root,
-					       .root_data = sc->root_data };
-
-			r->p = body;
-			ret = run_body(r, &inner, true, &stop);
-			if (ret < 0)
-				return ret;
-			any = true;
+	json_object_foreach((json_t *)(uintptr_t)obj, key, v) {
+		if (strlen(key) == len && memcmp(key, name, len) == 0) {
+			*ret_key = key;
+			return v;
 		}
 	}
-	if (!any) {
-		r->p = body;
-		ret = run_body(r, sc, false, &stop);
-		if (ret < 0)
-			return ret;
+	json_object_foreach((json_t *)(uintptr_t)obj, key, v) {
+		if (strlen(key) == len && strncasecmp(key, name, len) == 0) {
+			*ret_key = key;
+			return v;
+		}
 	}
-	if (stop == STOP_ELSE) {
-		ret = run_body(r, sc, active && !any, &stop);
-		if (ret < 0)
-			return ret;
-	}
-	return stop == STOP_END ? 0 : bad(r, "no {{end}} for", "range", 5);
+	return NULL;
 }
 
-/* "if X", "range X", "with X" whose arguments lie in [s, end). */
-static int run_block(struct run *r, const struct scope *sc, const char *name, size_t len,
-		     const char *s, const char *end, bool active)
+/* Replace *at by its field. */
+static int get_field(struct template_run *r, struct template_value *at,
+		     const struct template_node *name)
 {
-	struct arg args[ARGS_MAX] = { { NULL, false } };
-	int n = 0;
-	int ret;
+	const char *text = r->t->text + name->pos;
+	struct template_value next = { .foreign = at->foreign };
 
-	if (active) {
-		n = eval_args(r, sc, s, end, args);
-		if (n < 0)
-			return n;
-		if (n != 1) {
-			args_fini(args, (size_t)n);
-			return bad(r, "one value is needed by", name, len);
-		}
-	}
-	if (++r->depth > DEPTH_MAX)
-		ret = bad(r, "too many blocks inside each other at", name, len);
-	else if (is_word(name, len, "if"))
-		ret = run_if(r, sc, args[0].value, active);
+	next.v = find_key(at->v, text, name->len, &next.key);
+	if (next.v == NULL && at->data != NULL)
+		next.v = find_key(at->data, text, name->len, &next.key);
+	if (next.v != NULL)
+		json_incref(next.v);
+	else if (json_is_null(at->v) || (json_is_object(at->v) && is_map(at->key)))
+		next.v = is_string_map(at->key) ? json_string("") : json_null();
 	else
-		ret = run_range(r, sc, args[0].value, active);
-	r->depth--;
-	args_fini(args, (size_t)n);
-	return ret;
+		return template_fail(r, "can't evaluate field %.*s in type %s",
+				     (int)(name->len < 100 ? name->len : 100), text,
+				     type_name(at->v));
+	value_fini(at);
+	*at = next;
+	return next.v != NULL ? 0 : -ENOMEM;
 }
 
-/* The action in [s, end). *stop is set where it ends a body. */
-static int run_action(struct run *r, const struct scope *sc, const char *s, const char *end,
-		      bool active, enum stop *stop, bool *over)
-{
-	struct arg args[ARGS_MAX] = { { NULL, false } };
-	size_t len;
-	int ret = 0;
-	int n;
+/* ---- printing as Go does --------------------------------------------------------------------- */
 
-	while (s < end && (*s == ' ' || *s == '\t' || (*s == '-' && s + 1 < end && s[1] == ' ')))
-		s++;
-	while (end > s && (end[-1] == ' ' || end[-1] == '\t'))
-		end--;
-	for (len = 0; s + len < end && s[len] != ' ' && s[len] != '\t'; len++)
-		;
-	if (is_word(s, len, "end") || is_word(s, len, "else")) {
-		if (s + len != end)
-			return bad(r, "cannot understand", s, (size_t)(end - s));
-		*stop = len == 3 ? STOP_END : STOP_ELSE;
-		*over = true;
-		return 0;
-	}
-	if (is_word(s, len, "if") || is_word(s, len, "range"))
-		return run_block(r, sc, s, len, s + len, end, active);
-	if (!active)
-		return 0;
-	if (len == 0)
-		return bad(r, "nothing between the braces:", "{{}}", 4);
-	if (memchr(s, '|', (size_t)(end - s)) != NULL)
-		return bad(r, "pipes are not known:", s, (size_t)(end - s));
-	if (*s == '(' || *s == '.' || *s == '$' || *s == '"' || *s == '`') {
-		n = eval_args(r, sc, s, end, args);
-		if (n < 0)
-			return n;
-		if (n != 1)
-			ret = bad(r, "cannot understand", s, (size_t)(end - s));
-		else
-			put_value(r, args[0].value, 0);
-	} else {
-		n = eval_args(r, sc, s + len, end, args);
-		if (n < 0)
-			return n;
-		ret = run_function(r, s, len, args, n);
-	}
-	args_fini(args, (size_t)n);
-	return ret;
+static int compare_keys(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int run_body(struct run *r, const struct scope *sc, bool active, enum stop *ret)
+/* The keys of an object, sorted as Go does; an array the caller frees, NULL when empty or -ENOMEM. */
+static const char **sorted_keys(const json_t *obj, size_t *ret_n)
 {
-	for (;;) {
-		const char *open = strstr(r->p, "{{");
-		const char *close;
-		bool over = false;
-		size_t len = open != NULL ? (size_t)(open - r->p) : strlen(r->p);
-		int code;
+	size_t n = json_object_size(obj), i = 0;
+	const char **keys = n > 0 ? calloc(n, sizeof(*keys)) : NULL;
+	const char *key;
+	json_t *v;
 
-		for (size_t i = 0; active && i < len; i++) {
-			/* podman lets \t and \n through as typed in a shell. */
-			if (r->p[i] == '\\' && i + 1 < len &&
-			    (r->p[i + 1] == 't' || r->p[i + 1] == 'n'))
-				(void)buf_putc(r->out, r->p[++i] == 't' ? '\t' : '\n');
-			else
-				(void)buf_putc(r->out, r->p[i]);
+	*ret_n = 0;
+	if (keys == NULL)
+		return NULL;
+	json_object_foreach((json_t *)(uintptr_t)obj, key, v)
+		keys[i++] = key;
+	qsort(keys, n, sizeof(*keys), compare_keys);
+	*ret_n = n;
+	return keys;
+}
+
+static void put_text(struct buf *b, bool escape, const char *text, size_t len)
+{
+	if (escape)
+		(void)buf_puts_escaped(b, text, len); /* who made b checks b->err */
+	else
+		(void)buf_append(b, text, len);
+}
+
+/* The shortest text that reads back as the same number. */
+static void put_real(struct buf *b, double d)
+{
+	char text[400];
+	int precision = 0;
+
+	do
+		(void)snprintf(text, sizeof(text), "%.*e", precision, d);
+	while (precision++ < 17 && (strtod(text, NULL) < d || strtod(text, NULL) > d));
+	if ((d < 1e21 && d >= 1e-4) || (d > -1e21 && d <= -1e-4) || !(d < 0 || d > 0)) {
+		int exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
+		int decimals = precision - 1 - exponent;
+
+		(void)snprintf(text, sizeof(text), "%.*f", decimals > 0 ? decimals : 0, d);
+	}
+	(void)buf_puts(b, text);
+}
+
+static void put_value(struct buf *b, bool escape, const json_t *v, int depth)
+{
+	_cleanup_free_ const char **keys = NULL;
+	json_t *item;
+	size_t i, n;
+
+	switch (json_typeof(v)) {
+	case JSON_STRING:
+		put_text(b, escape, json_string_value(v), json_string_length(v));
+		break;
+	case JSON_INTEGER:
+		(void)buf_printf(b, "%lld", (long long)json_integer_value(v));
+		break;
+	case JSON_REAL:
+		put_real(b, json_real_value(v));
+		break;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		(void)buf_puts(b, json_is_true(v) ? "true" : "false");
+		break;
+	case JSON_NULL:
+		(void)buf_puts(b, "<nil>");
+		break;
+	case JSON_ARRAY:
+		(void)buf_putc(b, '[');
+		json_array_foreach((json_t *)(uintptr_t)v, i, item) {
+			if (i > 0)
+				(void)buf_putc(b, ' ');
+			if (depth < LIMIT_JSON_DEPTH)
+				put_value(b, escape, item, depth + 1);
 		}
-		if (open == NULL) {
-			r->p += len;
-			*ret = STOP_END_OF_TEXT;
-			return 0;
+		(void)buf_putc(b, ']');
+		break;
+	case JSON_OBJECT:
+		(void)buf_puts(b, "map[");
+		keys = sorted_keys(v, &n);
+		for (i = 0; i < n; i++) {
+			if (i > 0)
+				(void)buf_putc(b, ' ');
+			put_text(b, escape, keys[i], strlen(keys[i]));
+			(void)buf_putc(b, ':');
+			if (depth < LIMIT_JSON_DEPTH)
+				put_value(b, escape, json_object_get(v, keys[i]), depth + 1);
 		}
-		close = strstr(open, "}}");
-		if (close == NULL)
-			return bad(r, "no }} after", open, strlen(open));
-		r->p = close + 2;
-		code = run_action(r, sc, open + 2, close, active, ret, &over);
-		if (code < 0 || over)
+		(void)buf_putc(b, ']');
+		break;
+	}
+}
+
+/* What Go prints for a nil of the type that stands under this name. */
+static const char *nil_text(const char *key)
+{
+	static const char *const lists[] = { "Cmd",	"Entrypoint",  "Env",	   "Args",
+					     "Mounts",	"Binds",       "Names",	   "Command",
+					     "OnBuild", "Healthcheck", "RepoTags", "RepoDigests" };
+
+	if (is_map(key))
+		return "map[]";
+	for (size_t i = 0; key != NULL && i < sizeof(lists) / sizeof(lists[0]); i++)
+		if (strcmp(lists[i], key) == 0)
+			return "[]";
+	return "<nil>";
+}
+
+void template_print(const struct template_run *r, const struct template_value *v, struct buf *b)
+{
+	const json_t *shown = v->data != NULL ? v->data : v->v;
+
+	if (json_is_null(shown))
+		(void)buf_puts(b, nil_text(v->key)); /* who made b checks b->err */
+	else
+		put_value(b, r->escape && v->foreign, shown, 0);
+}
+
+/* ---- pipes -------------------------------------------------------------------------------------- */
+
+static int eval_pipe(struct template_run *r, const struct template_node *n,
+		     const struct template_value *dot, struct template_value *ret);
+
+/* ret is empty or, after success, set. */
+static int eval_operand(struct template_run *r, const struct template_node *n,
+			const struct template_value *dot, struct template_value *ret)
+{
+	_cleanup_value_ struct template_value v = { .v = NULL };
+	int code;
+
+	switch ((int)n->kind) {
+	case NODE_DOT:
+		v = value_copy(dot);
+		break;
+	case NODE_VARIABLE:
+		v = value_copy(&r->vars[n->slot[0]]);
+		break;
+	case NODE_LITERAL:
+		v.v = json_incref(n->value);
+		break;
+	case NODE_PIPE:
+		code = eval_pipe(r, n, dot, &v);
+		if (code < 0)
+			return code;
+		break;
+	default: /* a function without arguments, as an argument */
+		r->at = n;
+		if (n->function->min > 0)
+			return template_fail(r,
+					     "wrong number of args for %s: want at least %d got 0",
+					     n->function->name, n->function->min);
+		if (n->function->fn == NULL)
+			return template_fail(r, "%s needs arguments", n->function->name);
+		code = n->function->fn(r, NULL, 0, &v);
+		if (code < 0)
 			return code;
 	}
+	if (v.v == NULL)
+		v.v = json_null();
+	r->at = n;
+	for (const struct template_node *f = n->fields; f != NULL; f = f->next) {
+		code = get_field(r, &v, f);
+		if (code < 0)
+			return code;
+	}
+	*ret = v;
+	v.v = NULL;
+	return 0;
 }
 
-int template_run(const char *template, const json_t *fields, const json_t *data, bool escape,
+/* "and" and "or": the first argument that decides, the rest is not looked at. */
+static int eval_logic(struct template_run *r, const struct template_node *n,
+		      const struct template_value *dot, const struct template_value *piped,
+		      struct template_value *ret)
+{
+	bool stops_at = n->first->function->name[0] == 'o';
+	const struct template_node *arg = n->first->next;
+	int code;
+
+	for (; arg != NULL; arg = arg->next) {
+		value_fini(ret);
+		code = eval_operand(r, arg, dot, ret);
+		if (code < 0)
+			return code;
+		if (template_is_true(ret->v) == stops_at)
+			return 0;
+	}
+	if (piped != NULL) {
+		value_fini(ret);
+		*ret = value_copy(piped);
+	}
+	return 0;
+}
+
+static int eval_function(struct template_run *r, const struct template_node *n,
+			 const struct template_value *dot, const struct template_value *piped,
+			 struct template_value *ret)
+{
+	const struct template_function *f = n->first->function;
+	struct template_value args[TEMPLATE_ARGS + 1] = { { .v = NULL } };
+	const struct template_node *arg;
+	size_t count = 0;
+	int code = 0;
+
+	for (arg = n->first->next; arg != NULL; arg = arg->next)
+		count++;
+	count += piped != NULL;
+	r->at = n;
+	if (count < (size_t)f->min || (f->max >= 0 && count > (size_t)f->max))
+		return template_fail(r, "wrong number of args for %s: want %s%d got %zu", f->name,
+				     f->max == f->min ? "" : "at least ", f->min, count);
+	if (f->fn == NULL)
+		return eval_logic(r, n, dot, piped, ret);
+	count = 0;
+	for (arg = n->first->next; code == 0 && arg != NULL; arg = arg->next) {
+		args[count] = (struct template_value){ .v = NULL };
+		code = eval_operand(r, arg, dot, &args[count++]);
+	}
+	if (code == 0 && piped != NULL)
+		args[count++] = value_copy(piped);
+	r->at = n;
+	if (code == 0)
+		code = f->fn(r, args, count, ret);
+	for (size_t i = 0; i < count; i++)
+		value_fini(&args[i]);
+	return code == 0 && ret->v == NULL ? -ENOMEM : code;
+}
+
+/* .Label "key": the one method there is. */
+static int eval_method(struct template_run *r, const struct template_node *n,
+		       const struct template_value *dot, const struct template_value *piped,
+		       struct template_value *ret)
+{
+	static const char method[] = "Label";
+	struct template_node object = *n->first;
+	const struct template_node *last = n->first->fields;
+	_cleanup_value_ struct template_value v = { .v = NULL };
+	_cleanup_value_ struct template_value key = { .v = NULL };
+	const json_t *labels;
+	const char *text;
+	int code;
+
+	r->at = n->first;
+	while (last != NULL && last->next != NULL)
+		last = last->next;
+	if (last == NULL)
+		return template_fail(r, "can't give argument to non-function");
+	text = r->t->text + last->pos;
+	if (last != n->first->fields || last->len != strlen(method) ||
+	    strncasecmp(text, method, last->len) != 0)
+		return template_fail(r, "%.*s is not a method but has arguments",
+				     (int)(last->len < 100 ? last->len : 100), text);
+	object.fields = NULL;
+	code = eval_operand(r, &object, dot, &v);
+	if (code == 0 && n->first->next != NULL)
+		code = eval_operand(r, n->first->next, dot, &key);
+	else if (code == 0)
+		key = value_copy(piped);
+	if (code < 0)
+		return code;
+	r->at = n;
+	if ((n->first->next != NULL && (piped != NULL || n->first->next->next != NULL)) ||
+	    !json_is_string(key.v))
+		return template_fail(r, "%s takes one text, the name of a label", method);
+	labels = json_object_get(v.v, "Labels");
+	if (labels == NULL && v.data != NULL)
+		labels = json_object_get(v.data, "Labels");
+	if (labels == NULL)
+		return template_fail(r, "can't evaluate field %s in type %s", method,
+				     type_name(v.v));
+	ret->v = json_object_get(labels, json_string_value(key.v));
+	ret->v = ret->v != NULL ? json_incref(ret->v) : json_string("");
+	ret->foreign = true;
+	return ret->v != NULL ? 0 : -ENOMEM;
+}
+
+static int eval_command(struct template_run *r, const struct template_node *n,
+			const struct template_value *dot, const struct template_value *piped,
+			struct template_value *ret)
+{
+	if (n->first->kind == NODE_FUNCTION)
+		return eval_function(r, n, dot, piped, ret);
+	if (n->first->next != NULL || piped != NULL)
+		return eval_method(r, n, dot, piped, ret);
+	return eval_operand(r, n->first, dot, ret);
+}
+
+static void set_variable(struct template_run *r, unsigned int slot, const struct template_value *v)
+{
+	struct template_value old = r->vars[slot];
+
+	r->vars[slot] = value_copy(v);
+	value_fini(&old);
+}
+
+/* The value of a pipe, a new reference in *ret; its variables are set unless a range does it. */
+static int eval_pipe(struct template_run *r, const struct template_node *n,
+		     const struct template_value *dot, struct template_value *ret)
+{
+	_cleanup_value_ struct template_value v = { .v = NULL };
+
+	for (const struct template_node *c = n->first; c != NULL; c = c->next) {
+		_cleanup_value_ struct template_value next = { .v = NULL };
+		int code = eval_command(r, c, dot, c == n->first ? NULL : &v, &next);
+
+		if (code < 0)
+			return code;
+		value_fini(&v);
+		v = next;
+		next.v = NULL;
+	}
+	for (unsigned int i = 0; i < n->slots; i++)
+		set_variable(r, n->slot[i], &v);
+	*ret = v;
+	v.v = NULL;
+	return 0;
+}
+
+/* ---- blocks --------------------------------------------------------------------------------------- */
+
+/* 0, RUN_BREAK, RUN_CONTINUE or -errno. */
+static int run_list(struct template_run *r, const struct template_node *n,
+		    const struct template_value *dot);
+
+/* One turn of a range. */
+static int run_turn(struct template_run *r, const struct template_node *n, json_t *index,
+		    const struct template_value *item)
+{
+	const struct template_node *pipe = n->first;
+	_cleanup_value_ struct template_value number = { .v = index, .foreign = item->foreign };
+
+	if (pipe->slots == 2)
+		set_variable(r, pipe->slot[0], &number);
+	if (pipe->slots > 0)
+		set_variable(r, pipe->slot[pipe->slots - 1], item);
+	return run_list(r, n->body, item);
+}
+
+static int range_list(struct template_run *r, const struct template_node *n,
+		      const struct template_value *v)
+{
+	json_t *item;
+	size_t i;
+	int code = 0;
+
+	json_array_foreach(v->v, i, item) {
+		struct template_value turn = { .v = item,
+					       .data = json_array_get(v->data, i),
+					       .foreign = v->foreign };
+
+		code = run_turn(r, n, json_integer((json_int_t)i), &turn);
+		if (code < 0 || code == RUN_BREAK)
+			break;
+	}
+	return code;
+}
+
+static int range_map(struct template_run *r, const struct template_node *n,
+		     const struct template_value *v)
+{
+	size_t count;
+	_cleanup_free_ const char **keys = sorted_keys(v->v, &count);
+	int code = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct template_value turn = { .v = json_object_get(v->v, keys[i]),
+					       .foreign = v->foreign };
+
+		code = run_turn(r, n, json_string(keys[i]), &turn);
+		if (code < 0 || code == RUN_BREAK)
+			break;
+	}
+	return code;
+}
+
+static int run_range(struct template_run *r, const struct template_node *n,
+		     const struct template_value *dot)
+{
+	_cleanup_value_ struct template_value v = { .v = NULL };
+	int code = eval_pipe(r, n->first, dot, &v);
+
+	if (code < 0)
+		return code;
+	if (!json_is_array(v.v) && !json_is_object(v.v) && !json_is_null(v.v)) {
+		r->at = n->first;
+		return template_fail(r, "range can't iterate over a value of type %s",
+				     type_name(v.v));
+	}
+	if (!template_is_true(v.v))
+		return run_list(r, n->otherwise, dot);
+	code = json_is_array(v.v) ? range_list(r, n, &v) : range_map(r, n, &v);
+	return code < 0 ? code : 0;
+}
+
+static int run_choice(struct template_run *r, const struct template_node *n,
+		      const struct template_value *dot)
+{
+	_cleanup_value_ struct template_value v = { .v = NULL };
+	int code = eval_pipe(r, n->first, dot, &v);
+
+	if (code < 0)
+		return code;
+	if (!template_is_true(v.v))
+		return run_list(r, n->otherwise, dot);
+	return run_list(r, n->body, n->kind == NODE_WITH ? &v : dot);
+}
+
+static int run_action(struct template_run *r, const struct template_node *n,
+		      const struct template_value *dot)
+{
+	_cleanup_value_ struct template_value v = { .v = NULL };
+	int code = eval_pipe(r, n->first, dot, &v);
+
+	if (code == 0 && !n->first->declares)
+		template_print(r, &v, r->out);
+	return code;
+}
+
+static int run_list(struct template_run *r, const struct template_node *n,
+		    const struct template_value *dot)
+{
+	int code = 0;
+
+	for (; n != NULL && code == 0; n = n->next) {
+		switch ((int)n->kind) {
+		case NODE_TEXT:
+			(void)buf_append(r->out, n->text, n->text_len); /* checked at the end */
+			break;
+		case NODE_IF:
+		case NODE_WITH:
+			code = run_choice(r, n, dot);
+			break;
+		case NODE_RANGE:
+			code = run_range(r, n, dot);
+			break;
+		case NODE_BREAK:
+			return RUN_BREAK;
+		case NODE_CONTINUE:
+			return RUN_CONTINUE;
+		default:
+			code = run_action(r, n, dot);
+			break;
+		}
+		if (r->out->err != 0)
+			return r->out->err;
+	}
+	return code;
+}
+
+int template_execute(const struct template *t, const json_t *fields, const json_t *data,
+		     bool escape, struct buf *b, struct error *e)
+{
+	struct template_run r = { .t = t, .escape = escape, .out = b, .e = e };
+	struct template_value dot = { .v = (json_t *)(uintptr_t)fields,
+				      .data = data,
+				      .foreign = true };
+	int code;
+
+	set_variable(&r, 0, &dot);
+	code = run_list(&r, t->body, &dot);
+	for (size_t i = 0; i < TEMPLATE_VARS; i++)
+		value_fini(&r.vars[i]);
+	if (code == 0 && b->err != 0)
+		code = b->err;
+	return code < 0 && code != -EINVAL ? error_set(e, code, "--format") : code;
+}
+
+int template_run(const char *text, const json_t *fields, const json_t *data, bool escape,
 		 struct buf *b, struct error *e)
 {
-	struct run r = { .p = template, .escape = escape, .out = b, .e = e };
-	struct scope sc = { .dot = fields, .data = data, .root = fields, .root_data = data };
-	enum stop stop;
-	int ret = run_body(&r, &sc, true, &stop);
+	_cleanup_template_ struct template *t = NULL;
+	int r = template_parse(text, &t, e);
 
-	if (ret == 0 && stop != STOP_END_OF_TEXT)
-		ret = bad(&r, "{{end}} or {{else}} without a block in", template, strlen(template));
-	if (ret == -ENOMEM)
-		return error_set(e, ret, "--format");
-	if (ret == 0 && b->err != 0)
-		return error_set(e, b->err, "--format");
-	return ret;
+	return r < 0 ? r : template_execute(t, fields, data, escape, b, e);
 }

@@ -136,7 +136,7 @@ running() {
 	[ "$(jq length <<<"$output")" = 1 ] || flunk
 	[[ $stderr == *nothing* ]] || flunk
 	run --separate-stderr c inspect -f '{{.Wrong}}' box
-	assert_error 125 'there is no field ".Wrong"'
+	assert_error 125 "can't evaluate field Wrong"
 }
 
 @test "images and rmi: names, filters, templates, an image in use" {

@@ -2,7 +2,7 @@
 /* --format templates on a fixed document; with escape nothing that moves a cursor comes out. */
 #include "base/cleanup.h"
 #include "base/json.h"
-#include "cmd/out.h"
+#include "cmd/template.h"
 #include "tests/fuzz/fuzz.h"
 
 static const char document[] =

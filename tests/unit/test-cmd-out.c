@@ -159,7 +159,17 @@ static void test_tables(void **state)
 	is_printed(&rows, "{{.What}}", false, "b\nc\033[2Jd\ne\n");
 	is_printed(&rows, "{{.Name}}={{json .}}", false,
 		   "a={\"n\":1}\na-name-of-16-byt={\"n\":2}\n");
-	is_printed(&rows, "{{.Missing}}", false, "--format: there is no field \".Missing\"");
+	is_printed(
+		&rows, "{{.Missing}}", false,
+		"template: format:1:2: at <.Missing>: can't evaluate field Missing in type object");
+	/* as podman: blanks make columns, one newline at the end, {{range .}} sees all rows */
+	is_printed(&rows, "table {{ .Name }} {{.What}}\\n", true,
+		   "a                 b\na-name-of-16-byt  c\\x1b[2Jd\\x0ae\n");
+	is_printed(&rows, "{{.Name}} x\n", false, "a x\na-name-of-16-byt x\n");
+	is_printed(&rows, "{{range .}}{{.Name}},{{end}}", false, "a,a-name-of-16-byt,\n");
+	is_printed(&rows, "{{ json . }}", false,
+		   "[\n  {\n    \"n\": 1\n  },\n  {\n    \"n\": 2\n  }\n]\n");
+	is_printed(&rows, "table {{len .Name}}", false, "4\n1\n16\n");
 	out_rows_fini(&rows);
 }
 
