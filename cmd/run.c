@@ -136,6 +136,18 @@ static int find_image(struct run *r, struct error *e)
 		*e = ERROR_INIT;
 		/* says so if there is only another platform */
 		ret = fetch_image(r, r->req->quiet || known, e);
+		/* what is newer cannot be had: then what is there will do, as with podman */
+		if (ret != STORAGE_FOUND && req->pull == REQUEST_PULL_NEWER) {
+			struct error sub = ERROR_INIT;
+
+			if (storage_image_resolve(p->store, req->image, &p->image, &sub) ==
+				    STORAGE_FOUND &&
+			    platform_matches(r)) {
+				log_debug("%s: using the image in the store: %s", req->image,
+					  e->msg);
+				ret = STORAGE_FOUND;
+			}
+		}
 	}
 	if (ret == STORAGE_MISSING)
 		return -ENOENT;

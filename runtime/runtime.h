@@ -38,9 +38,9 @@ struct runtime_create {
 	unsigned int listen_fds;   /* LISTEN_FDS: as preserve_fds, in front of them */
 	bool no_pivot;
 	bool no_new_keyring;
-	bool detach;		   /* the creator will exit before the container */
-	bool start_follows;	   /* by this process: nobody else can start it, it counts as running */
-	bool die_with_parent;	   /* the container gets SIGKILL when this process ends */
+	bool detach;	      /* the creator will exit before the container */
+	bool start_follows;   /* by this process: nobody else can start it, it counts as running */
+	bool die_with_parent; /* the container gets SIGKILL when this process ends */
 	const char *notify_socket; /* NOTIFY_SOCKET of our caller, or NULL */
 	const char *
 		cgroup_manager; /* "cgroupfs", "systemd", "disabled"; NULL = cgroupfs where permitted */

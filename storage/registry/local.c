@@ -606,6 +606,14 @@ static int local_plan(void *data, struct fetch_ctx *c, struct ingest_plan *ret, 
 		if (r < 0)
 			return r;
 	}
+	if (!l->is_dir && member_find(l, "index.json") == NULL &&
+	    member_find(l, "manifest.json") == NULL)
+		return error_setf(
+			e, -EBADMSG,
+			"not an archive of an image: there is no manifest.json in it%s",
+			member_find(l, "repositories") != NULL ?
+				" (docker before 1.10 wrote it: load and save it with a newer one)" :
+				"");
 	if (l->docker ? l->is_dir || member_find(l, "manifest.json") != NULL :
 			!l->is_dir && member_find(l, "index.json") == NULL &&
 				member_find(l, "manifest.json") != NULL)

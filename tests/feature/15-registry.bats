@@ -80,6 +80,74 @@ load helpers
 	assert_error 125 127.0.0.1
 }
 
+@test "--pull newer: another image is fetched, the same one is not, and the one in the store is used without a registry" {
+	registry_start
+	local run=(crt run --rm --network none --tls-verify=false "$REGISTRY/test/new:1")
+	image one --config.cmd echo --config.cmd one
+	image two --config.cmd echo --config.cmd two
+	registry_push "$T/img/one:latest" test/new:1
+	run --separate-stderr as alice "${run[@]}"
+	assert_output one
+	registry_push "$T/img/two:latest" test/new:1
+	run --separate-stderr as alice "${run[@]}"
+	assert_output one
+	run --separate-stderr as alice "${run[@]:0:2}" --pull newer "${run[@]:2}"
+	assert_output two
+	run --separate-stderr as alice "${run[@]}"
+	assert_output two
+	kill "$JOB"
+	wait "$JOB" || true
+	run --separate-stderr as alice "${run[@]:0:2}" --pull newer "${run[@]:2}"
+	assert_output two
+	run --separate-stderr as alice "${run[@]:0:2}" --pull always "${run[@]:2}"
+	assert_error 125 "$REGISTRY"
+	run --separate-stderr as alice crt run --rm --pull newer --tls-verify=false "$REGISTRY/test/other:1" true
+	assert_error 125 "/test/other/"
+}
+
+@test "docker-archive: the older form with a directory per layer, a repeated layer as a link, and repositories" {
+	skopeo copy -q "oci:$CRT_FIXTURES/busybox:latest" "docker-archive:$T/new.tar:unit/x:1"
+	/usr/bin/python3 - "$T" <<-'END'
+		import hashlib, io, json, sys, tarfile
+		dir = sys.argv[1]
+		a = tarfile.open(dir + "/new.tar")
+		manifest = json.load(a.extractfile("manifest.json"))[0]
+		config = json.load(a.extractfile(manifest["Config"]))
+		data = io.BytesIO()
+		with tarfile.open(fileobj=data, mode="w") as t:
+		    i = tarfile.TarInfo("second"); i.size = 4; t.addfile(i, io.BytesIO(b"two\n"))
+		layers = [a.extractfile(manifest["Layers"][0]).read(), data.getvalue()]
+		config["rootfs"]["diff_ids"] += ["sha256:" + hashlib.sha256(layers[1]).hexdigest()] * 2
+		config = json.dumps(config).encode()
+		name = hashlib.sha256(config).hexdigest() + ".json"
+		ids = ["%064x" % n for n in (1, 2, 3)]
+		for out, old in ("docker.tar", False), ("ancient.tar", True):
+		    o = tarfile.open(dir + "/" + out, "w", format=tarfile.GNU_FORMAT)
+		    def put(name, data, kind=tarfile.REGTYPE, link=""):
+		        i = tarfile.TarInfo(name); i.size, i.type, i.linkname = len(data), kind, link
+		        o.addfile(i, io.BytesIO(data))
+		    for n, id in enumerate(ids):
+		        put(id, b"", tarfile.DIRTYPE)
+		        put(id + "/VERSION", b"1.0")
+		        put(id + "/json", json.dumps({"id": id}).encode())
+		        if n < 2:
+		            put(id + "/layer.tar", layers[n])
+		        else:
+		            put(id + "/layer.tar", b"", tarfile.SYMTYPE, "../" + ids[1] + "/layer.tar")
+		    put(name, config)
+		    put("repositories", json.dumps({"old/x": {"1": ids[2]}}).encode())
+		    if not old:
+		        put("manifest.json", json.dumps([{"Config": name, "RepoTags": ["old/x:1"],
+		            "Layers": [id + "/layer.tar" for id in ids]}]).encode())
+		    o.close()
+	END
+	chmod a+r "$T"/*.tar
+	run as alice crt run --rm --network none "docker-archive:$T/docker.tar:old/x:1" cat /second
+	assert_output two
+	run --separate-stderr as alice crt pull "docker-archive:$T/ancient.tar"
+	assert_error 125 "docker before 1.10 wrote it"
+}
+
 @test "docker-archive and an OCI layout from skopeo" {
 	image hello --config.cmd echo --config.cmd hello
 	skopeo copy -q "oci:$T/img/hello:latest" "docker-archive:$T/hello.tar:test/hello:1"

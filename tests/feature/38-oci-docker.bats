@@ -206,3 +206,10 @@ field() { d inspect -f "{{.State.$2}}" "$1"; }
 	run dr --device /dev/null:/dev/mine $I sh -c 'echo x >/dev/mine && test -c /dev/mine && echo device'
 	assert_output device
 }
+
+@test "docker: an archive of docker save is run" {
+	d save -o "$T/saved.tar" $I
+	chmod a+r "$T/saved.tar"
+	run as alice crt run --rm --network none "docker-archive:$T/saved.tar" echo saved
+	assert_output saved
+}
