@@ -139,7 +139,7 @@ bundle() {
 # podman's default profile as it reaches the runtime for a container without capabilities
 podman_profile() {
 	[ -e /usr/share/containers/seccomp.json ] && have jq || return 1
-	jq '{ defaultAction, defaultErrnoRet, architectures: [ "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32" ],
+	jq -c '{ defaultAction, defaultErrnoRet, architectures: [ "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32" ],
 		syscalls: [ .syscalls[] | select(.includes.caps == null)
 			| select(.includes.arches == null or (.includes.arches | index("amd64")))
 			| { names, action } + (if .errnoRet then { errnoRet } else {} end) + (if .args then { args } else {} end) ] }' \
