@@ -61,6 +61,7 @@ void run_request_fini(struct run_request *r)
 	free(r->mounts);
 	free(r->ulimits);
 	net_request_fini(&r->net);
+	strv_fini(&r->expose);
 	*r = (struct run_request){ 0 };
 }
 

@@ -95,6 +95,8 @@ struct run_request {
 	size_t mounts_n;
 	uint64_t shm_size; /* bytes */
 	struct net_request net;
+	bool publish_all;
+	struct strv expose; /* PORT[-END][/PROTO] */
 	struct strv add_host;
 	char *hostname;
 };

@@ -410,6 +410,27 @@ static int run_container(struct run *r, struct error *e)
 
 /* ---- the plan ---------------------------------------------------------------------------------- */
 
+/* -P. What the image says is not the user's mistake: a port that cannot be published is only named. */
+static int publish_exposed(struct run *r, struct error *e)
+{
+	const struct strv *image = &r->plan.conf.exposed;
+	int ret = 0;
+
+	if (!r->req->publish_all)
+		return 0;
+	for (size_t i = 0; ret == 0 && i < r->req->expose.n; i++)
+		ret = net_parse_exposed(r->req->expose.v[i], &r->req->net, e);
+	for (size_t i = 0; ret == 0 && i < image->n; i++) {
+		ret = net_parse_exposed(image->v[i], &r->req->net, e);
+		if (ret == -EINVAL) {
+			log_warning("EXPOSE of the image: %s", e->msg);
+			*e = ERROR_INIT;
+			ret = 0;
+		}
+	}
+	return ret;
+}
+
 static int make_plan(struct run *r, struct error *e)
 {
 	struct run_plan *p = &r->plan;
@@ -420,6 +441,8 @@ static int make_plan(struct run *r, struct error *e)
 		ret = userns_map_default(&p->caps, &p->keeper_map, e);
 	if (ret == 0 && r->req->rootfs == NULL)
 		ret = find_image(r, e);
+	if (ret == 0)
+		ret = publish_exposed(r, e);
 	if (ret == 0)
 		ret = id_generate(p->id);
 	if (ret < 0)

@@ -24,13 +24,14 @@
 
 struct run_options {
 	struct run_request *req;
-	bool rm, interactive, tty, init, quiet, explain, privileged, read_only, sig_proxy, rootfs;
+	bool rm, interactive, tty, init, quiet, explain, privileged, read_only, sig_proxy, rootfs,
+		publish_all;
 	int tls_verify;
 	const char *name, *workdir, *user, *hostname, *platform, *authfile, *cidfile, *pidfile;
 	unsigned int preserve_fds, stop_timeout;
 	unsigned long long shm_size;
 	struct strv env, env_file, labels, annotations, cap_add, cap_drop, devices, sysctls,
-		group_add, add_host, dns, dns_search, dns_option;
+		group_add, add_host, dns, dns_search, dns_option, expose;
 };
 
 static struct run_request *request_of(void *data)
@@ -167,6 +168,8 @@ static const struct option_spec options[] = {
 	  "file", NULL },
 	{ "explain", 0, OPT_FLAG, AT(explain), NULL, "Print the plan as JSON and run nothing", NULL,
 	  NULL },
+	{ "expose", 0, OPT_STRINGS, AT(expose), "PORT[/udp]", "Let -P publish this port, too", NULL,
+	  NULL },
 	{ "group-add", 0, OPT_STRINGS, AT(group_add), "GROUP",
 	  "Add a supplementary group (keep-groups: the caller's)", NULL, NULL },
 	{ "hostname", 'h', OPT_STRING, AT(hostname), "NAME", "Set the container's host name", NULL,
@@ -194,6 +197,8 @@ static const struct option_spec options[] = {
 	  "Give the container all that the caller could do in a user namespace", NULL, NULL },
 	{ "publish", 'p', OPT_CALL, 0, "[[IP:][HOST-PORT]:]PORT[/udp]",
 	  "Publish a port or range of ports on the host", NULL, on_publish },
+	{ "publish-all", 'P', OPT_FLAG, AT(publish_all), NULL,
+	  "Publish the image's and --expose's ports on free ports of the host", NULL, NULL },
 	{ "pull", 0, OPT_CALL, 0, "POLICY", "Pull the image: always, missing, never or newer",
 	  "always|missing|never|newer", on_pull },
 	{ "quiet", 'q', OPT_FLAG, AT(quiet), NULL, "Do not show the progress of a pull", NULL,
@@ -318,10 +323,25 @@ static int check(const struct run_request *req, struct error *e)
 	return 0;
 }
 
+static int check_expose(const struct run_request *req, struct error *e)
+{
+	struct net_request scratch;
+	int r = 0;
+
+	net_request_init(&scratch);
+	for (size_t i = 0; r == 0 && i < req->expose.n; i++)
+		r = net_parse_exposed(req->expose.v[i], &scratch, e);
+	net_request_fini(&scratch);
+	return r < 0 ? error_prefix(e, "--expose") : 0;
+}
+
 /* As podman: scripts add -p to whatever network they are given. */
 static void drop_ports(struct run_request *req)
 {
-	if (req->net.forwards_n == 0 || req->net.mode == NET_MODE_SLIRP)
+	if (req->net.mode == NET_MODE_SLIRP)
+		return;
+	req->publish_all = false;
+	if (req->net.forwards_n == 0)
 		return;
 	log_warning("-p is ignored: with --network %s",
 		    req->net.mode == NET_MODE_HOST ?
@@ -355,6 +375,8 @@ static int take_all(struct run_request *req, struct run_options *o, int argc, ch
 	move_list(&req->devices, &o->devices);
 	move_list(&req->sysctls, &o->sysctls);
 	move_list(&req->add_host, &o->add_host);
+	move_list(&req->expose, &o->expose);
+	req->publish_all = o->publish_all;
 	move_list(&req->net.dns, &o->dns);
 	move_list(&req->net.dns_search, &o->dns_search);
 	move_list(&req->net.dns_option, &o->dns_option);
@@ -375,16 +397,18 @@ static int take_all(struct run_request *req, struct run_options *o, int argc, ch
 	if (r == 0)
 		r = net_check_dns(&req->net, e);
 	if (r == 0)
+		r = check_expose(req, e);
+	if (r == 0)
 		drop_ports(req);
 	return r;
 }
 
 static void options_fini(struct run_options *o)
 {
-	struct strv *lists[] = { &o->env,	&o->env_file, &o->labels,  &o->annotations,
-				 &o->cap_add,	&o->cap_drop, &o->devices, &o->sysctls,
-				 &o->group_add, &o->add_host, &o->dns,	   &o->dns_search,
-				 &o->dns_option };
+	struct strv *lists[] = { &o->env,	 &o->env_file, &o->labels,  &o->annotations,
+				 &o->cap_add,	 &o->cap_drop, &o->devices, &o->sysctls,
+				 &o->group_add,	 &o->add_host, &o->dns,	    &o->dns_search,
+				 &o->dns_option, &o->expose };
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		strv_fini(lists[i]);

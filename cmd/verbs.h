@@ -8,6 +8,7 @@
 extern const struct cmd_verb cmd_verb_completion;
 extern const struct cmd_verb cmd_verb_images;
 extern const struct cmd_verb cmd_verb_inspect;
+extern const struct cmd_verb cmd_verb_port;
 extern const struct cmd_verb cmd_verb_ps;
 extern const struct cmd_verb cmd_verb_pull;
 extern const struct cmd_verb cmd_verb_rm;
@@ -18,6 +19,7 @@ extern const struct cmd_verb cmd_verb_version;
 
 int cmd_images(int argc, char **argv, const struct cmd_global *g);
 int cmd_inspect(int argc, char **argv, const struct cmd_global *g);
+int cmd_port(int argc, char **argv, const struct cmd_global *g);
 int cmd_ps(int argc, char **argv, const struct cmd_global *g);
 int cmd_pull(int argc, char **argv, const struct cmd_global *g);
 int cmd_rm(int argc, char **argv, const struct cmd_global *g);

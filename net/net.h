@@ -58,6 +58,8 @@ void net_request_fini(struct net_request *r);
 int net_parse_mode(const char *text, struct net_request *r, struct error *e);
 /* -p: [[ip:][hostPort]:]containerPort[-end][/tcp|/udp], IPv6 addresses in brackets. Appends. SCTP is refused by name. */
 int net_parse_publish(const char *text, struct net_request *r, struct error *e);
+/* -P: PORT[-END][/tcp|/udp], each that is not published yet on a free port of all host addresses. */
+int net_parse_exposed(const char *text, struct net_request *r, struct error *e);
 
 /* A running crt-net. Zero with NET_HANDLE_INIT. */
 struct net_handle {

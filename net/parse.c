@@ -341,3 +341,28 @@ int net_parse_publish(const char *text, struct net_request *r, struct error *e)
 	}
 	return 0;
 }
+
+static bool is_published(const struct net_request *r, const struct net_forward *f)
+{
+	for (size_t i = 0; i < r->forwards_n; i++)
+		if (r->forwards[i].container_port == f->container_port &&
+		    r->forwards[i].proto == f->proto)
+			return true;
+	return false;
+}
+
+int net_parse_exposed(const char *text, struct net_request *r, struct error *e)
+{
+	struct net_request exposed;
+	int ret;
+
+	if (strchr(text, ':') != NULL)
+		return error_setf(e, -EINVAL, "%s: expected PORT[-END][/tcp|/udp]", text);
+	net_request_init(&exposed);
+	ret = net_parse_publish(text, &exposed, e);
+	for (size_t i = 0; ret == 0 && i < exposed.forwards_n; i++)
+		if (!is_published(r, &exposed.forwards[i]))
+			ret = add_forward(r, &exposed.forwards[i], text, e);
+	net_request_fini(&exposed);
+	return ret;
+}

@@ -273,6 +273,26 @@ print('ready', flush=True); time.sleep(60)"
 	wait_for 5 /usr/bin/python3 -c "import socket; s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('127.0.0.1', $port))"
 }
 
+@test "-P publishes what the image and --expose name; crt port finds it" {
+	local name=ports$RANDOM port
+	crt_start alice run --rm --init --name "$name" -P --expose 53/udp --expose 80 -p 127.0.0.1::81 builtin:busybox sh -c "$PEER_SERVER"
+	wait_for 20 as alice crt port "$name" 80
+	run as alice crt port "$name" 80
+	assert_match '^0\.0\.0\.0:[0-9]+$'
+	port=${output##*:}
+	peer_wait "127.0.0.1:$port"
+	run as alice crt port "$name"
+	assert_match '80/tcp -> 0\.0\.0\.0:[0-9]+'
+	assert_match '53/udp -> 0\.0\.0\.0:[0-9]+'
+	assert_match '81/tcp -> 127\.0\.0\.1:[0-9]+'
+	run as alice crt port -a
+	assert_match "80/tcp -> 0\\.0\\.0\\.0:$port"
+	run --separate-stderr as alice crt port "$name" 53
+	assert_error 125 "port 53 is not published"
+	run --separate-stderr as alice crt port nobody
+	assert_error 125 "nobody"
+}
+
 @test "what -p does not understand is refused with the reason" {
 	local spec
 	for spec in 80/sctp 8000-8001:80 70000:80 0:80 localhost:8080:80 ::1:8080:80 80/foo 8080:; do

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* -p, --network and --dns, each line with a letter in front: p, m or d. */
+/* -p, --network and --dns, each line with a letter in front: p, e (-P), m or d. */
 #include "base/cleanup.h"
 #include "base/limits.h"
 #include "net/net.h"
@@ -11,6 +11,8 @@ static void one(struct net_request *r, const char *line)
 
 	if (line[0] == 'p')
 		fuzz_check_result(net_parse_publish(line + 1, r, &e), &e);
+	else if (line[0] == 'e')
+		fuzz_check_result(net_parse_exposed(line + 1, r, &e), &e);
 	else if (line[0] == 'm')
 		fuzz_check_result(net_parse_mode(line + 1, r, &e), &e);
 	else if (line[0] == 'd' && strv_add(&r->dns, line + 1) == 0)

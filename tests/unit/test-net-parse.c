@@ -224,12 +224,36 @@ static void port_range(void **state)
 	assert_int_equal(first, 7);
 }
 
+static void exposed_ports(void **state)
+{
+	struct net_request r;
+	struct error e = ERROR_INIT;
+
+	(void)state;
+	net_request_init(&r);
+	assert_int_equal(net_parse_publish("8080:80", &r, &e), 0);
+	assert_int_equal(net_parse_exposed("80/tcp", &r, &e), 0); /* is published */
+	assert_int_equal(r.forwards_n, 1);
+	assert_int_equal(net_parse_exposed("80/udp", &r, &e), 0);
+	assert_int_equal(net_parse_exposed("79-81", &r, &e), 0);
+	assert_int_equal(r.forwards_n, 4);
+	assert_int_equal(r.forwards[1].proto, NET_PROTO_UDP);
+	assert_int_equal(r.forwards[2].container_port, 79);
+	assert_int_equal(r.forwards[2].host_port, 0);
+	assert_int_equal(r.forwards[3].container_port, 81);
+	assert_int_equal(net_parse_exposed("8080:80", &r, &e), -EINVAL);
+	assert_int_equal(net_parse_exposed("0", &r, &e), -EINVAL);
+	assert_int_equal(net_parse_exposed("9/sctp", &r, &e), -EINVAL);
+	net_request_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(publish_good),	 cmocka_unit_test(publish_bad),
 		cmocka_unit_test(publish_twice), cmocka_unit_test(mode),
 		cmocka_unit_test(mode_bad),	 cmocka_unit_test(port_range),
+		cmocka_unit_test(exposed_ports),
 	};
 
 	return cmocka_run_group_tests_name("net/parse", tests, NULL, NULL);
