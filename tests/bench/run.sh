@@ -9,7 +9,7 @@
 # As root, the unprivileged tables are measured as USER (default crt-demo, else the first account
 # with subordinate ids) and the OCI runtimes also as root. -o measures only the OCI runtimes, with
 # their verbs and their system calls. Only public tools, no network, no image but busybox; everything
-# lies in one directory below /var/tmp that is removed at the end.
+# lies in one directory below /var/tmp and one in /dev/shm, which are removed at the end.
 set -u
 here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 rounds=15
@@ -74,12 +74,17 @@ fi
 if [ -z "$stage" ]; then
 	W=$(mktemp -d /var/tmp/crt-bench-XXXXXX)
 	export XDG_RUNTIME_DIR=$W/run
-	# files of subordinate ids need the map to be removed
-	trap 'rm -rf "$W"' EXIT
 fi
 cd "$W" || exit 125
 [ -z "${XDG_RUNTIME_DIR-}" ] || (umask 077 && mkdir -p "$XDG_RUNTIME_DIR")
 mkdir -p tmp && export TMPDIR=$W/tmp
+# the state of OCI runtimes: on a tmpfs, as in /run
+state=$(mktemp -d /dev/shm/crt-bench-XXXXXX)
+# W itself is removed by who made it
+made=$state
+[ -n "$stage" ] || made="$made $W"
+# shellcheck disable=SC2064,SC2086  # now; two words
+trap "rm -rf $made" EXIT
 
 measure=$(helper measure)
 floor=$(helper floor)
@@ -146,9 +151,9 @@ podman_profile() {
 		/usr/share/containers/seccomp.json >profile.json
 }
 
-oci="$bin/crt-oci --root $W/state/crt --cgroup-manager disabled"
-crun="crun --root $W/state/crun --cgroup-manager=disabled"
-runc="runc --root $W/state/runc"
+oci="$bin/crt-oci --root $state/crt --cgroup-manager disabled"
+crun="crun --root $state/crun --cgroup-manager=disabled"
+runc="runc --root $state/runc"
 
 oci_rows() {
 	row "crt-oci" "$oci run -b $W/$1 %i"
@@ -191,17 +196,17 @@ call_table() {
 }
 
 if [ -x "$bin/crt-oci" ]; then
-	mkdir -p state/crt state/crun state/runc
+	mkdir "$state"/{crt,crun,runc}
 	bundle plain
 	bundle life "" '"/bin/busybox", "sleep", "1000"'
 	oci_rows plain | table "OCI runtime: run of /bin/true" 1 "$rounds"
 	life_rows | table "OCI runtime: the verbs" 1 "$rounds"
 	if [ "$(id -u)" = 0 ]; then
-		mkdir -p state/crt2 state/crun2 state/runc2
+		mkdir "$state"/{crt2,crun2,runc2}
 		{
-			row "crt-oci" "$bin/crt-oci --root $W/state/crt2 run -b $W/plain %i"
-			have crun >&2 && row "*crun" "crun --root $W/state/crun2 run -b $W/plain %i"
-			have runc >&2 && row "runc" "runc --root $W/state/runc2 run -b $W/plain %i"
+			row "crt-oci" "$bin/crt-oci --root $state/crt2 run -b $W/plain %i"
+			have crun >&2 && row "*crun" "crun --root $state/crun2 run -b $W/plain %i"
+			have runc >&2 && row "runc" "runc --root $state/runc2 run -b $W/plain %i"
 		} | table "OCI runtime: run of /bin/true in control groups of its own" 1 "$rounds"
 	fi
 	if podman_profile; then
