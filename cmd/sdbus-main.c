@@ -14,6 +14,7 @@
  * and values were checked by crt-oci; systemd checks them again.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/json.h"
 
 #define SOCKET_FD   3
@@ -60,10 +62,46 @@ static int on_job_removed(sd_bus_message *m, void *data, sd_bus_error *be)
 	return 0;
 }
 
+/* Who we are on the host: inside a user namespace our own id is another. */
+static unsigned int host_uid(void)
+{
+	_cleanup_free_ char *map = NULL;
+	unsigned int inside, outside, count;
+	unsigned int uid = (unsigned int)geteuid();
+
+	if (fd_read_file_at(AT_FDCWD, "/proc/self/uid_map", 65536, &map, NULL, NULL) < 0 ||
+	    sscanf(map, "%u %u %u", &inside, &outside, &count) != 3 || uid < inside ||
+	    uid - inside >= count)
+		return uid;
+	return outside + (uid - inside);
+}
+
+/* Where the user's bus always is; programs that are not in his session have no variable that says so. */
+static int open_users_bus(sd_bus **ret)
+{
+	_cleanup_free_ char *address = str_printf("unix:path=/run/user/%u/bus", host_uid());
+	sd_bus *bus = NULL;
+	int r = address == NULL ? -ENOMEM : sd_bus_new(&bus);
+
+	if (r >= 0)
+		r = sd_bus_set_address(bus, address);
+	if (r >= 0)
+		r = sd_bus_set_bus_client(bus, 1);
+	if (r >= 0)
+		r = sd_bus_start(bus);
+	if (r < 0)
+		sd_bus_unref(bus);
+	else
+		*ret = bus;
+	return r;
+}
+
 static int connect_bus(bool user, sd_bus **ret, struct error *e)
 {
 	int r = user ? sd_bus_open_user(ret) : sd_bus_open_system(ret);
 
+	if (r < 0 && user && getenv("DBUS_SESSION_BUS_ADDRESS") == NULL)
+		r = open_users_bus(ret);
 	if (r >= 0)
 		return 0;
 	return error_setf(
@@ -114,6 +152,17 @@ static int append_value(sd_bus_message *m, const char *type, const json_t *v)
 		r = sd_bus_message_open_container(m, 'a', "s");
 		for (size_t i = 0; r >= 0 && i < n; i++)
 			r = sd_bus_message_append(m, "s", json_string_value(json_array_get(v, i)));
+		return r < 0 ? r : sd_bus_message_close_container(m);
+	}
+	if (strcmp(type, "a(ss)") == 0) {
+		r = sd_bus_message_open_container(m, 'a', "(ss)");
+		for (size_t i = 0; r >= 0 && i < n; i++) {
+			const json_t *pair = json_array_get(v, i);
+
+			r = sd_bus_message_append(m, "(ss)",
+						  json_string_value(json_array_get(pair, 0)),
+						  json_string_value(json_array_get(pair, 1)));
+		}
 		return r < 0 ? r : sd_bus_message_close_container(m);
 	}
 	switch (type[0]) {

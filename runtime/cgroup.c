@@ -268,6 +268,11 @@ int cgroup_create(struct prepared *pr, const struct spec *s, const char *id, con
 		json_decref(record);
 		plan->cgroup_fds_n = 0;
 		plan->cgroup_dir_fd = plan->scope_fd = -1;
+		/* read-only for everybody: root inside of another container, whose groups hold us, too */
+		if (r == -EROFS && !limits && !systemd) {
+			log_debug("no cgroup of its own: %s", why.msg);
+			return 0;
+		}
 		if (unprivileged && !systemd && is_forbidden(r)) {
 			if (limits)
 				log_warning("resource limits are not applied: %s", why.msg);

@@ -47,6 +47,11 @@ bool cgroup_number(const json_t *resources, const char *section, const char *key
 int64_t cgroup_cpu_weight(int64_t shares);
 /* ---- cgroup_dev.c: attach linux.resources.devices to a group of version 2 ---- */
 int cgroup_devices2(const char *dir, const json_t *rules, struct error *e);
+/*
+ * The same as properties [NAME, TYPE, VALUE] of a scope, appended to list. What systemd has no
+ * words for is left to the program of cgroup_devices2(): then nothing is appended.
+ */
+int cgroup_devices_systemd(int proc_fd, const json_t *rules, json_t *list, struct error *e);
 /* Figures for `events --stats` as a JSON object (new reference), NULL when there are none. */
 json_t *cgroup_stats(const json_t *record);
 

@@ -9,6 +9,9 @@
  * denied. It has no loop and no map, only comparisons with constants, so the
  * kernel's verifier always accepts it up to its size limit.
  *
+ * For a scope of systemd the same goes to it as DevicePolicy and DeviceAllow,
+ * as far as these can say it: its program and ours must then both agree.
+ *
  * Only root of the host may load it. Without it a container with CAP_MKNOD
  * could make a node of any disk, so as root a failure is an error; in a user
  * namespace device nodes cannot be made anyway and nothing is done.
@@ -21,7 +24,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/json.h"
+#include "base/procfs.h"
 #include "runtime/cgroup.h"
 
 #define MAX_RULES 256 /* of at most 9 instructions each: below the verifier's 4096 */
@@ -195,5 +201,106 @@ int cgroup_devices2(const char *dir, const json_t *rules, struct error *e)
 	attr.attach_flags = BPF_F_ALLOW_MULTI;
 	if (syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof(attr)) < 0)
 		return error_set(e, -errno, "attach the device rules to %s", dir);
+	return 0;
+}
+
+static bool is_everything(const struct rule *r)
+{
+	return r->type == 0 && r->major < 0 && r->minor < 0 && r->access == 7;
+}
+
+/* The name that /proc/devices has for a major number: "char-pts" of "136 pts". Caller frees; NULL without one. */
+static char *class_name(const char *devices, bool block, int64_t major)
+{
+	const char *at = strstr(devices, block ? "Block devices:" : "Character devices:");
+	char *end;
+
+	while (at != NULL && (at = strchr(at, '\n')) != NULL && *++at != '\n') {
+		long long number = strtoll(at, &end, 10);
+
+		if (end == at)
+			return NULL; /* the next section */
+		if (number == major && *end == ' ')
+			return str_printf("%s-%.*s", block ? "block" : "char",
+					  (int)strcspn(end + 1, "\n"), end + 1);
+	}
+	return NULL;
+}
+
+/* One rule for one type. 0, -ENOTSUP when systemd has no words for it, or -ENOMEM. */
+static int add_allow(json_t *allow, const char *devices, const struct rule *r, bool block)
+{
+	_cleanup_free_ char *name = NULL;
+	char access_word[4], *at = access_word;
+	json_t *item;
+
+	if (r->major >= 0 && r->minor >= 0)
+		name = str_printf("/dev/%s/%lld:%lld", block ? "block" : "char",
+				  (long long)r->major, (long long)r->minor);
+	else if (r->major < 0 && r->minor < 0)
+		name = str_printf("%s-*", block ? "block" : "char");
+	else if (r->minor < 0)
+		name = class_name(devices, block, r->major);
+	if (name == NULL)
+		return -ENOTSUP;
+	if (r->access & BPF_DEVCG_ACC_READ)
+		*at++ = 'r';
+	if (r->access & BPF_DEVCG_ACC_WRITE)
+		*at++ = 'w';
+	if (r->access & BPF_DEVCG_ACC_MKNOD)
+		*at++ = 'm';
+	*at = '\0';
+	item = json_pack("[s,s]", name, access_word);
+	return item == NULL || json_array_append_new(allow, item) < 0 ? -ENOMEM : 0;
+}
+
+static int add_rule(json_t *allow, const char *devices, const struct rule *r)
+{
+	int ret = 0;
+
+	if (!r->allow)
+		return 0; /* our own program denies it */
+	if (r->type != BPF_DEVCG_DEV_BLOCK)
+		ret = add_allow(allow, devices, r, false);
+	if (ret == 0 && r->type != BPF_DEVCG_DEV_CHAR)
+		ret = add_allow(allow, devices, r, true);
+	return ret;
+}
+
+int cgroup_devices_systemd(int proc_fd, const json_t *rules, json_t *list, struct error *e)
+{
+	_cleanup_json_ json_t *allow = json_array(), *policy = NULL, *entries = NULL;
+	_cleanup_free_ char *devices = NULL;
+	size_t n = json_array_size(rules), first = 0;
+	bool open = false; /* everything that is not denied is allowed */
+	int r;
+
+	if (n == 0 || procfs_read(proc_fd, "devices", 1 << 16, &devices) < 0)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		struct rule rule = parse_rule(json_array_get(rules, i));
+
+		if (is_everything(&rule)) {
+			first = i + 1;
+			open = rule.allow;
+		}
+	}
+	if (open)
+		return 0;
+	r = allow == NULL ? -ENOMEM : 0;
+	for (size_t i = 0; r == 0 && i < sizeof(always) / sizeof(always[0]); i++)
+		r = add_rule(allow, devices, &always[i]);
+	for (size_t i = first; r == 0 && i < n; i++) {
+		struct rule rule = parse_rule(json_array_get(rules, i));
+
+		r = add_rule(allow, devices, &rule);
+	}
+	if (r == -ENOTSUP)
+		return 0;
+	policy = json_pack("[s,s,s]", "DevicePolicy", "s", "strict");
+	entries = json_pack("[s,s,O]", "DeviceAllow", "a(ss)", allow);
+	if (r < 0 || policy == NULL || entries == NULL || json_array_append(list, policy) < 0 ||
+	    json_array_append(list, entries) < 0)
+		return error_set(e, -ENOMEM, "linux.resources.devices");
 	return 0;
 }

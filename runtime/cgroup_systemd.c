@@ -245,6 +245,32 @@ static json_t *take_strings(const char *s)
 	return NULL;
 }
 
+/* "NAMESec" in seconds is how people write what systemd calls "NAMEUSec". */
+static int add_seconds(json_t *list, const char *name, const char *text, struct error *e)
+{
+	_cleanup_free_ char *usec =
+		str_printf("%.*sUSec", (int)(strlen(name) - strlen("Sec")), name);
+	const char *s = strrchr(text, ' ') != NULL ? strrchr(text, ' ') + 1 : text;
+	char *end = NULL;
+	double v = *s >= '0' && *s <= '9' ? strtod(s, &end) : -1;
+
+	if (v < 0 || *end != '\0' || v > 9.2e12 || !name_is_clean(name, strlen(name)))
+		return error_setf(e, -EINVAL,
+				  "annotation " ANNOTATION
+				  "%.64s: \"%.64s\" is not a number of seconds",
+				  name, text);
+	return usec == NULL || add_limit(list, usec, (int64_t)(v * 1e6)) < 0 ?
+		       error_set(e, -ENOMEM, "annotation") :
+		       0;
+}
+
+static bool is_seconds(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 4 && strcmp(name + n - 3, "Sec") == 0 && strcmp(name + n - 4, "USec") != 0;
+}
+
 /* One property in GVariant text: a string, a boolean, an integer with its type before it, or strings. */
 static int add_annotation(json_t *list, const char *name, const char *text, struct error *e)
 {
@@ -289,12 +315,12 @@ static int add_annotation(json_t *list, const char *name, const char *text, stru
 	return add(list, name, type, value) < 0 ? error_set(e, -ENOMEM, "annotation") : 0;
 }
 
-static int scope_properties(const struct spec *s, const char *id, const char *slice, json_t **ret,
-			    struct error *e)
+static int scope_properties(struct prepared *pr, const struct spec *s, const char *id,
+			    const char *slice, bool user, json_t **ret, struct error *e)
 {
 	_cleanup_json_ json_t *list = json_array();
 	_cleanup_free_ char *title = str_printf("container %s", id);
-	const char *key;
+	const char *key, *name;
 	json_t *v;
 	int r;
 
@@ -305,12 +331,18 @@ static int scope_properties(const struct spec *s, const char *id, const char *sl
 	    add(list, "CollectMode", "s", json_string("inactive-or-failed")) < 0)
 		return error_set(e, -ENOMEM, "systemd cgroup manager");
 	r = add_resources(list, s->resources, e);
+	/* the user's systemd may not load such programs */
+	if (r == 0 && !user)
+		r = cgroup_devices_systemd(pr->plan.proc_fd,
+					   json_object_get(s->resources, "devices"), list, e);
 	if (r < 0)
 		return r;
 	json_object_foreach(s->annotations, key, v) {
 		if (strncmp(key, ANNOTATION, strlen(ANNOTATION)) != 0)
 			continue;
-		r = add_annotation(list, key + strlen(ANNOTATION), json_string_value(v), e);
+		name = key + strlen(ANNOTATION);
+		r = is_seconds(name) ? add_seconds(list, name, json_string_value(v), e) :
+				       add_annotation(list, name, json_string_value(v), e);
 		if (r < 0)
 			return r;
 	}
@@ -345,7 +377,7 @@ int cgroup_systemd_create(struct prepared *pr, const struct spec *s, const char 
 	int fd, r;
 
 	if ((r = scope_name(s, id, user, &unit, &slice, e)) < 0 ||
-	    (r = scope_properties(s, id, slice, &properties, e)) < 0 ||
+	    (r = scope_properties(pr, s, id, slice, user, &properties, e)) < 0 ||
 	    (r = helper_start(&fd, &pid, e)) < 0 || (r = keep(pr, fd, pid, unit, NULL, e)) < 0)
 		return r;
 	request = json_pack("{s:s,s:s,s:b,s:O}", "op", "start", "unit", unit, "user", user,

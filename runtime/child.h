@@ -80,6 +80,10 @@ void child_early_process(
 	const struct child_plan *p); /* right after the clone, still with the caller's ids */
 _Noreturn void child_finish(struct child_plan *p);
 
+/* ---- child_lsm.c: the labels of AppArmor and SELinux ---- */
+void child_lsm_exec(const struct child_plan *p);
+void child_lsm_keys(const struct child_plan *p); /* of keys to be made */
+
 /* strlen, memcpy and friends are the C library's; these are not. */
 static inline char *child_append(char *at, const char *end, const char *s)
 {

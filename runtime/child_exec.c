@@ -134,24 +134,11 @@ static void set_memory_and_cpu(const struct child_plan *p)
 		child_fail(STEP_PERSONALITY, 0, errno);
 }
 
-static void set_label(const struct child_plan *p)
-{
-	int fd;
-
-	if (p->apparmor_attr == NULL)
-		return;
-	fd = openat(p->proc_fd, "self/attr/apparmor/exec", O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		fd = openat(p->proc_fd, "self/attr/exec", O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, p->apparmor_attr, strlen(p->apparmor_attr)) < 0)
-		child_fail(STEP_LSM, 0, errno);
-	(void)close(fd);
-}
-
 static void join_keyring(const struct child_plan *p)
 {
 	if (!p->new_keyring)
 		return;
+	child_lsm_keys(p);
 	/* kernels without keys, and outer seccomp filters, are no reason to fail */
 	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, p->keyring_name) < 0 &&
 	    errno != ENOSYS && errno != EPERM && errno != EDQUOT)
@@ -527,6 +514,7 @@ static void install_seccomp(const struct child_plan *p)
 		if (r < 0)
 			child_fail(STEP_NOTIFY_SOCKET, 0, -r);
 		(void)close((int)fd);
+		(void)close(p->notify_fd);
 	}
 }
 
@@ -570,7 +558,7 @@ _Noreturn void child_finish(struct child_plan *p)
 	set_names(p);
 	set_sysctls(p);
 	set_memory_and_cpu(p);
-	set_label(p);
+	child_lsm_exec(p);
 	if (p->set_home)
 		p->envp[p->envp_free++] = find_home(p);
 	/* pivot_root left us at the root */

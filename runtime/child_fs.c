@@ -102,6 +102,13 @@ static int fall_back(const struct child_plan *p, struct plan_mount *m, int err)
 	return err;
 }
 
+/* Engines ask for the group "tty" where the id map may hold a single id: then terminals stay with root. */
+static bool is_unmapped_tty(const struct child_plan *p, const struct plan_mount *m, size_t option)
+{
+	return p->in_userns && strcmp(m->type, "devpts") == 0 &&
+	       strcmp(m->options[option].key, "gid") == 0;
+}
+
 int child_fs_mount(struct child_plan *p, struct plan_mount *m, size_t index)
 {
 	uint64_t attrs = m->attr_set & ~(m->fs_readonly ? (uint64_t)MOUNT_ATTR_RDONLY : 0);
@@ -112,6 +119,10 @@ int child_fs_mount(struct child_plan *p, struct plan_mount *m, size_t index)
 		return fs_create("tmpfs", "cgroup", m->options, m->options_n,
 				 attrs & ~(uint64_t)MOUNT_ATTR_RDONLY, &option);
 	fd = fs_create(m->type, m->source, m->options, m->options_n, attrs, &option);
+	if (fd == -EINVAL && option != SIZE_MAX && is_unmapped_tty(p, m, option)) {
+		m->options[option] = m->options[--m->options_n];
+		fd = fs_create(m->type, m->source, m->options, m->options_n, attrs, &option);
+	}
 	if (fd >= 0)
 		return fd;
 	if (option != SIZE_MAX)

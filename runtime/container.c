@@ -290,6 +290,8 @@ static int spawn(struct runtime_container *k, const struct runtime_create *c, st
 	if (c->ret_console_fd != NULL)
 		*c->ret_console_fd = -1;
 	r = parent_spawn(&job, &k->child, NULL, e);
+	/* only the new process speaks to the seccomp agent, which may wait for the end of what it says */
+	prepared_close_fd(&k->pr, &k->pr.plan.notify_fd);
 	if (r < 0)
 		return r;
 	k->state.pid = k->child.pid;

@@ -355,6 +355,8 @@ static int spawn_call(struct exec_call *k, pid_t *ret_pid, int *ret_pid_fd, stru
 	if (k->x->ret_console_fd != NULL)
 		*k->x->ret_console_fd = -1;
 	r = parent_spawn(&job, &child, &result, e);
+	/* only the new process speaks to the seccomp agent, which may wait for the end of what it says */
+	prepared_close_fd(&k->pr, &k->pr.plan.notify_fd);
 	if (r < 0)
 		return result != RUNTIME_START_OK ? result : r;
 	r = parent_open_gate(&k->pr.plan, child.sync_fd, false, &result, e);

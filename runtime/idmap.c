@@ -142,6 +142,89 @@ int idmap_write(int proc_fd, pid_t pid, const struct id_map *map, uid_t euid, gi
 	return write_by_helpers(pid, map, e);
 }
 
+/* One number at *s, which then is behind it and behind the character end (0: the end, ';' or '#'). */
+static int take_number(const char **s, char end, uint32_t *ret)
+{
+	size_t n = strspn(*s, "0123456789");
+	char digits[16];
+	unsigned long long v;
+
+	if (n == 0 || n >= sizeof(digits))
+		return -EINVAL;
+	memcpy(digits, *s, n);
+	digits[n] = '\0';
+	if (str_to_u64(digits, UINT32_MAX, &v) < 0)
+		return -EINVAL;
+	*s += n;
+	if (end != '\0' && *(*s)++ != end)
+		return -EINVAL;
+	*ret = (uint32_t)v;
+	return 0;
+}
+
+/* Where the container's ids from inside on are for the host; all of them must be in one range. */
+static bool to_host(const struct id_range *r, size_t n, struct id_range *of)
+{
+	uint32_t last;
+
+	if (!id_map_to_outside(r, n, of->outside + (of->count - 1), &last) ||
+	    !id_map_to_outside(r, n, of->outside, &of->outside))
+		return false;
+	return last - of->outside == of->count - 1;
+}
+
+/* "A-B-N#A-B-N" up to the end or ';'. */
+static int take_ranges(const char **s, const struct id_range *container, size_t container_n,
+		       struct id_range **ret, size_t *ret_n)
+{
+	bool all_relative = **s == '@';
+
+	for (;;) {
+		bool relative = all_relative || **s == '@';
+		struct id_range range;
+		int r;
+
+		*s += **s == '@';
+		if (take_number(s, '-', &range.inside) < 0 ||
+		    take_number(s, '-', &range.outside) < 0 ||
+		    take_number(s, '\0', &range.count) < 0 || range.count == 0 ||
+		    (relative && !to_host(container, container_n, &range)))
+			return -EINVAL;
+		r = id_map_add(ret, ret_n, range);
+		if (r < 0)
+			return r;
+		if (**s != '#')
+			return 0;
+		(*s)++;
+	}
+}
+
+int idmap_parse(const char *text, const struct id_map *container, struct id_map *ret)
+{
+	struct id_map map = { .uid = NULL };
+	const char *s = text;
+	int r = *s == '\0' ? -EINVAL : 0;
+
+	while (r == 0 && *s != '\0') {
+		bool uids = strncmp(s, "uids=", 5) == 0;
+
+		if ((!uids && strncmp(s, "gids=", 5) != 0) || (uids ? map.uid_n : map.gid_n) > 0) {
+			r = -EINVAL;
+			break;
+		}
+		s += 5;
+		r = uids ? take_ranges(&s, container->uid, container->uid_n, &map.uid, &map.uid_n) :
+			   take_ranges(&s, container->gid, container->gid_n, &map.gid, &map.gid_n);
+		if (r == 0 && *s != '\0' && *s++ != ';')
+			r = -EINVAL;
+	}
+	if (r < 0)
+		id_map_fini(&map);
+	else
+		*ret = map;
+	return r;
+}
+
 int idmap_namespace(int proc_fd, const struct id_map *map, struct error *e)
 {
 	struct clone_args args = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD };

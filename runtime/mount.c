@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "runtime/child.h"
 #include "runtime/idmap.h"
+#include "runtime/lsm.h"
 #include "runtime/mountopt.h"
 #include "runtime/prepare.h"
 #include "runtime/sys.h"
@@ -46,12 +47,12 @@ static int apply_option(struct prepared *pr, struct plan_mount *m, const char *t
 	const struct mountopt *o = mountopt_find(text);
 
 	if (o == NULL) {
-		if (strncmp(text, "idmap=", 6) == 0 || strncmp(text, "ridmap=", 7) == 0)
-			return error_setf(
-				e, -ENOTSUP,
-				"mounts: %s: option \"%.40s\": give uidMappings and gidMappings instead",
-				m->destination, text);
-		return add_option(pr, m, text, e);
+		if (!str_starts(text, "idmap=") && !str_starts(text, "ridmap="))
+			return add_option(pr, m, text, e);
+		m->idmap = true;
+		m->idmap_recursive = text[0] == 'r';
+		m->idmap_text = strchr(text, '=') + 1;
+		return 0;
 	}
 	switch (o->kind) {
 	case MOUNTOPT_ATTR:
@@ -134,6 +135,23 @@ static int finish_bind(struct prepared *pr, struct plan_mount *m, const char *bu
 	return 0;
 }
 
+/* Those that label their own files, or whose files have no labels, take no such option. */
+static int add_label(struct plan_mount *m, const struct spec *s, struct error *e)
+{
+	static const char *const without[] = { "proc", "sysfs", "mqueue", "cgroup", "cgroup2" };
+	const char *key;
+	int r = lsm_mount_option(s, &key, e);
+
+	if (r < 0 || key == NULL)
+		return r;
+	for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++)
+		if (strcmp(m->type, without[i]) == 0)
+			return 0;
+	m->options[m->options_n].key = key;
+	m->options[m->options_n++].value = s->mount_label;
+	return 0;
+}
+
 static int finish_fs(struct prepared *pr, struct plan_mount *m, const struct spec *s,
 		     struct error *e)
 {
@@ -152,12 +170,7 @@ static int finish_fs(struct prepared *pr, struct plan_mount *m, const struct spe
 	if ((m->attr_set & MOUNT_ATTR_RDONLY) && is_real_fs(m->type))
 		(void)add_option(pr, m, "ro", e); /* its own journal must not be replayed either */
 	m->fs_readonly = m->copyup && (m->attr_set & MOUNT_ATTR_RDONLY) != 0;
-	if (s->mount_label != NULL && s->mount_label[0] != '\0' &&
-	    (strcmp(m->type, "tmpfs") == 0 || strcmp(m->type, "mqueue") == 0)) {
-		m->options[m->options_n].key = "context";
-		m->options[m->options_n++].value = s->mount_label;
-	}
-	return 0;
+	return add_label(m, s, e);
 }
 
 /*
@@ -168,17 +181,37 @@ static int finish_fs(struct prepared *pr, struct plan_mount *m, const struct spe
 static int make_idmapped(struct prepared *pr, struct plan_mount *m, const struct spec_mount *from,
 			 const struct spec *s, struct error *e)
 {
-	const struct id_map *map = from->idmap.uid_n > 0 ? &from->idmap : &s->idmap;
+	struct id_map map = from->idmap.uid_n > 0 ? from->idmap : s->idmap, own = { .uid = NULL };
 	struct sys_mount_attr a = { .attr_set = MOUNT_ATTR_IDMAP, .propagation = MS_PRIVATE };
 	_cleanup_fd_ int ns_fd = -1;
 	int fd, r = 0;
 
-	if (map->uid_n == 0)
+	if (m->idmap_text != NULL) {
+		r = idmap_parse(m->idmap_text, &s->idmap, &own);
+		if (r < 0)
+			return error_setf(
+				e, r,
+				"mounts: %s: option \"idmap=%.64s\": expected uids=FS-HOST-SIZE#...;gids=...",
+				m->destination, m->idmap_text);
+		/* one half alone leaves the other to the container's map */
+		if (own.uid_n > 0) {
+			map.uid = own.uid;
+			map.uid_n = own.uid_n;
+		}
+		if (own.gid_n > 0) {
+			map.gid = own.gid;
+			map.gid_n = own.gid_n;
+		}
+	}
+	if (map.uid_n == 0 || map.gid_n == 0) {
+		id_map_fini(&own);
 		return error_setf(
 			e, -EINVAL,
 			"mounts: %s: idmap needs mappings, of the mount or of the container",
 			m->destination);
-	ns_fd = idmap_namespace(pr->plan.proc_fd, map, e);
+	}
+	ns_fd = idmap_namespace(pr->plan.proc_fd, &map, e);
+	id_map_fini(&own);
 	if (ns_fd < 0)
 		return error_prefix(e, "mounts: %s: idmap", m->destination);
 	fd = sys_open_tree(AT_FDCWD, m->source,
@@ -245,8 +278,11 @@ static int convert(struct prepared *pr, const struct spec_mount *from, const str
 }
 
 /* The /dev and devpts that every container has. */
-static int add_dev(struct prepared *pr, struct plan_mount *v, size_t *n, struct error *e)
+static int add_dev(struct prepared *pr, const struct spec *s, struct plan_mount *v, size_t *n,
+		   struct error *e)
 {
+	int r;
+
 	v[*n] = (struct plan_mount){ .kind = PLAN_MOUNT_FS,
 				     .source = "tmpfs",
 				     .destination = "/dev",
@@ -260,6 +296,8 @@ static int add_dev(struct prepared *pr, struct plan_mount *v, size_t *n, struct 
 		return error_set(e, -ENOMEM, "mounts");
 	(void)add_option(pr, &v[*n], "mode=755", e);
 	(void)add_option(pr, &v[*n], "size=65536k", e);
+	if ((r = add_label(&v[*n], s, e)) < 0)
+		return r;
 	(*n)++;
 	v[*n] = (struct plan_mount){ .kind = PLAN_MOUNT_FS,
 				     .source = "devpts",
@@ -272,6 +310,8 @@ static int add_dev(struct prepared *pr, struct plan_mount *v, size_t *n, struct 
 		return error_set(e, -ENOMEM, "mounts");
 	(void)add_option(pr, &v[*n], "ptmxmode=0666", e);
 	(void)add_option(pr, &v[*n], "mode=0620", e);
+	if ((r = add_label(&v[*n], s, e)) < 0)
+		return r;
 	(*n)++;
 	return 0;
 }
@@ -290,7 +330,7 @@ int prepare_mounts(struct prepared *pr, const struct spec *s, const char *bundle
 	for (size_t i = 0; i < s->mounts_n; i++)
 		has_dev = has_dev || child_path_is(s->mounts[i].destination, "dev");
 	if (!has_dev) {
-		r = add_dev(pr, v, &n, e);
+		r = add_dev(pr, s, v, &n, e);
 		if (r < 0)
 			return r;
 		plan->own_dev = true;

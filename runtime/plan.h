@@ -138,9 +138,10 @@ struct plan_mount {
 	bool is_dev;	  /* this is /dev and we fill it */
 	bool idmap;
 	bool idmap_recursive;
-	int userns_fd; /* for idmap; -1 */
-	int fd;	       /* child: the detached mount, -1 */
-	bool is_dir;   /* child */
+	const char *idmap_text; /* maps of its own, or NULL */
+	int userns_fd;		/* for idmap; -1 */
+	int fd;			/* child: the detached mount, -1 */
+	bool is_dir;		/* child */
 	bool host_sys; /* child: a bind of the host's /sys stands in for a sysfs of our own */
 };
 
@@ -269,7 +270,8 @@ struct child_plan {
 	bool keep_groups;
 	bool setgroups_denied;
 	uint64_t caps[SPEC_CAP_COUNT];
-	const char *apparmor_attr; /* "exec PROFILE" */
+	const char *apparmor_exec; /* "exec PROFILE", or NULL */
+	const char *selinux_label; /* or NULL */
 	const struct sock_fprog *seccomp;
 	unsigned int seccomp_flags;
 	int notify_fd;		    /* connected socket for the seccomp listener, -1 */

@@ -29,6 +29,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/procfs.h"
+#include "runtime/lsm.h"
 #include "runtime/prepare.h"
 #include "runtime/runtime.h"
 #include "runtime/sys.h"
@@ -111,6 +112,14 @@ int prepared_own_fd(struct prepared *pr, int fd)
 	}
 	pr->fds[pr->fds_n++] = fd;
 	return fd;
+}
+
+void prepared_close_fd(struct prepared *pr, int *fd)
+{
+	for (size_t i = 0; i < pr->fds_n; i++)
+		if (*fd >= 0 && pr->fds[i] == *fd)
+			close_fd(&pr->fds[i]);
+	*fd = -1;
 }
 
 int prepare_host_probe(int proc_fd, struct prepare_host *ret, struct error *e)
@@ -275,30 +284,6 @@ int prepare_notify(struct prepared *pr, const char *state, struct error *e)
 	return 0;
 }
 
-static int prepare_label(struct prepared *pr, const struct spec_process *p, struct error *e)
-{
-	if (p->apparmor != NULL && p->apparmor[0] != '\0') {
-		if (access("/sys/module/apparmor/parameters/enabled", F_OK) == 0) {
-			pr->plan.apparmor_attr = prepared_printf(pr, "exec %s", p->apparmor);
-			if (pr->plan.apparmor_attr == NULL)
-				return error_set(e, -ENOMEM, "process.apparmorProfile");
-			return 0;
-		}
-		if (strcmp(p->apparmor, "unconfined") != 0)
-			return error_setf(
-				e, -ENOTSUP,
-				"process.apparmorProfile: apparmor is not enabled on this host");
-	}
-	if (p->selinux != NULL && p->selinux[0] != '\0') {
-		if (access("/sys/fs/selinux/enforce", F_OK) != 0)
-			return error_setf(
-				e, -ENOTSUP,
-				"process.selinuxLabel: selinux is not enabled on this host");
-		pr->plan.apparmor_attr = p->selinux;
-	}
-	return 0;
-}
-
 int prepare_process(struct prepared *pr, const struct spec_process *p, const json_t *seccomp,
 		    struct error *e)
 {
@@ -310,7 +295,8 @@ int prepare_process(struct prepared *pr, const struct spec_process *p, const jso
 	memcpy(plan->caps, p->caps, sizeof(plan->caps));
 	if (p->unknown_cap[0] != '\0')
 		log_warning("process.capabilities: %s is unknown and ignored", p->unknown_cap);
-	if ((r = prepare_env(pr, p, e)) < 0 || (r = prepare_label(pr, p, e)) < 0)
+	if ((r = prepare_env(pr, p, e)) < 0 ||
+	    (r = lsm_prepare(pr, p->apparmor, p->selinux, e)) < 0)
 		return r;
 	return prepare_seccomp(pr, seccomp, e);
 }

@@ -31,6 +31,8 @@ char *prepared_printf(struct prepared *pr, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Hand an fd over: closed by prepared_fini(). Returns fd, or -EMFILE (closed). */
 int prepared_own_fd(struct prepared *pr, int fd);
+/* Close one of them earlier; -1 is none. */
+void prepared_close_fd(struct prepared *pr, int *fd);
 
 /* What is the same for every container of this call. */
 struct prepare_host {

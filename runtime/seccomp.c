@@ -375,11 +375,13 @@ static int parse_entry(const json_t *entry, size_t index, struct seccomp_profile
 			return error_setf(e, -EINVAL,
 					  "%s.names[%zu]: expected the name of a system call",
 					  where, i);
-		if (action == SECCOMP_RET_USER_NOTIF && strcmp(name, "write") == 0)
+		/* the listener itself is sent by sendmsg, before anybody could answer */
+		if (action == SECCOMP_RET_USER_NOTIF &&
+		    (strcmp(name, "write") == 0 || strcmp(name, "sendmsg") == 0))
 			return error_setf(
 				e, -EINVAL,
-				"%s.names[%zu]: SCMP_ACT_NOTIFY cannot be used for the write syscall",
-				where, i);
+				"%s.names[%zu]: SCMP_ACT_NOTIFY cannot be used for the %s syscall",
+				where, i, name);
 		if (add_name(p, name, action == p->default_action, first, n) < 0)
 			return error_set(e, -ENOMEM, "%s", where);
 	}

@@ -424,15 +424,18 @@ static int parse_mempolicy(struct spec *s, const json_t *lin, struct error *e)
 
 static int parse_personality(struct spec *s, const json_t *lin, struct error *e)
 {
+	_cleanup_free_ const char **flags = NULL;
 	const char *domain = NULL;
 	json_t *obj = NULL;
+	size_t n = 0;
 	int r;
 
 	r = json_get_object(lin, "linux", "personality", &obj, e);
 	if (r <= 0)
 		return r;
-	r = json_get_string(obj, "linux.personality", "domain", &domain, e);
-	if (r < 0)
+	/* the specification reserves flags and defines none: their type is checked, as for all fields */
+	if ((r = json_get_string(obj, "linux.personality", "domain", &domain, e)) < 0 ||
+	    (r = spec_get_strings(obj, "linux.personality", "flags", &flags, &n, e)) < 0)
 		return r;
 	if (domain == NULL || (strcmp(domain, "LINUX") != 0 && strcmp(domain, "LINUX32") != 0))
 		return error_setf(e, -EINVAL,

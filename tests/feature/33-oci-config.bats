@@ -154,6 +154,137 @@ inside_root() {
 	assert_output 1234:1234
 }
 
+@test "id-mapped mounts: maps in the option, alone and relative to the container's" {
+	need_root
+	bundle root b
+	mkdir "$(home root)/vol"
+	touch "$(home root)/vol/file"
+	chown 1234:1235 "$(home root)/vol/file"
+	chmod 0711 "$(home root)"
+	local user=".linux.namespaces += [{type: \"user\"}] | .root.readonly = false |
+		.linux.uidMappings = [{containerID:0,hostID:100000,size:65536}] | .linux.gidMappings = [{containerID:0,hostID:100000,size:65536}]"
+	volume() {
+		printf '.mounts += [{destination: "/vol", type: "bind", source: "%s", options: ["bind", "%s"]}] | %s' "$(home root)/vol" "$1" "$(args 'stat -c %u:%g /vol/file')"
+	}
+	config root b "$(volume 'idmap=uids=1234-5-1;gids=1235-6-1')"
+	run oci root run -b "$(home root)/b" c1
+	[[ $output != *'id-map'*'invalid argument'* ]] || skip "the file system of $T has no id-mapped mounts"
+	assert_output 5:6
+	chown 100000:100000 "$(home root)/b/rootfs"
+	config root b "$user | $(volume 'ridmap=uids=@1234-7-1;gids=@1235-8-1')"
+	run oci root run -b "$(home root)/b" c1
+	assert_output 7:8
+	config root b "$user | $(volume 'idmap=uids=@1234-70000-1')"
+	run oci root run -b "$(home root)/b" c1
+	assert_status 1
+	assert_contains 'expected uids='
+}
+
+@test "labels of AppArmor and SELinux are refused where the host has neither" {
+	bundle alice b
+	if ! [ -e /sys/module/apparmor ]; then
+		config alice b "$(args true) | .process.apparmorProfile = \"profile\""
+		run oci alice run -b "$(home alice)/b" c1
+		assert_status 1
+		assert_contains 'process.apparmorProfile: apparmor is not enabled'
+		inside '.process.apparmorProfile = "unconfined"' 'echo fine'
+		assert_output fine
+	fi
+	[ ! -e /sys/fs/selinux/enforce ] || skip "this host has SELinux"
+	for field in .process.selinuxLabel .linux.mountLabel; do
+		config alice b "$(args true) | $field = \"a:b:c:s0\""
+		run oci alice run -b "$(home alice)/b" c1
+		assert_status 1
+		assert_contains "selinux is disabled or not supported: ${field#.}"
+	done
+}
+
+@test "seccomp: a system call is answered by the agent of the listener, which is told whose it is" {
+	need_program python3
+	local dir spec
+	dir=$(home alice)
+	# one connection: the state as JSON with the listener; each call is answered by 42 + its number
+	cat >"$T/agent.py" <<-'PY'
+		import array, fcntl, os, socket, struct, sys
+		s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); os.chmod(sys.argv[1], 0o777); s.listen(4)
+		RECV, SEND = 0xC0502100, 0xC0182101
+		while True:
+		    c, _ = s.accept()
+		    data, anc, _, _ = c.recvmsg(65536, 1000)
+		    fds = array.array("i"); fds.frombytes(anc[0][2][:4]); rest = c.recv(10)
+		    print(data.decode(), "fds", len(anc[0][2]) // 4, "rest", len(rest), flush=True)
+		    c.close()
+		    req = bytearray(80); fcntl.ioctl(fds[0], RECV, req)
+		    id, pid = struct.unpack_from("QI", req)
+		    fcntl.ioctl(fds[0], SEND, bytearray(struct.pack("QqiI", id, 0, -95, 0)))
+		    print("asked by", pid, flush=True)
+		    os.close(fds[0])
+	PY
+	job_start /usr/bin/python3 "$T/agent.py" "$dir/agent"
+	wait_for 10 test -S "$dir/agent"
+	spec=".linux.seccomp = {defaultAction: \"SCMP_ACT_ALLOW\", listenerPath: \"$dir/agent\", listenerMetadata: \"some { text\",
+		syscalls: [{names: [\"mkdir\", \"mkdirat\"], action: \"SCMP_ACT_NOTIFY\"}]} | .annotations = {a: \"\\\"pid\\\":0,\"}"
+	bundle alice b "$spec | $(args 'mkdir /tmp/x; echo end')"
+	run oci alice run -b "$dir/b" c1
+	assert_output $'mkdir: can\'t create directory \'/tmp/x\': Operation not supported\nend'
+	wait_for 5 grep -q 'asked by' "$JOB_LOG"
+	run head -n 1 "$JOB_LOG"
+	assert_contains ' fds 1 rest 0'
+	local state=${output% fds *}
+	[ "$(jq -r '.fds[0], .metadata, .state.id, .state.status, (.pid == .state.pid), .state.annotations.a' <<<"$state")" = $'seccompFd\nsome { text\nc1\ncreating\ntrue\n"pid":0,' ] || flunk "$state"
+	# exec has a listener of its own
+	config alice b "$spec | $(args 'exec sleep 1000') | .process.noNewPrivileges = false"
+	oci alice run -d -b "$dir/b" c1 </dev/null >"$T/out" 2>&1
+	kill "$JOB"
+	rm "$dir/agent"
+	job_start /usr/bin/python3 "$T/agent.py" "$dir/agent"
+	wait_for 10 test -S "$dir/agent"
+	run oci alice exec c1 mkdir /tmp/x
+	assert_status 1
+	assert_contains 'not supported'
+	wait_for 5 grep -q 'asked by' "$JOB_LOG"
+	oci alice delete --force c1
+	# nobody listens
+	kill "$JOB"
+	rm "$dir/agent"
+	config alice b "$spec | $(args true)"
+	run oci alice run -b "$dir/b" c1
+	assert_status 1
+	assert_contains 'seccomp agent'
+}
+
+@test "inside a user namespace of somebody else, and inside another container" {
+	need_program unshare
+	local dir inner map
+	inner=$(args 'id -u; tr -s " " </proc/self/uid_map')
+	map=$'0\n'" 0 $(id -u "$(user alice)") 1"
+	dir=$(home alice)
+	bundle alice b "$inner"
+	run as alice unshare -c crt-oci --root "$T/run/alice/oci" run -b "$dir/b" c1
+	assert_output "$map"
+	run as alice unshare -cpf --mount-proc crt-oci --root "$T/run/alice/oci" run -b "$dir/b" c1
+	assert_output "$map"
+	# the configuration for root: no namespace of its own, a group that is not mapped for terminals
+	(cd "$dir" && "$CRT_BIN/crt-oci" spec --file root.json)
+	jq ".process.terminal = false | $inner" "$dir/root.json" >"$dir/b/root.json"
+	run as alice unshare -r crt-oci --root "$T/run/alice/oci" run -b "$dir/b" -f "$dir/b/root.json" c1
+	assert_output "$map"
+	rm -f "$dir/root.json"
+	not_sanitized "the copy in the container has no libasan"
+	ldd "$CRT_BIN/crt-oci" 2>&1 | grep -q '=>' && skip "crt-oci is not static here"
+	as alice cp "$CRT_BIN/crt-oci" "$dir/b/rootfs/bin/"
+	as alice sh -c 'mkdir -p b/rootfs/in; cp -a b/rootfs/bin b/rootfs/in/bin; mkdir -p b/in; mv b/rootfs/in b/in/rootfs; mkdir b/in/rootfs/proc b/in/rootfs/sys b/in/rootfs/dev b/in/rootfs/tmp'
+	config alice b "$inner" inner.json
+	as alice mv b/inner.json b/in/config.json
+	# as engines do it with --privileged
+	inside ".root.readonly = false | .linux.maskedPaths = [] | .linux.readonlyPaths = [] | .linux.seccomp = null |
+		.process.capabilities |= map_values([\"CAP_SYS_ADMIN\", \"CAP_SETUID\", \"CAP_SETGID\", \"CAP_SETFCAP\", \"CAP_SETPCAP\", \"CAP_CHOWN\", \"CAP_DAC_OVERRIDE\", \"CAP_KILL\"]) |
+		.mounts += [{destination: \"/mnt\", type: \"bind\", source: \"$dir/b/in\", options: [\"bind\", \"rw\"]},
+			{destination: \"/tmp\", type: \"tmpfs\", source: \"tmpfs\"}]" \
+		"sed -i 's/\"hostID\": [0-9]*/\"hostID\": 0/' /mnt/config.json; crt-oci --root /tmp/oci run -b /mnt inner"
+	assert_output $'0\n 0 0 1'
+}
+
 @test "an unknown annotation, an unknown field and a minor version of tomorrow change nothing" {
 	inside '.ociVersion = "1.99.0" | .annotations = {"a": "b"} | .future = {x: [1]} | .process.future = true | .linux.future = {}' 'echo ok'
 	assert_output ok

@@ -90,7 +90,8 @@ life() {
 
 @test "systemd: a scope with limits, its properties, exec, pause, update, events; no scope is left" {
 	need_systemd
-	bundle "$ME" b "$(args 'exec sleep 1000') | $LIMITS | .annotations[\"org.systemd.property.TimeoutStopUSec\"] = \"uint64 5000000\""
+	bundle "$ME" b "$(args 'exec sleep 1000') | $LIMITS | .annotations[\"org.systemd.property.TimeoutStopSec\"] = \"5\" |
+		.linux.resources.devices = [{allow: false, access: \"rwm\"}, {allow: true, type: \"c\", major: 10, minor: 229, access: \"rw\"}]"
 	start
 	limits_hold
 	[ "${GROUP##*/}" = "$UNIT" ] || flunk "$GROUP"
@@ -98,6 +99,14 @@ life() {
 	for want in MemoryMax=67108864 TasksMax=50 CPUQuotaPerSecUSec=250ms Delegate=yes TimeoutStopUSec=5s; do
 		assert_contains "$want"
 	done
+	if [ "$ME" = root ]; then
+		run "${SYSTEMCTL[@]}" show "$UNIT" -p DevicePolicy -p DeviceAllow
+		assert_contains DevicePolicy=strict
+		assert_contains '/dev/char/10:229 rw'
+		assert_contains 'char-pts rwm'
+		run oci2 exec "$ID" sh -c 'echo x >/dev/null && cat /dev/zero | head -c 1 | wc -c'
+		assert_output 1
+	fi
 	life
 	run "${SYSTEMCTL[@]}" show "$UNIT" -p MemoryMax -p TasksMax
 	assert_contains MemoryMax=33554432
@@ -121,10 +130,14 @@ life() {
 @test "systemd: no bus, a path in place of slice:prefix:name, a property of the wrong form" {
 	need_systemd
 	bundle "$ME" b "$(args true)"
-	run env -u DBUS_SESSION_BUS_ADDRESS XDG_RUNTIME_DIR=/nowhere DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nowhere \
+	run env DBUS_SESSION_BUS_ADDRESS=unix:path=/nowhere DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nowhere \
 		timeout 60 "$CRT_BIN/crt-oci" --root "$T/run/$ME/oci" --systemd-cgroup run -b "$(home "$ME")/b" "$ID"
 	assert_status 1
 	assert_contains 'no connection to the '
+	# outside of a session the user's bus is where it always is
+	run env -u DBUS_SESSION_BUS_ADDRESS -u XDG_RUNTIME_DIR \
+		timeout 60 "$CRT_BIN/crt-oci" --root "$T/run/$ME/oci" --systemd-cgroup run -b "$(home "$ME")/b" "$ID"
+	assert_status 0
 	config "$ME" b "$(args true) | .linux.cgroupsPath = \"/a/b\""
 	run oci2 run -b "$(home "$ME")/b" "$ID"
 	assert_status 1

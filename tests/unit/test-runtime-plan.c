@@ -11,10 +11,20 @@
 /* cmocka needs the headers above */
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <jansson.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "base/error.h"
+#include "base/fd.h"
+#include "base/procfs.h"
+#include "runtime/cgroup.h"
+#include "runtime/child.h"
+#include "runtime/idmap.h"
+#include "runtime/lsm.h"
 #include "runtime/mountopt.h"
 #include "runtime/prepare.h"
 
@@ -223,9 +233,181 @@ static void test_program_texts(void **state)
 	assert_string_equal(e.msg, "exec: \"/x\": permission denied");
 }
 
+/* "A-B-N#..." as the map that is written; NULL: refused. */
+static void check_idmap(const char *text, const char *want)
+{
+	struct id_range container[] = { { 0, 1000, 1 }, { 1, 100000, 100 } };
+	const struct id_map outer = { .uid = container, .uid_n = 2, .gid = container, .gid_n = 2 };
+	struct id_map map = { .uid = NULL };
+	char got[256] = "";
+	int r = idmap_parse(text, &outer, &map);
+
+	if (want == NULL) {
+		assert_int_equal(r, -EINVAL);
+		return;
+	}
+	if (r < 0)
+		fail_msg("%s: %d", text, r);
+	for (size_t i = 0; i < map.uid_n + map.gid_n; i++) {
+		const struct id_range *v = i < map.uid_n ? &map.uid[i] : &map.gid[i - map.uid_n];
+		size_t len = strlen(got);
+
+		(void)snprintf(got + len, sizeof(got) - len, "%c%u-%u-%u ",
+			       i < map.uid_n ? 'u' : 'g', v->inside, v->outside, v->count);
+	}
+	assert_string_equal(got, want);
+	id_map_fini(&map);
+}
+
+static void test_idmap_option(void **state)
+{
+	(void)state;
+	check_idmap("uids=0-1-10#10-11-10;gids=0-100-10", "u0-1-10 u10-11-10 g0-100-10 ");
+	check_idmap("gids=5-6-1;uids=7-8-2", "u7-8-2 g5-6-1 ");
+	check_idmap("uids=@1-3-10", "u1-100002-10 ");
+	check_idmap("uids=@0-0-1#1-1-100;gids=0-0-1", "u0-1000-1 u1-100000-100 g0-0-1 ");
+	check_idmap("uids=0-5-1#@1-0-1", "u0-5-1 u1-1000-1 ");
+	check_idmap("uids=@0-0-2", NULL); /* two ranges of the container */
+	check_idmap("uids=@0-101-1", NULL);
+	check_idmap("uids=0-0-0", NULL);
+	check_idmap("uids=0-0-1#0-5-1", NULL); /* overlap */
+	check_idmap("uids=0-0-1;uids=1-1-1", NULL);
+	check_idmap("uids=0-0", NULL);
+	check_idmap("uids=-1-0-1", NULL);
+	check_idmap("uids=0-0-4294967296", NULL);
+	check_idmap("uids=4294967295-0-2", NULL);
+	check_idmap("uids=0-0-1x", NULL);
+	check_idmap("names=0-0-1", NULL);
+	check_idmap("uids=", NULL);
+	check_idmap("", NULL);
+}
+
+static char *read_at(int dir_fd, const char *path)
+{
+	struct error e = ERROR_INIT;
+	char *text = NULL;
+
+	if (fd_read_file_at(dir_fd, path, 4096, &text, NULL, &e) < 0)
+		fail_msg("%s", e.msg);
+	return text;
+}
+
+/* A directory that looks like procfs: what is written where. */
+static void test_lsm_files(void **state)
+{
+	static const char *const files[] = { "self/attr/exec", "self/attr/keycreate",
+					     "self/attr/apparmor/exec" };
+	char dir[] = "/tmp/crt-lsm-XXXXXX";
+	struct child_plan p = { .apparmor_exec = "exec profile",
+				.selinux_label = "a:b:c:s0:c1,c2",
+				.proc_fd = -1 };
+	char *text;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	p.proc_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(mkdirat(p.proc_fd, "self", 0700) | mkdirat(p.proc_fd, "self/attr", 0700) |
+				 mkdirat(p.proc_fd, "self/attr/apparmor", 0700),
+			 0);
+	for (int i = 0; i < 3; i++)
+		(void)close(openat(p.proc_fd, files[i], O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	child_lsm_exec(&p);
+	child_lsm_keys(&p);
+	text = read_at(p.proc_fd, files[0]);
+	assert_string_equal(text, p.selinux_label);
+	free(text);
+	text = read_at(p.proc_fd, files[1]);
+	assert_string_equal(text, p.selinux_label);
+	free(text);
+	text = read_at(p.proc_fd, files[2]);
+	assert_string_equal(text, p.apparmor_exec);
+	free(text);
+	/* a kernel without files of their own */
+	assert_int_equal(unlinkat(p.proc_fd, files[2], 0), 0);
+	assert_int_equal(unlinkat(p.proc_fd, files[0], 0), 0);
+	(void)close(openat(p.proc_fd, files[0], O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	p.selinux_label = NULL;
+	child_lsm_exec(&p);
+	text = read_at(p.proc_fd, files[0]);
+	assert_string_equal(text, p.apparmor_exec);
+	free(text);
+	(void)unlinkat(p.proc_fd, files[0], 0);
+	(void)unlinkat(p.proc_fd, files[1], 0);
+	(void)unlinkat(p.proc_fd, "self/attr/apparmor", AT_REMOVEDIR);
+	(void)unlinkat(p.proc_fd, "self/attr", AT_REMOVEDIR);
+	(void)unlinkat(p.proc_fd, "self", AT_REMOVEDIR);
+	(void)close(p.proc_fd);
+	(void)rmdir(dir);
+}
+
+static void test_lsm_refused(void **state)
+{
+	struct error e = ERROR_INIT;
+	struct prepared pr;
+
+	(void)state;
+	prepared_init(&pr);
+	assert_int_equal(lsm_prepare(&pr, "", "", &e), 0);
+	assert_int_equal(lsm_prepare(&pr, NULL, NULL, &e), 0);
+	assert_int_equal(lsm_prepare(&pr, "two\nlines", NULL, &e), -EINVAL);
+	assert_int_equal(lsm_prepare(&pr, NULL, "two\nlines", &e), -EINVAL);
+	/* "unconfined" is what hosts without AppArmor give anyway */
+	assert_int_equal(lsm_prepare(&pr, "unconfined", NULL, &e), 0);
+	prepared_fini(&pr);
+}
+
+/* The properties of a scope for these rules as text; "" when systemd is told nothing. */
+static void check_devices(const char *rules, const char *want)
+{
+	struct error e = ERROR_INIT;
+	json_t *in = json_loads(rules, 0, NULL), *list = json_array();
+	int proc_fd = procfs_open(&e);
+	char *text;
+
+	assert_non_null(in);
+	assert_int_equal(cgroup_devices_systemd(proc_fd, in, list, &e), 0);
+	text = json_dumps(json_array_get(json_array_get(list, 1), 2), JSON_COMPACT);
+	if (want == NULL)
+		assert_null(text);
+	else if (text == NULL || strstr(text, want) == NULL)
+		fail_msg("%s: %s", rules, text != NULL ? text : "nothing");
+	free(text);
+	json_decref(in);
+	json_decref(list);
+	(void)close(proc_fd);
+}
+
+static void test_devices_systemd(void **state)
+{
+	const char *deny = "{\"allow\":false,\"access\":\"rwm\"}";
+	char text[512];
+
+	(void)state;
+	check_devices("[]", NULL);
+	check_devices("[{\"allow\":true}]", NULL);
+	(void)snprintf(text, sizeof(text), "[%s]", deny);
+	check_devices(text, "[\"char-*\",\"m\"],[\"block-*\",\"m\"],[\"/dev/char/1:3\",\"rwm\"]");
+	(void)snprintf(
+		text, sizeof(text),
+		"[{\"allow\":true},%s,{\"allow\":true,\"type\":\"b\",\"major\":8,\"minor\":1,\"access\":\"r\"}]",
+		deny);
+	check_devices(text, "[\"/dev/block/8:1\",\"r\"]]");
+	(void)snprintf(text, sizeof(text),
+		       "[%s,{\"allow\":true,\"type\":\"c\",\"major\":1,\"access\":\"rw\"}]", deny);
+	check_devices(text, "[\"char-mem\",\"rw\"]]");
+	/* no words for these */
+	(void)snprintf(text, sizeof(text),
+		       "[%s,{\"allow\":true,\"type\":\"c\",\"minor\":1,\"access\":\"rw\"}]", deny);
+	check_devices(text, NULL);
+	(void)snprintf(text, sizeof(text), "[%s,{\"allow\":true}]", deny);
+	check_devices(text, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_idmap_option),   cmocka_unit_test(test_lsm_files),
+		cmocka_unit_test(test_lsm_refused),    cmocka_unit_test(test_devices_systemd),
 		cmocka_unit_test(test_options_sorted), cmocka_unit_test(test_own_dev),
 		cmocka_unit_test(test_bound_dev),      cmocka_unit_test(test_options),
 		cmocka_unit_test(test_mounts_refused), cmocka_unit_test(test_devices),
