@@ -87,9 +87,7 @@ static int make_gate(struct runtime_container *k, struct error *e)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return error_set(e, -errno, "socket");
-	fd = prepared_own_fd(&k->pr, fd);
-	if (fd < 0)
-		return error_set(e, fd, "socket");
+	k->pr.plan.listen_fd = fd;
 	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/" STATE_GATE,
 		       k->state.dir_fd);
 	r = bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ? -errno : 0;
@@ -97,7 +95,6 @@ static int make_gate(struct runtime_container *k, struct error *e)
 		r = -errno;
 	if (r < 0)
 		return error_set(e, r, "create the start gate");
-	k->pr.plan.listen_fd = fd;
 	return 0;
 }
 
@@ -328,6 +325,8 @@ static int create(struct runtime_container *k, const struct runtime_create *c, s
 	}
 	if ((r = prepare_all(k, c, e)) < 0 || (r = spawn(k, c, e)) < 0)
 		return r;
+	/* the process alone listens: who knocks when it is dead must hear that */
+	close_fd(&k->pr.plan.listen_fd);
 	if (k->state_root_fd >= 0) {
 		r = procfs_start_time(k->pr.plan.proc_fd, k->child.pid, &k->state.start_time);
 		if (r < 0)
@@ -406,6 +405,8 @@ static int open_own_gate(struct runtime_container *k, int *ret_result, struct er
 	r = parent_open_gate(&k->pr.plan, fd, true, ret_result, e);
 	(void)close(fd);
 	(void)unlinkat(k->state.dir_fd, STATE_GATE, 0);
+	if (r == -EEXIST && proc_pidfd_wait(k->child.pid_fd, 0) == 0)
+		return error_setf(e, -ESRCH, "container %s was killed before its start", k->id);
 	return r;
 }
 
@@ -457,6 +458,8 @@ static int start_loaded(const struct state *s, int proc_fd, struct error *e)
 	r = parent_open_gate(&plan, fd, true, &result, e);
 	(void)close(fd);
 	(void)unlinkat(s->dir_fd, STATE_GATE, 0);
+	if (r == -EEXIST && state_status(s, proc_fd) == STATE_STOPPED)
+		return error_setf(e, -ESRCH, "cannot start a container that has stopped");
 	if (r < 0)
 		return result != RUNTIME_START_OK ? result : r;
 	r = state_config(s, &spec, e);

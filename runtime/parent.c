@@ -316,7 +316,7 @@ int parent_open_gate(const struct child_plan *plan, int fd, bool socket_gate, in
 			*ret_start = start_result(&rep);
 		return report_format(plan, &rep, e);
 	}
-	if (r < 0)
+	if (r < 0 && r != -ECONNRESET)
 		return error_set(e, r, "talk to the container's process");
 	/* somebody else's start came first, or the process died at its gate */
 	if (!answered)

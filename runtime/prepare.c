@@ -68,6 +68,7 @@ void prepared_fini(struct prepared *pr)
 	}
 	for (size_t i = 0; i < pr->fds_n; i++)
 		close_fd(&pr->fds[i]);
+	close_fd(&pr->plan.listen_fd);
 	seccomp_program_fini(&pr->seccomp);
 	prepared_init(pr);
 }

@@ -22,12 +22,17 @@ bundle() {
 
 # config USER NAME FILTER [FILE]: write the bundle's config.json (or FILE beside it) anew
 config() {
-	local who=$1 dir options=()
+	local who=$1 dir options=() group=.
 	dir="$(home "$1")/$2"
-	[ "$(user "$who")" = root ] || options=(--rootless)
+	if [ "$(user "$who")" = root ]; then
+		# other runs of the tests have containers of the same names
+		group=".linux.cgroupsPath = \"/crt-test-$CRT_TEST_PREFIX-$BATS_TEST_NUMBER-$2-$RANDOM\""
+	else
+		options=(--rootless)
+	fi
 	rm -f "$dir/config.json.tmp"
 	(cd "$dir" && as_ids "$who" "$CRT_BIN/crt-oci" spec "${options[@]}" --file config.json.tmp)
-	jq ".process.terminal = false | .hostname = \"box\" | $3" "$dir/config.json.tmp" >"$dir/${4-config.json}"
+	jq ".process.terminal = false | .hostname = \"box\" | $group | $3" "$dir/config.json.tmp" >"$dir/${4-config.json}"
 	rm -f "$dir/config.json.tmp"
 	[ "$(id -u)" != 0 ] || chown "$(user "$who")" "$dir/${4-config.json}"
 }
