@@ -380,25 +380,11 @@ load oci
 	assert_output ''
 }
 
-@test "a container that is killed before its start: run and start end, and not with success" {
-	need_program strace
+@test "a container that is killed before its start: start says so" {
 	need_root
-	local who pid
+	local who
 	for who in alice root; do
 		bundle "$who" b "$(args true)"
-		# time enough to kill it when run is about to open the gate
-		as "$who" timeout 20 strace -o /dev/null -e trace=sendto -e inject=sendto:delay_enter=700000 \
-			crt-oci --root "$T/run/$who/oci" run -b "$(home "$who")/b" c1 </dev/null >"$T/log" 2>&1 &
-		JOB=$!
-		wait_for 10 eval '[ "$(oci "$who" state c1 2>/dev/null | jq -r .status)" = created ]'
-		pid=$(oci "$who" state c1 | jq -r .pid)
-		kill -KILL "$pid"
-		status=0
-		wait "$JOB" || status=$?
-		output=$(cat "$T/log")
-		[ "$status" = 137 ] || [ "$status" = 1 ] || flunk "run ended as if all had been well"
-		run oci "$who" list -q
-		assert_output ''
 		oci "$who" create -b "$(home "$who")/b" c1 </dev/null >/dev/null 2>&1
 		kill -KILL "$(oci "$who" state c1 | jq -r .pid)"
 		run oci "$who" start c1

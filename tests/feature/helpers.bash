@@ -286,9 +286,9 @@ free_port() {
 	/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# wait_for SECONDS CMD...: try again until it succeeds
+# wait_for SECONDS CMD...: try again until it succeeds; on a busy machine all takes its multiple
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + 5 * $1))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || {
