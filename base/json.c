@@ -33,6 +33,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -294,6 +295,18 @@ static json_t *parse_plain(const char *text, size_t len)
 
 /* ---- parsing -------------------------------------------------------------------------------- */
 
+/* Random bytes that the kernel gave us at exec: jansson would open /dev/urandom for them. */
+static void seed_hashes(void)
+{
+	const void *random =
+		(const void *)getauxval(AT_RANDOM); /* NOLINT: an address by definition */
+	size_t seed = 0;
+
+	if (random != NULL)
+		memcpy(&seed, random, sizeof(seed)); /* it is not aligned */
+	json_object_seed(seed != 0 ? seed : 1);
+}
+
 json_t *json_parse(const char *text, size_t len, const char *what, struct error *e)
 {
 	_cleanup_buf_ struct buf copy = BUF_INIT;
@@ -310,6 +323,7 @@ json_t *json_parse(const char *text, size_t len, const char *what, struct error 
 		(void)error_setf(e, -EINVAL, "%s: empty, expected a JSON document", what);
 		return NULL;
 	}
+	seed_hashes();
 	j = parse_plain(text, len);
 	if (j != NULL)
 		return j;

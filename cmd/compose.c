@@ -59,6 +59,7 @@ void run_plan_fini(struct run_plan *p)
 	strv_fini(&p->notes);
 	strv_fini(&p->net_sysctls);
 	json_decref(p->config);
+	free(p->seccomp);
 	*p = (struct run_plan){ 0 };
 }
 
@@ -366,32 +367,40 @@ static int compose_namespaces(struct run_plan *p, json_t *linux_obj, struct erro
 	return r;
 }
 
+/* Its hundreds of names stay text: a tree of them would be built, printed and torn down for nothing. */
+static int default_seccomp(struct run_plan *p, struct error *e)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	uint64_t bounding = 0, added = 0;
+	int r;
+
+	r = caps_of(p->req, &bounding, &added, e);
+	if (r == 0)
+		r = runtime_seccomp_default_profile(bounding, &b, e);
+	if (r < 0)
+		return r;
+	free(p->seccomp);
+	p->seccomp = buf_steal(&b);
+	return p->seccomp == NULL ? error_set(e, -ENOMEM, "the default seccomp profile") : 0;
+}
+
 static int compose_seccomp(struct run_plan *p, json_t *linux_obj, struct error *e)
 {
 	const struct run_request *req = p->req;
 	_cleanup_buf_ struct buf b = BUF_INIT;
-	uint64_t bounding = 0, added = 0;
+	_cleanup_fd_ int fd = -1;
 	json_t *profile;
 	int r;
 
 	if (req->seccomp != NULL ? strcmp(req->seccomp, "unconfined") == 0 : req->privileged)
 		return 0;
-	if (req->seccomp == NULL) {
-		r = caps_of(req, &bounding, &added, e);
-		if (r == 0)
-			r = runtime_seccomp_default_profile(bounding, &b, e);
-	} else {
-		_cleanup_fd_ int fd = open(req->seccomp, O_RDONLY | O_CLOEXEC);
-
-		r = fd < 0 ? -errno : fd_read_to_end(fd, &b, LIMIT_JSON_BYTES);
-		if (r < 0)
-			(void)error_set(e, r, "--security-opt seccomp=%s", req->seccomp);
-	}
+	if (req->seccomp == NULL)
+		return default_seccomp(p, e);
+	fd = open(req->seccomp, O_RDONLY | O_CLOEXEC);
+	r = fd < 0 ? -errno : fd_read_to_end(fd, &b, LIMIT_JSON_BYTES);
 	if (r < 0)
-		return r;
-	profile = json_parse(buf_str(&b), b.len,
-			     req->seccomp != NULL ? req->seccomp : "the default seccomp profile",
-			     e);
+		return error_set(e, r, "--security-opt seccomp=%s", req->seccomp);
+	profile = json_parse(buf_str(&b), b.len, req->seccomp, e);
 	if (profile == NULL)
 		return -EINVAL;
 	return set_new(linux_obj, "seccomp", profile, e);
@@ -747,4 +756,21 @@ int compose_user(struct run_plan *p, int root_fd, char **ret_passwd, char **ret_
 		r = group_with(p, group, u.gid, ret_group, e);
 	user_identity_fini(&u);
 	return r;
+}
+
+char *compose_text(const struct run_plan *p)
+{
+	_cleanup_json_ json_t *linux_obj = json_incref(json_object_get(p->config, "linux"));
+	_cleanup_free_ char *outer = NULL, *inner = NULL;
+	const size_t flags = JSON_COMPACT | JSON_EMBED; /* without the outermost braces */
+
+	if (p->seccomp == NULL)
+		return json_to_text(p->config);
+	if (json_object_del(p->config, "linux") < 0)
+		return NULL;
+	outer = json_dumps(p->config, flags);
+	inner = json_dumps(linux_obj, flags);
+	if (json_object_set(p->config, "linux", linux_obj) < 0 || outer == NULL || inner == NULL)
+		return NULL;
+	return str_printf("{%s,\"linux\":{%s,\"seccomp\":%s}}", outer, inner, p->seccomp);
 }

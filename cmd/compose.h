@@ -33,6 +33,7 @@ struct run_plan {
 	char *user; /* "USER[:GROUP]" to be resolved in the root file system; "" = root */
 	struct strv env;
 	json_t *config; /* the OCI config; process.user and what follows from it: compose_user() */
+	char *seccomp; /* text of linux.seccomp where that is the default profile, which is not in config: compose_text() */
 	char *rundir; /* the bundle: config.json, rootfs/, hosts, resolv.conf, hostname, .containerenv */
 	char *rootfs;	  /* absolute path where the container's root will be */
 	bool own_netns;	  /* the keeper makes a network namespace */
@@ -60,6 +61,9 @@ int compose_user(struct run_plan *p, int root_fd, char **ret_passwd, char **ret_
 /* With --init the command begins with COMPOSE_INIT and "--". */
 #define COMPOSE_INIT	  "/run/crt-init"
 #define COMPOSE_INIT_ARGS 2
+
+/* config.json: config and the default profile. Caller frees. NULL = no memory. */
+char *compose_text(const struct run_plan *p);
 
 /* compose_mounts.c: mounts[], devices, masked and read-only paths. */
 int compose_mounts(struct run_plan *p, json_t *config, struct error *e);

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/json.h"
@@ -118,14 +119,19 @@ static json_t *notes_json(const struct run_plan *p)
 
 int explain_print(const struct run_plan *p, struct error *e)
 {
-	_cleanup_json_ json_t *plan = NULL;
-	_cleanup_free_ char *text = NULL;
+	_cleanup_json_ json_t *plan = NULL, *config = NULL;
+	_cleanup_free_ char *text = compose_text(p);
+
+	config = text != NULL ? json_parse(text, strlen(text), "the plan", e) : NULL;
+	if (config == NULL)
+		return error_set(e, -ENOMEM, "printing the plan");
+	free(steal_ptr(&text));
 
 	plan = json_pack("{s:s,s:s,s:s?,s:s?,s:s,s:o,s:o,s:o,s:o,s:O}", "id", p->id, "name",
 			 p->name, "image", p->image.name != NULL ? p->image.name : p->req->image,
 			 "imageDigest", p->image.digest, "user", p->user, "userNamespace",
 			 userns_json(p), "rootfs", rootfs_json(p), "network", network_json(p),
-			 "fallbacks", notes_json(p), "config", p->config);
+			 "fallbacks", notes_json(p), "config", config);
 	text = plan != NULL ? json_to_pretty(plan) : NULL;
 	if (text == NULL)
 		return error_set(e, -ENOMEM, "printing the plan");

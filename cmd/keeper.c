@@ -248,7 +248,7 @@ static int create(struct keeper *k, int *ret_console, struct error *e)
 		r = chown_files(k, e);
 	if (r < 0)
 		return r;
-	text = json_to_text(p->config);
+	text = compose_text(p);
 	if (text == NULL)
 		return error_set(e, -ENOMEM, "writing config.json");
 	r = fd_write_file_at(k->start->bundle_fd, "config.json", text, strlen(text), 0600, false,
@@ -258,8 +258,8 @@ static int create(struct keeper *k, int *ret_console, struct error *e)
 	c.id = p->id;
 	c.bundle = p->rundir;
 	c.bundle_fd = k->start->bundle_fd;
-	c.config = text;
-	c.config_len = strlen(text);
+	c.config_tree = p->config;
+	c.seccomp = p->seccomp;
 	memcpy(c.stdio, k->start->stdio, sizeof(c.stdio));
 	c.preserve_fds = p->req->preserve_fds;
 	c.ret_console_fd = p->req->tty ? ret_console : NULL;

@@ -64,6 +64,8 @@ static int read_config(const struct runtime_create *c, struct spec *ret, char **
 	size_t len = 0;
 	int r;
 
+	if (c->config_tree != NULL)
+		return spec_take(c->config_tree, c->seccomp, ret, e);
 	if (c->config != NULL)
 		return spec_parse(c->config, c->config_len, ret, e);
 	r = fd_read_file_at(c->bundle_fd, c->config_name != NULL ? c->config_name : "config.json",

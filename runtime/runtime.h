@@ -19,6 +19,8 @@
 #include "base/buf.h"
 #include "base/error.h"
 
+struct json_t; /* jansson's */
+
 struct runtime_container; /* a container this process created */
 
 /* What to create. Zero-initialise with RUNTIME_CREATE_INIT, all pointers and fds are borrowed. */
@@ -28,6 +30,10 @@ struct runtime_create {
 	int bundle_fd;	    /* O_DIRECTORY fd of it; config.json is read from here ... */
 	const char *config; /* ... unless its text is given here (it must equal the file) */
 	size_t config_len;
+	struct json_t *
+		config_tree; /* ... or, so that it need not be read again, its tree is given here; */
+	const char *
+		seccomp; /* and then maybe the text of its linux.seccomp, which is not in the tree */
 	const char *config_name; /* another name than "config.json", or NULL */
 	int state_root_fd; /* -1: keep no state on disk; the start gate is in this process then */
 	const char *state_root;

@@ -16,7 +16,6 @@
 #include <linux/sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/stat.h>
 
 #include "base/buf.h"
@@ -517,27 +516,12 @@ static int parse_tree(struct spec *s, struct error *e)
 	return parse_linux(s, e);
 }
 
-/* Random bytes that the kernel gave us at exec: jansson would open /dev/urandom for them. */
-static void seed_hashes(void)
+/* Takes the tree over. */
+static int from_tree(json_t *tree, struct spec *ret, struct error *e)
 {
-	const void *random =
-		(const void *)getauxval(AT_RANDOM); /* NOLINT: an address by definition */
-	size_t seed = 0;
-
-	if (random != NULL)
-		memcpy(&seed, random, sizeof(seed)); /* it is not aligned */
-	json_object_seed(seed != 0 ? seed : 1);
-}
-
-int spec_parse(const char *text, size_t len, struct spec *ret, struct error *e)
-{
-	struct spec s = { .tree = NULL };
+	struct spec s = { .tree = tree };
 	int r;
 
-	seed_hashes();
-	s.tree = json_parse(text, len, "config.json", e);
-	if (s.tree == NULL)
-		return e != NULL && e->code < 0 ? e->code : -EINVAL;
 	if (!json_is_object(s.tree))
 		r = error_setf(e, -EINVAL, "config.json: expected an object at the top");
 	else
@@ -547,6 +531,36 @@ int spec_parse(const char *text, size_t len, struct spec *ret, struct error *e)
 		return r;
 	}
 	*ret = s;
+	return 0;
+}
+
+int spec_parse(const char *text, size_t len, struct spec *ret, struct error *e)
+{
+	json_t *tree;
+
+	tree = json_parse(text, len, "config.json", e);
+	if (tree == NULL)
+		return e != NULL && e->code < 0 ? e->code : -EINVAL;
+	return from_tree(tree, ret, e);
+}
+
+int spec_take(json_t *tree, const char *seccomp, struct spec *ret, struct error *e)
+{
+	json_t *profile = NULL;
+	int r;
+
+	if (seccomp != NULL) {
+		profile = json_parse(seccomp, strlen(seccomp), "linux.seccomp", e);
+		if (profile == NULL)
+			return e != NULL && e->code < 0 ? e->code : -EINVAL;
+	}
+	r = from_tree(json_incref(tree), ret, e);
+	if (r < 0) {
+		json_decref(profile);
+		return r;
+	}
+	if (profile != NULL)
+		ret->seccomp = ret->seccomp_own = profile;
 	return 0;
 }
 
@@ -570,5 +584,6 @@ void spec_fini(struct spec *s)
 	free(s->masked);
 	free(s->readonly);
 	json_decref(s->tree);
+	json_decref(s->seccomp_own);
 	*s = (struct spec){ .tree = NULL };
 }

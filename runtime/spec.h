@@ -168,6 +168,7 @@ struct spec {
 	json_t *resources;   /* object or NULL */
 	json_t *sysctl;	     /* object of strings or NULL */
 	json_t *seccomp;     /* object or NULL */
+	json_t *seccomp_own; /* the same when it is not in the tree */
 	json_t *intel_rdt;   /* object or NULL */
 	json_t *net_devices; /* object or NULL */
 	const char *rootfs_propagation;
@@ -185,6 +186,8 @@ struct spec {
 
 /* Parse a whole config.json. Free with spec_fini(). 0 or -errno. */
 int spec_parse(const char *text, size_t len, struct spec *ret, struct error *e);
+/* The same from a tree, of which a reference is kept, and the text of linux.seccomp if that is not in it (may be NULL). */
+int spec_take(json_t *tree, const char *seccomp, struct spec *ret, struct error *e);
 void spec_fini(struct spec *s);
 /* A process object alone (exec --process). Strings are borrowed from obj. where is its JSON path. */
 int spec_process_parse(const json_t *obj, const char *where, struct spec_process *ret,
