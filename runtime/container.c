@@ -32,7 +32,6 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/path.h"
 #include "base/proc.h"
 #include "base/procfs.h"
 #include "runtime/cgroup.h"
@@ -429,6 +428,9 @@ int runtime_container_start(struct runtime_container *k, struct error *e)
 		k->reaped = true;
 		return result != RUNTIME_START_OK ? result : r;
 	}
+	/* not needed any more, by a process that may stay for days; and freeing takes no time of its end */
+	if (k->spec.hooks[SPEC_HOOK_POSTSTOP].n == 0)
+		spec_fini(&k->spec);
 	return RUNTIME_START_OK;
 }
 
@@ -542,8 +544,8 @@ void runtime_container_destroy(struct runtime_container *k)
 				log_warning("%s", e.msg);
 		}
 		if (k->made_dir)
-			(void)path_remove_tree(k->state_root_fd, k->id,
-					       NULL); /* nothing is left to undo */
+			(void)state_remove(k->state_root_fd, k->state.dir_fd, k->id,
+					   NULL); /* nothing is left to undo */
 	}
 	state_fini(&k->state);
 	prepared_fini(&k->pr);
