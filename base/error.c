@@ -77,6 +77,7 @@ static const struct errno_text errno_texts[] = {
 
 const char *error_strerror(int err)
 {
+	static _Thread_local char lower[96];
 	const char *text;
 
 	if (err < 0)
@@ -85,7 +86,13 @@ const char *error_strerror(int err)
 		if (errno_texts[i].err == err)
 			return errno_texts[i].text;
 	text = strerrordesc_np(err);
-	return text != NULL ? text : "unknown error";
+	if (text == NULL)
+		return "unknown error";
+	(void)snprintf(lower, sizeof(lower), "%s", text); /* the longest has 50 */
+	/* "No locks available", but not "RPC struct is bad" */
+	if (lower[0] >= 'A' && lower[0] <= 'Z' && lower[1] >= 'a' && lower[1] <= 'z')
+		lower[0] = (char)(lower[0] - 'A' + 'a');
+	return lower;
 }
 
 /* Mark a text that snprintf had to cut. */

@@ -443,10 +443,11 @@ static int make_plan(struct run *r, struct error *e)
 		ret = find_image(r, e);
 	if (ret == 0)
 		ret = publish_exposed(r, e);
-	if (ret == 0)
-		ret = id_generate(p->id);
 	if (ret < 0)
 		return ret;
+	ret = id_generate(p->id);
+	if (ret < 0)
+		return error_set(e, ret, "making the container's id: random numbers");
 	p->name = r->req->name != NULL ? strdup(r->req->name) : id_random_name();
 	p->rundir = str_printf("%s/%s", r->containers, p->id);
 	if (p->name == NULL || p->rundir == NULL)

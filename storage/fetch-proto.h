@@ -19,9 +19,12 @@
 #define STORAGE_FETCH_PROTO_H
 
 /* Descriptors of crt-fetch. */
-#define FETCH_FD_CONTROL  3
-#define FETCH_FD_TXN	  4 /* the transaction directory */
-#define FETCH_FD_SOURCE	  5 /* the local directory or archive, where there is one */
+#define FETCH_FD_CONTROL 3
+#define FETCH_FD_TXN	 4 /* the transaction directory */
+#define FETCH_FD_SOURCE	 5 /* the local directory or archive, where there is one */
+
+/* An empty file beside a layer's tree whose deleted files are marked by names (see storage/rootfs.c). */
+#define STAND_INS	  "stand-ins"
 
 #define FETCH_REQUEST_MAX (160u << 10) /* below the default socket buffer of the kernel */
 #define FETCH_MESSAGE_MAX (8u << 10)

@@ -25,6 +25,9 @@
  *
  * The lowest layer of all is the skeleton of mount points (store.c).
  *
+ * A layer with a file "stand-ins" beside it was unpacked where whiteouts could
+ * not be made: the kernel's overlay would show the deleted files again.
+ *
  * A directory from outside the store (is_foreign) may hold the store itself,
  * so the skeleton is left out: overlay takes no layer inside of another. Two
  * things about it the kernel's overlay cannot bear and fuse-overlayfs can:
@@ -51,6 +54,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "storage/fetch-proto.h"
 #include "storage/store.h"
 
 #define UMOUNT_DETACH 2 /* MNT_DETACH; see native.c about the headers */
@@ -238,10 +242,31 @@ static int need_fuse(struct storage_rootfs_handle *h, const char *dir, const cha
 	return 0;
 }
 
+/*
+ * The layer whose deleted files are marked by names ".wh.*", because the unpacker was not allowed
+ * to mark them as the kernel wants it (a file system or an outer container's filter that refuses
+ * whiteouts). NULL when there is none.
+ */
+static const char *layer_with_stand_ins(const struct strv *layers)
+{
+	for (size_t i = 0; layers != NULL && i < layers->n; i++) {
+		_cleanup_free_ char *mark = NULL;
+		size_t len = strlen(layers->v[i]);
+
+		if (!str_ends(layers->v[i], "/fs"))
+			continue;
+		mark = str_printf("%.*s" STAND_INS, (int)(len - strlen("fs")), layers->v[i]);
+		if (mark != NULL && faccessat(AT_FDCWD, mark, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return layers->v[i];
+	}
+	return NULL;
+}
+
 /* Which driver; why explains it. */
 static int choose(struct storage *s, const struct storage_rootfs *q,
 		  struct storage_rootfs_handle *h, struct error *e)
 {
+	const char *marked = q->is_foreign ? NULL : layer_with_stand_ins(q->layers);
 	char path[STORE_PATH_MAX];
 	bool was_fuse = false;
 	int r;
@@ -259,6 +284,8 @@ static int choose(struct storage *s, const struct storage_rootfs *q,
 		h->driver = STORAGE_DRIVER_FUSE;
 		(void)snprintf(h->why, sizeof(h->why),
 			       "the container's files were written by fuse-overlayfs");
+	} else if (marked != NULL && q->driver == STORAGE_DRIVER_AUTO) {
+		return need_fuse(h, marked, "because its deleted files are marked by names", e);
 	} else if (q->is_foreign && q->driver == STORAGE_DRIVER_AUTO &&
 		   is_unmapped(q->layers->v[0])) {
 		return need_fuse(h, q->layers->v[0],

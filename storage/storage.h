@@ -117,7 +117,8 @@ int storage_image_remove(struct storage *s, const char *text, bool force, struct
 /*
  * A running ingest; its directory is exclusively ours. Its sub-directories
  * blobs/sha256 and layers exist already. Beside layers/<diff-id hex>/fs the
- * fetcher may write layers/<diff-id hex>/size: the unpacked bytes as decimal text.
+ * fetcher may write layers/<diff-id hex>/size: the unpacked bytes as decimal text, and
+ * an empty "stand-ins" (rootfs.c).
  */
 struct storage_txn;
 int storage_txn_begin(struct storage *s, struct storage_txn **ret, struct error *e);

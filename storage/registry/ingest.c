@@ -312,6 +312,22 @@ static int write_size(struct fetch_ctx *c, const struct layer *l, struct error *
 	return r;
 }
 
+/* Leave a note beside the tree that only fuse-overlayfs understands it (storage/rootfs.c). */
+static int mark_stand_ins(struct fetch_ctx *c, const struct layer *l, struct error *e)
+{
+	char name[96];
+	int fd;
+
+	if ((l->notes & 1u << APPLY_NOTE_MARK) == 0)
+		return 0;
+	(void)snprintf(name, sizeof(name), "layers/%.64s/" STAND_INS, l->diff_id + 7); /* fits */
+	fd = openat(c->txn_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_set(e, -errno, "create %s", name);
+	(void)close(fd); /* nothing was written */
+	return 0;
+}
+
 static int say_notes(struct fetch_ctx *c, unsigned int notes, struct error *e)
 {
 	int r = 0;
@@ -355,6 +371,8 @@ static int finish_layer(struct fetch_ctx *c, struct source *s, struct ingest_lay
 	il->want.size = il->l.got_size;
 	if (il->l.want_tree)
 		r = write_size(c, &il->l, e);
+	if (r == 0)
+		r = mark_stand_ins(c, &il->l, e);
 	if (r == 0)
 		r = say_notes(c, il->l.notes, e);
 	return r < 0 ? r : say_layer(c, il, "done", e);

@@ -58,6 +58,8 @@ static void test_phrases(void **state)
 	(void)state;
 	assert_string_equal(error_strerror(EACCES), "permission denied");
 	assert_string_equal(error_strerror(-EPERM), "operation not permitted");
+	assert_string_equal(error_strerror(ENOLCK), "no locks available");
+	assert_string_equal(error_strerror(EPROTO), "protocol error");
 	assert_non_null(error_strerror(99999));
 }
 
