@@ -155,7 +155,8 @@ static int step_into(int root_fd, const struct walk *w, const char *name, bool d
 }
 
 /* Not inline: 28 KiB of stack, which stay untouched where nothing has to be walked. */
-__attribute__((noinline)) static int walk_and_make(int root_fd, const char *path, unsigned int flags)
+__attribute__((noinline)) static int walk_and_make(int root_fd, const char *path,
+						   unsigned int flags)
 {
 	char name[NAME_MAX + 1];
 	struct walk w;
