@@ -232,6 +232,23 @@ int fd_write_file_at(int dir_fd, const char *name, const void *data, size_t len,
 	return 0;
 }
 
+int fd_create_file_at(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
+		      struct error *e)
+{
+	_cleanup_fd_ int fd = -1;
+	mode_t mask = umask(0); /* cheaper than a chmod of the file; one thread */
+	int r;
+
+	fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	r = fd < 0 ? -errno : 0;
+	(void)umask(mask);
+	if (r == 0)
+		r = fd_write_all(fd, data, len);
+	if (r == 0 && close(steal_fd(&fd)) < 0 && errno != EINTR)
+		r = -errno; /* NFS and quota errors come late */
+	return r < 0 ? error_set(e, r, "writing %s", name) : 0;
+}
+
 int fd_dup(int fd)
 {
 	int r = fcntl(fd, F_DUPFD_CLOEXEC, 3);

@@ -29,6 +29,12 @@ int fd_read_file_at(int dir_fd, const char *path, size_t max, char **ret, size_t
  */
 int fd_write_file_at(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
 		     bool durable, struct error *e);
+/*
+ * Create dir_fd/name, which must not exist; mode as given, umask ignored. For files of a directory that nobody
+ * looks into yet: a reader could see it while it is being written. name is in dir_fd itself. 0 or -errno.
+ */
+int fd_create_file_at(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
+		      struct error *e);
 /* Duplicate to a number >= 3 with CLOEXEC. New fd or -errno. */
 int fd_dup(int fd);
 int fd_set_cloexec(int fd, bool on);

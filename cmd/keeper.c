@@ -217,7 +217,7 @@ static int bind_account(struct keeper *k, const char *name, const char *text, st
 
 	if (text == NULL)
 		return 0;
-	r = fd_write_file_at(k->start->bundle_fd, name, text, strlen(text), 0644, false, e);
+	r = fd_create_file_at(k->start->bundle_fd, name, text, strlen(text), 0644, e);
 	if (r < 0)
 		return r;
 	m = path == NULL || dst == NULL ?
@@ -251,8 +251,7 @@ static int create(struct keeper *k, int *ret_console, struct error *e)
 	text = compose_text(p);
 	if (text == NULL)
 		return error_set(e, -ENOMEM, "writing config.json");
-	r = fd_write_file_at(k->start->bundle_fd, "config.json", text, strlen(text), 0600, false,
-			     e);
+	r = fd_create_file_at(k->start->bundle_fd, "config.json", text, strlen(text), 0600, e);
 	if (r < 0)
 		return r;
 	c.id = p->id;

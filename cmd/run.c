@@ -162,7 +162,7 @@ static int write_file(struct run *r, const char *name, const struct buf *b, stru
 {
 	if (b->err != 0)
 		return error_set(e, b->err, "composing %s", name);
-	return fd_write_file_at(r->bundle_fd, name, buf_str(b), b->len, 0644, false, e);
+	return fd_create_file_at(r->bundle_fd, name, buf_str(b), b->len, 0644, e);
 }
 
 static int write_network_files(struct run *r, struct error *e)

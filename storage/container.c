@@ -14,7 +14,7 @@
  * a file of the same content.)
  *
  * Removal is the same backwards: one rename to containers/-<id>, which decides
- * who removes it; the name is unlinked; the directory goes to trash/. So a name
+ * who removes it; the name is unlinked; the directory is deleted where it is. So a name
  * belongs to a container that exists as "+id", "id" or "-id", and to nobody
  * else's removal: no lock is needed. A name of none of these (looked for in
  * this order, the one in which they are renamed) is stale, left by a power cut,
@@ -30,7 +30,7 @@
  * upper/ is made with mode 0; the first mount gives it owner and mode of the
  * image's root directory (rootfs.c). upper/ and work/ are written by the
  * container and by the overlay: hostile, possibly of subordinate ids, never
- * opened here. Who may not delete them leaves them in trash/.
+ * opened here. Who may not delete them moves them to trash/.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -48,6 +48,7 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/lock.h"
+#include "base/path.h"
 #include "storage/store.h"
 
 #define UNFINISHED_SECONDS 600 /* age at which a directory that cannot be locked is a crash's */
@@ -365,6 +366,7 @@ static int finish_removal(struct storage *s, const char *id, struct error *e)
 {
 	char path[STORE_PATH_MAX], tie[STORE_PATH_MAX];
 	char tied_id[ID_LEN + 1], name[LIMIT_NAME + 1];
+	_cleanup_fd_ int fd = -1;
 
 	if (store_rel(path, "containers/-%s", id) < 0 ||
 	    store_rel(tie, "containers/-%s/lock", id) < 0)
@@ -372,6 +374,10 @@ static int finish_removal(struct storage *s, const char *id, struct error *e)
 	/* Unreadable: the name becomes stale. */
 	if (read_tie(s, tie, tied_id, name) == 0 && id_name_valid(name))
 		name_drop(s, name, id);
+	/* In place, because the directory is invisible already and locked by us. What cannot be removed waits in the trash. */
+	fd = openat(s->root_fd, "containers", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 && path_remove_tree(fd, path + strlen("containers/"), NULL) == 0)
+		return 0;
 	return store_discard(s, s->root_fd, path, e);
 }
 
