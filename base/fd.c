@@ -422,10 +422,13 @@ ssize_t fd_recv(int sock, void *data, size_t len, int *fds, size_t *n)
 	size_t room = n != NULL ? *n : 0;
 	size_t have = 0;
 	ssize_t got;
+	int reset = 0; /* told once, before what a peer sent that died with something of ours unread */
 
+	if (n != NULL)
+		*n = 0;
 	do
 		got = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-	while (got < 0 && errno == EINTR);
+	while (got < 0 && (errno == EINTR || (errno == ECONNRESET && !reset++)));
 	if (got < 0)
 		return -errno;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c != NULL; c = CMSG_NXTHDR(&msg, c)) {

@@ -55,7 +55,8 @@ int fd_socketpair(int type, int ret[2]);
 int fd_send(int sock, const void *data, size_t len, const int *fds, size_t n);
 /*
  * Receive one message; up to *n fds are stored in fds (CLOEXEC), *n becomes
- * their number, surplus ones are closed. Returns bytes, 0 at end, or -errno.
+ * their number (0 on failure), surplus ones are closed. What a peer sent before
+ * it died comes first, -ECONNRESET after it. Returns bytes, 0 at end, or -errno.
  */
 ssize_t fd_recv(int sock, void *data, size_t len, int *fds, size_t *n);
 

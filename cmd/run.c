@@ -19,6 +19,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -343,8 +344,8 @@ static int launch(struct run *r, struct error *e)
 		if (ret == 0 && chosen) /* before the keeper may write the record, too */
 			ret = record_ports(p->store, p, e);
 	}
-	if (ret == 0)
-		ret = fd_send(r->ctl[0], "g", 1, NULL, 0);
+	if (ret == 0 && (ret = fd_send(r->ctl[0], "g", 1, NULL, 0)) < 0)
+		(void)error_set(e, ret, "the container's keeper died");
 	return ret;
 }
 
@@ -365,6 +366,7 @@ static void end_keeper(struct run *r)
  */
 static void prefer_the_reason(struct run *r, struct error *e)
 {
+	struct pollfd pfd = { .events = POLLIN };
 	struct error net = ERROR_INIT;
 	struct keeper_message m;
 
@@ -377,7 +379,9 @@ static void prefer_the_reason(struct run *r, struct error *e)
 			return;
 		}
 	}
-	if (r->ctl[0] >= 0 && recv(r->ctl[0], &m, sizeof(m), MSG_DONTWAIT) == (ssize_t)sizeof(m) &&
+	pfd.fd = r->ctl[0];
+	if (poll(&pfd, 1, 0) == 1 &&
+	    fd_recv(r->ctl[0], &m, sizeof(m), NULL, NULL) == (ssize_t)sizeof(m) &&
 	    m.event == KEEPER_FAILED)
 		*e = m.error;
 }

@@ -48,12 +48,6 @@ static int get_report(int fd, struct child_report *rep, int *ret_fd)
 	size_t n = 1;
 	ssize_t len = fd_recv(fd, rep, sizeof(*rep), fds, &n);
 
-	/* a peer that died with our byte unread: the error is told once, and before what he had sent */
-	if (len == -ECONNRESET) {
-		n = 1;
-		len = fd_recv(fd, rep, sizeof(*rep), fds, &n);
-	}
-	n = len < 0 ? 0 : n; /* then it was not set */
 	if (n == 1 && len == (ssize_t)sizeof(*rep) && rep->kind == REPORT_CONSOLE && ret_fd != NULL)
 		*ret_fd = fds[0];
 	else if (n == 1)

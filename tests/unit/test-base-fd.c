@@ -80,6 +80,15 @@ static void test_pass_fds(void **state)
 	assert_int_equal(fd_recv(sock[1], data, sizeof(data), got, &n), 0);
 	assert_int_equal(fd_send(sock[1], "x", 1, NULL, 0), -EPIPE); /* and no SIGPIPE */
 	close_fd(&sock[1]);
+
+	/* A peer that died with something unread: its last words come first. */
+	assert_int_equal(fd_socketpair(SOCK_SEQPACKET, sock), 0);
+	assert_int_equal(fd_send(sock[1], "unread", 6, NULL, 0), 0);
+	assert_int_equal(fd_send(sock[0], "last", 4, NULL, 0), 0);
+	close_fd(&sock[0]);
+	assert_int_equal(fd_recv(sock[1], data, sizeof(data), NULL, NULL), 4);
+	assert_int_equal(fd_recv(sock[1], data, sizeof(data), NULL, NULL), 0);
+	close_fd(&sock[1]);
 }
 
 static void test_read_to_end(void **state)
