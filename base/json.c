@@ -26,12 +26,19 @@
  * way above. So it may only accept what jansson reads as the same tree (the
  * fuzzer compares them).
  *
- * Pure functions: nothing is left behind when we crash.
+ * A tree is a thousand small blocks that live and die together. While a
+ * document is parsed jansson gets them from slabs, in ten instructions instead
+ * of some hundred; a slab is freed with its last block. Blocks from elsewhere,
+ * such as the texts that callers free themselves, are malloc's as ever.
+ *
+ * Nothing is left behind when we crash. Not for threads.
  */
 #include "base/json.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 
@@ -131,6 +138,85 @@ static int scan_text(const char *text, size_t len, struct scan *s, struct buf *o
 	if (out != NULL)
 		(void)buf_append(out, text + copied, len - copied); /* as above */
 	return 0;
+}
+
+/* ---- slabs ------------------------------------------------------------------------------------ */
+
+#define SLAB_FIRST \
+	(32 * 1024) /* bytes; each further one is twice as large, so that they stay few */
+#define SLAB_ITEM 1024
+
+struct slab {
+	struct slab *next;
+	size_t size, used, live; /* bytes, bytes, blocks */
+	max_align_t data[];
+};
+
+static struct slab *slabs; /* newest first; only that one is filled */
+static bool slabs_open;
+
+static void *slab_alloc(size_t size)
+{
+	size_t n = (size + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1);
+	struct slab *s = slabs;
+	void *p;
+
+	if (!slabs_open || size > SLAB_ITEM)
+		return malloc(size);
+	if (s == NULL || s->size - s->used < n) {
+		size_t bytes = s == NULL ? SLAB_FIRST : 2 * s->size;
+
+		s = malloc(sizeof(*s) + bytes);
+		if (s == NULL)
+			return NULL;
+		*s = (struct slab){ .next = slabs, .size = bytes };
+		slabs = s;
+	}
+	p = (char *)s->data + s->used;
+	s->used += n;
+	s->live++;
+	return p;
+}
+
+static void slab_free(void *p)
+{
+	for (struct slab **at = &slabs; *at != NULL; at = &(*at)->next) {
+		struct slab *s = *at;
+
+		/* numbers, because p may belong to another object */
+		if ((uintptr_t)p - (uintptr_t)s->data >= s->used)
+			continue;
+		if (--s->live > 0)
+			return;
+		s->used = 0;
+		if (!slabs_open || s != slabs) {
+			*at = s->next;
+			free(s);
+		}
+		return;
+	}
+	free(p);
+}
+
+/* Sanitizers want to see each block. */
+static void slabs_begin(void)
+{
+#ifndef CRT_SANITIZED
+	json_set_alloc_funcs(slab_alloc, slab_free);
+	slabs_open = true;
+#endif
+}
+
+static void slabs_end(void)
+{
+	slabs_open = false;
+	/* nothing of it was kept */
+	if (slabs != NULL && slabs->live == 0) {
+		struct slab *s = slabs;
+
+		slabs = s->next;
+		free(s);
+	}
 }
 
 /* ---- the parser of plain documents; NULL and false everywhere: not plain, or no memory ---- */
@@ -307,7 +393,7 @@ static void seed_hashes(void)
 	json_object_seed(seed != 0 ? seed : 1);
 }
 
-json_t *json_parse(const char *text, size_t len, const char *what, struct error *e)
+static json_t *parse(const char *text, size_t len, const char *what, struct error *e)
 {
 	_cleanup_buf_ struct buf copy = BUF_INIT;
 	struct scan s = { .big = false };
@@ -348,6 +434,16 @@ json_t *json_parse(const char *text, size_t len, const char *what, struct error 
 		(void)error_setf(e, -EINVAL, "%s: line %d, column %d: %s", what, je.line, je.column,
 				 je.text);
 	return NULL;
+}
+
+json_t *json_parse(const char *text, size_t len, const char *what, struct error *e)
+{
+	json_t *j;
+
+	slabs_begin();
+	j = parse(text, len, what, e);
+	slabs_end();
+	return j;
 }
 
 static const char *type_name(const json_t *j)

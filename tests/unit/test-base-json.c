@@ -223,13 +223,48 @@ static void test_output(void **state)
 	json_decref(j);
 }
 
+/* Documents that overlap in time, of all sizes, with parts that outlive them and errors between. */
+static void test_many(void **state)
+{
+	struct error e = ERROR_INIT;
+	json_t *kept[8] = { NULL };
+
+	(void)state;
+	for (unsigned int i = 0; i < 400; i++) {
+		unsigned int n = (i * 37) % 300 * (i % 16 == 0 ? 20 : 1);
+		json_t *j = json_object(), *again, *list = json_array();
+		char *text;
+
+		for (unsigned int k = 0; k < n; k++)
+			json_array_append_new(list, json_sprintf("item %u of %u", k, i));
+		json_object_set_new(j, "list", list);
+		json_object_set_new(j, "long", json_sprintf("%01500u", i));
+		json_object_set_new(j, "i", json_integer(i));
+		text = json_to_text(j);
+		again = parse(text, &e);
+		assert_true(json_equal(j, again));
+		json_decref(j);
+		assert_null(parse("{\"a\":[1,2,{\"b\":\"x\"}],}", &e));
+		/* what was parsed is added to, and a part of it stays */
+		json_object_set_new(again, "more", json_string("made by hand"));
+		json_decref(kept[i % 8]);
+		kept[i % 8] = json_incref(json_object_get(again, i % 3 == 0 ? "long" : "list"));
+		json_decref(again);
+		free(text);
+	}
+	for (size_t i = 0; i < 8; i++) {
+		assert_true(json_is_string(kept[i]) || json_is_array(kept[i]));
+		json_decref(kept[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refusals), cmocka_unit_test(test_nul_byte),
 		cmocka_unit_test(test_depth),	 cmocka_unit_test(test_size),
 		cmocka_unit_test(test_getters),	 cmocka_unit_test(test_unsigned_64),
-		cmocka_unit_test(test_output),
+		cmocka_unit_test(test_output),	 cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
