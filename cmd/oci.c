@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -286,6 +287,8 @@ int main(int argc, char **argv)
 	};
 	int at, status;
 
+	/* the heap grows at once: what is not touched costs nothing, each brk(2) does */
+	(void)mallopt(M_TOP_PAD, 1 << 20);
 	if (fd_sanitize_stdio() < 0)
 		return 1;
 	log_set_name("crt-oci");
