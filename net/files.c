@@ -389,13 +389,37 @@ int net_resolv_conf(const struct net_request *r, struct buf *b, struct error *e)
 }
 
 /*
+ * The address that the host has towards the world. Connecting a datagram socket looks for a route and sends
+ * nothing; the peer is an address of the documentation, so it is nobody's neighbour.
+ * To list all addresses is fifty times dearer, and waits while the kernel makes or removes network
+ * namespaces, which is what it does when many containers start at once. False without a route.
+ */
+static bool outward_address(struct in_addr *ret)
+{
+	const struct sockaddr_in to = { .sin_family = AF_INET,
+					.sin_port = htons(9),
+					.sin_addr = { htonl(0xcb007101) } }; /* 203.0.113.1 */
+	_cleanup_fd_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in own;
+	socklen_t len = sizeof(own);
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&own, &len) < 0 || own.sin_family != AF_INET ||
+	    ntohl(own.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET)
+		return false;
+	*ret = own.sin_addr;
+	return true;
+}
+
+/*
  * Where a container reaches the host: the gateway address when that leads to
- * the host's loopback, else the first address of the host that is no loopback
+ * the host's loopback, else the host's address towards the world or the first one that is no loopback
  * one, which leads to services that listen on all addresses.
  */
 static void host_address(const struct net_request *r, char ret[INET6_ADDRSTRLEN])
 {
 	struct ifaddrs *all = NULL;
+	struct in_addr outward;
 	struct layout l;
 
 	ret[0] = '\0';
@@ -404,7 +428,13 @@ static void host_address(const struct net_request *r, char ret[INET6_ADDRSTRLEN]
 				INET6_ADDRSTRLEN); /* ENOSPC is impossible */
 		return;
 	}
-	if (r->mode == NET_MODE_NONE || getifaddrs(&all) < 0)
+	if (r->mode == NET_MODE_NONE)
+		return;
+	if (outward_address(&outward)) {
+		(void)inet_ntop(AF_INET, &outward, ret, INET6_ADDRSTRLEN);
+		return;
+	}
+	if (getifaddrs(&all) < 0)
 		return;
 	for (const struct ifaddrs *a = all; a != NULL; a = a->ifa_next) {
 		if (a->ifa_addr == NULL || a->ifa_addr->sa_family != AF_INET ||
