@@ -215,7 +215,9 @@ static char *class_name(const char *devices, bool block, int64_t major)
 	const char *at = strstr(devices, block ? "Block devices:" : "Character devices:");
 	char *end;
 
-	while (at != NULL && (at = strchr(at, '\n')) != NULL && *++at != '\n') {
+	if (at == NULL)
+		return NULL;
+	while ((at = strchr(at, '\n')) != NULL && *++at != '\n') {
 		long long number = strtoll(at, &end, 10);
 
 		if (end == at)
