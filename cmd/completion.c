@@ -97,6 +97,9 @@ static void put_operands(struct buf *b, const struct cmd_verb *v)
 	case OPERANDS_BOTH:
 		(void)buf_puts(b, "\t\t_crt_containers\n\t\t_crt_images\n");
 		break;
+	case OPERANDS_VOLUMES:
+		(void)buf_puts(b, "\t\t_crt_volumes\n");
+		break;
 	case OPERANDS_WORDS:
 		(void)buf_puts(b, "\t\t_crt_words '");
 		put_words(b, v->words);
@@ -138,6 +141,9 @@ void opt_bash_completion(const struct cmd_verb *global, const struct cmd_verb *c
 		"}\n"
 		"_crt_containers() {\n"
 		"\t_crt_lines < <(\"${COMP_WORDS[0]}\" \"${globals[@]}\" ps -a --format '{{.Names}}' 2>/dev/null)\n"
+		"}\n"
+		"_crt_volumes() {\n"
+		"\t_crt_lines < <(\"${COMP_WORDS[0]}\" \"${globals[@]}\" volume ls -q 2>/dev/null)\n"
 		"}\n"
 		"_crt() {\n"
 		"\tlocal cur prev verb='' i word\n"

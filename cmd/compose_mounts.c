@@ -194,7 +194,7 @@ static int add_init(struct run_plan *p, json_t *mounts, struct error *e)
 			  options_json("bind,ro,rprivate,nosuid,nodev"), e);
 }
 
-/* --read-only keeps these writable (podman's --read-only-tmpfs), and the image's volumes. */
+/* --read-only keeps these writable (podman's --read-only-tmpfs). */
 static int add_writable(struct run_plan *p, json_t *mounts, struct error *e)
 {
 	static const char *const dirs[] = { "/run", "/tmp", "/var/tmp" };
@@ -204,9 +204,6 @@ static int add_writable(struct run_plan *p, json_t *mounts, struct error *e)
 		return 0;
 	for (size_t i = 0; r == 0 && i < sizeof(dirs) / sizeof(dirs[0]); i++)
 		r = add_default(p, mounts, dirs[i], "tmpfs", "tmpfs",
-				"rw,rprivate,nosuid,nodev,tmpcopyup", e);
-	for (size_t i = 0; r == 0 && i < p->conf.volumes.n; i++)
-		r = add_default(p, mounts, p->conf.volumes.v[i], "tmpfs", "tmpfs",
 				"rw,rprivate,nosuid,nodev,tmpcopyup", e);
 	return r;
 }
@@ -232,11 +229,16 @@ static int add_user_mounts(struct run_plan *p, json_t *mounts, struct error *e)
 	for (size_t d = 1; d <= deepest; d++)
 		for (size_t i = 0; i < req->mounts_n; i++) {
 			const struct request_mount *m = &req->mounts[i];
-			bool bind = m->type == REQUEST_MOUNT_BIND;
+			bool bind = m->type != REQUEST_MOUNT_TMPFS;
+			_cleanup_free_ char *volume = NULL;
 			json_t *options;
 
 			if (depth(m->destination) != d)
 				continue;
+			if (m->type == REQUEST_MOUNT_VOLUME &&
+			    (volume = storage_volume_path(p->store, m->source)) == NULL)
+				return error_set(e, -ENOMEM, "composing the mount of %s",
+						 m->destination);
 			options = json_array();
 			for (size_t k = 0; options != NULL && k < m->options.n; k++)
 				if (json_array_append_new(options, json_string(m->options.v[k])) <
@@ -244,7 +246,10 @@ static int add_user_mounts(struct run_plan *p, json_t *mounts, struct error *e)
 					return error_set(e, -ENOMEM, "composing the mount of %s",
 							 m->destination);
 			if (push_mount(mounts, m->destination, bind ? "bind" : "tmpfs",
-				       bind ? m->source : "tmpfs", options, e) < 0)
+				       volume != NULL ? volume :
+				       bind	      ? m->source :
+							"tmpfs",
+				       options, e) < 0)
 				return -ENOMEM;
 		}
 	return 0;

@@ -38,6 +38,7 @@
 #include "cmd/out.h"
 #include "cmd/record.h"
 #include "cmd/rundir.h"
+#include "cmd/volumes.h"
 
 #define END_TIMEOUT_MS 10000 /* the keeper unmounts and deletes; a large tmpfs takes its time */
 #define POLL_MS	       5
@@ -177,8 +178,11 @@ static bool clear_away(struct storage *s, const struct container *c)
 	    storage_container_is_live(s, c->id))
 		return false;
 	container_remove_bundle(c);
-	return json_is_true(json_object_get(c->record, "rm")) &&
-	       storage_container_remove(s, c->id, NULL) == 0;
+	if (!json_is_true(json_object_get(c->record, "rm")) ||
+	    storage_container_remove(s, c->id, NULL) < 0)
+		return false;
+	volumes_drop_anonymous(s, json_object_get(c->record, "volumes"));
+	return true;
 }
 
 /* Newest first; the text of RFC 3339 in UTC sorts like the time, to the nanosecond. */
@@ -260,6 +264,18 @@ char *container_ports(const struct container *c)
 	return buf_steal(&b);
 }
 
+/* The name of the volume that is mounted there, NULL when none is. */
+static const char *volume_name(const struct container *c, const char *destination)
+{
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(c->record, "volumes"), i, v)
+		if (strcmp(get_string(v, "destination"), destination) == 0)
+			return json_string_value(json_object_get(v, "name"));
+	return NULL;
+}
+
 json_t *container_volumes(const struct container *c)
 {
 	static const char *const propagations[] = { "private", "rprivate", "slave",
@@ -276,6 +292,7 @@ json_t *container_volumes(const struct container *c)
 		const char *destination = json_string_value(json_object_get(m, "destination"));
 		const char *propagation = "";
 		bool writable = true;
+		const char *name;
 
 		if (type == NULL || strcmp(type, "bind") != 0 || source == NULL ||
 		    destination == NULL || strcmp(destination, COMPOSE_INIT) == 0 ||
@@ -292,11 +309,13 @@ json_t *container_volumes(const struct container *c)
 				if (strcmp(text, propagations[p]) == 0)
 					propagation = propagations[p];
 		}
+		name = volume_name(c, destination);
 		/* A NULL list makes the caller's pack fail. */
 		(void)json_array_append_new(
 			list,
-			json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:b, s:s}", "Type", "bind",
-				  "Source", source, "Destination", destination, "Driver", "",
+			json_pack("{s:s, s:s*, s:s, s:s, s:s, s:s, s:o, s:b, s:s}", "Type",
+				  name != NULL ? "volume" : "bind", "Name", name, "Source", source,
+				  "Destination", destination, "Driver", name != NULL ? "local" : "",
 				  "Mode", "", "Options", json_incref(json_object_get(m, "options")),
 				  "RW", (int)writable, "Propagation", propagation));
 	}

@@ -77,9 +77,19 @@ const struct cmd_verb cmd_verb_crt = {
 };
 
 const struct cmd_verb *const cmd_verbs[] = {
-	&cmd_verb_run,	   &cmd_verb_ps,      &cmd_verb_port,	    &cmd_verb_rm,
-	&cmd_verb_pull,	   &cmd_verb_images,  &cmd_verb_rmi,	    &cmd_verb_inspect,
-	&cmd_verb_unshare, &cmd_verb_version, &cmd_verb_completion, NULL,
+	&cmd_verb_run,
+	&cmd_verb_ps,
+	&cmd_verb_port,
+	&cmd_verb_rm,
+	&cmd_verb_pull,
+	&cmd_verb_images,
+	&cmd_verb_rmi,
+	&cmd_verb_inspect,
+	&cmd_verb_volume,
+	&cmd_verb_unshare,
+	&cmd_verb_version,
+	&cmd_verb_completion,
+	NULL,
 };
 
 static const struct cmd_verb *find_verb(const char *name)

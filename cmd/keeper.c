@@ -47,6 +47,7 @@
 #include "base/procfs.h"
 #include "cmd/record.h"
 #include "cmd/rundir.h"
+#include "cmd/volumes.h"
 #include "runtime/runtime.h"
 
 #define ORPHAN_ROUNDS 1000 /* each round kills a whole generation; who forks faster has won */
@@ -246,6 +247,8 @@ static int create(struct keeper *k, int *ret_console, struct error *e)
 		r = bind_account(k, "group", group, e);
 	if (r == 0)
 		r = chown_files(k, e);
+	if (r == 0)
+		r = volumes_fill(p, k->root_fd, e);
 	if (r < 0)
 		return r;
 	text = compose_text(p);
@@ -429,6 +432,7 @@ static void clean_up(struct keeper *k, int code)
 	struct run_plan *p = k->plan;
 	struct error e = ERROR_INIT;
 	bool remove = p->req->rm || code < 0;
+	_cleanup_json_ json_t *volumes = remove ? volumes_json(p->req) : NULL;
 
 	runtime_container_destroy(k->container);
 	if (p->req->pid_host)
@@ -443,6 +447,7 @@ static void clean_up(struct keeper *k, int code)
 	/* the record last: it is what tells later commands where the bundle is */
 	if (remove && storage_container_remove(p->store, p->id, &e) < 0)
 		log_warning("%s", e.msg);
+	volumes_drop_anonymous(p->store, volumes);
 }
 
 void keeper_main(struct keeper_start *start, struct userns_child *self, int ctl_fd)

@@ -334,6 +334,10 @@ void opt_help(const struct cmd_verb *verb, struct buf *b)
 		if (o->help != NULL && left.len > width && left.len <= 40)
 			width = left.len;
 	}
+	for (size_t i = 0; verb->verbs != NULL && verb->verbs[i] != NULL; i++)
+		(void)buf_printf(b, "%s  %-12s %s\n", i == 0 ? "\nCommands:\n" : "",
+				 verb->verbs[i]->name + strlen(verb->name) + 1,
+				 verb->verbs[i]->summary);
 	(void)buf_puts(b, "\nOptions:\n");
 	for (const struct option_spec *o = verb->options;; o++) {
 		_cleanup_buf_ struct buf left = BUF_INIT;
@@ -357,4 +361,27 @@ void opt_help(const struct cmd_verb *verb, struct buf *b)
 		if (end)
 			break;
 	}
+}
+
+/* ---- groups of verbs ---------------------------------------------------------------------- */
+
+int opt_run_group(const struct cmd_verb *group, int argc, char **argv, const struct cmd_global *g)
+{
+	size_t len = strlen(group->name) + 1;
+	int code;
+	int first = opt_parse(group, argc, argv, NULL, &code);
+
+	if (first < 0)
+		return code;
+	if (first == argc)
+		return opt_usage_error(group, "crt %s needs a command: %s", group->name,
+				       group->usage);
+	for (size_t i = 0; group->verbs[i] != NULL; i++) {
+		const struct cmd_verb *v = group->verbs[i];
+
+		if (strcmp(v->name + len, argv[first]) == 0 ||
+		    (v->alias != NULL && strcmp(v->alias + len, argv[first]) == 0))
+			return v->run(argc - first, argv + first, g);
+	}
+	return opt_usage_error(group, "unknown command \"%s %s\"", group->name, argv[first]);
 }

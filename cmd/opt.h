@@ -78,7 +78,8 @@ enum operands {
 	OPERANDS_IMAGE, /* one image; what follows is not ours */
 	OPERANDS_IMAGES,
 	OPERANDS_CONTAINERS,
-	OPERANDS_BOTH,	/* containers and images */
+	OPERANDS_BOTH, /* containers and images */
+	OPERANDS_VOLUMES,
 	OPERANDS_WORDS, /* .words */
 	OPERANDS_COUNT
 };
@@ -104,6 +105,8 @@ struct cmd_verb {
 	bool hidden;	       /* not listed by crt --help */
 	enum operands operands;
 	const char *words; /* for OPERANDS_WORDS: separated by "|" */
+	const struct cmd_verb *const
+		*verbs; /* of a group ("volume"): its verbs ("volume ls"), NULL at the end */
 };
 
 #define EXIT_CRT 125 /* crt itself failed */
@@ -121,6 +124,8 @@ int opt_parse_quiet(const struct cmd_verb *verb, int argc, char **argv, void *da
 /* Print "crt: MESSAGE. See 'crt VERB --help'" in one line; returns 125. */
 int opt_usage_error(const struct cmd_verb *verb, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* Run the verb of a group that argv names: cmd_verb.run of the group. Returns the exit code. */
+int opt_run_group(const struct cmd_verb *group, int argc, char **argv, const struct cmd_global *g);
 /* "true", "1", "t" ... as Go's strconv.ParseBool. 0 or -EINVAL. */
 int opt_parse_bool(const char *text, bool *ret);
 /* The --help text of a verb, appended to b. */

@@ -18,6 +18,11 @@ char *out_size(uint64_t bytes);
 char *out_duration(time_t from, time_t now);
 /* RFC 3339 -> seconds since 1970. 0 or -EINVAL. */
 int out_parse_time(const char *text, time_t *ret);
+/*
+ * What --filter until= takes: a duration before now ("10m", "1h30m", "2d"), seconds since
+ * 1970, or RFC 3339. 0 or -EINVAL.
+ */
+int out_parse_until(const char *text, time_t now, time_t *ret);
 /* "2026-11-23 19:06:33 +0000 UTC" as podman's CreatedAt. Caller frees. */
 char *out_time(time_t t);
 /* The first 12 digits of an id (borrowed from a copy the caller frees), the whole id with full. NULL on -ENOMEM. */

@@ -18,6 +18,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/proc.h"
+#include "cmd/volumes.h"
 
 /* Now, RFC 3339 with nanoseconds, UTC. */
 static json_t *now_json(void)
@@ -153,6 +154,7 @@ char *record_new(const struct run_plan *p, struct error *e)
 	    json_object_set_new(record, "created", now_json()) < 0 ||
 	    json_object_set_new(record, "rm", json_boolean(p->req->rm)) < 0 ||
 	    set_ports(record, &p->req->net) < 0 ||
+	    json_object_set_new(record, "volumes", volumes_json(p->req)) < 0 ||
 	    set_pairs(record, "labels", &p->conf.labels, &p->req->labels) < 0 ||
 	    set_string(record, "exitCode", NULL) < 0 || set_string(record, "finished", NULL) < 0 ||
 	    set_string(record, "rundir", p->rundir) < 0 || set_string(record, "node", node) < 0 ||

@@ -62,6 +62,7 @@ void run_request_fini(struct run_request *r)
 	free(r->ulimits);
 	net_request_fini(&r->net);
 	strv_fini(&r->expose);
+	strv_fini(&r->volumes_from);
 	*r = (struct run_request){ 0 };
 }
 

@@ -32,13 +32,28 @@ enum request_pull {
 enum request_mount_type {
 	REQUEST_MOUNT_BIND,
 	REQUEST_MOUNT_TMPFS,
+	REQUEST_MOUNT_VOLUME,
 	REQUEST_MOUNT_COUNT
 };
 
-/* One mount asked for by -v, --mount or --tmpfs. Strings are owned. */
+/* Flags of a mount. */
+#define REQUEST_MOUNT_NOCOPY	1u /* a new volume is not filled with the image's files */
+#define REQUEST_MOUNT_CHOWN	2u /* U: everything in it is given to the container's user */
+#define REQUEST_MOUNT_ANONYMOUS 4u /* a volume without a name of the user's: goes with --rm */
+
+/* What becomes of the VOLUME directories of an image. */
+enum request_image_volume {
+	REQUEST_IMAGE_VOLUME_ANONYMOUS,
+	REQUEST_IMAGE_VOLUME_TMPFS,
+	REQUEST_IMAGE_VOLUME_IGNORE,
+	REQUEST_IMAGE_VOLUME_COUNT
+};
+
+/* One mount asked for by -v, --mount, --tmpfs or the image. Strings are owned. */
 struct request_mount {
 	enum request_mount_type type;
-	char *source;	     /* absolute host path; NULL for tmpfs */
+	unsigned int flags;
+	char *source; /* absolute host path; name of a volume; NULL for tmpfs and a volume not named yet */
 	char *destination;   /* absolute and clean path in the container */
 	struct strv options; /* OCI mount options */
 };
@@ -93,6 +108,8 @@ struct run_request {
 	/* files and network */
 	struct request_mount *mounts;
 	size_t mounts_n;
+	struct strv volumes_from; /* CONTAINER[:OPTIONS]; resolved by volumes_resolve() */
+	enum request_image_volume image_volume;
 	uint64_t shm_size; /* bytes */
 	struct net_request net;
 	bool publish_all;
@@ -110,6 +127,15 @@ void run_request_fini(struct run_request *r);
  */
 int request_add_volume(struct run_request *r, const char *text, struct error *e);
 int request_add_mount(struct run_request *r, const char *text, struct error *e);
+/* One more mount with podman's defaults, unless something is mounted there: then 1. source is copied. */
+int request_add_default_mount(struct run_request *r, enum request_mount_type type,
+			      const char *source, const char *destination, unsigned int flags,
+			      struct error *e);
+/* As above with these options (an array of strings). */
+int request_add_resolved_mount(struct run_request *r, enum request_mount_type type,
+			       const char *source, const char *destination,
+			       const struct strv *options, struct error *e);
+int request_set_image_volume(struct run_request *r, const char *text, struct error *e);
 int request_add_tmpfs(struct run_request *r, const char *text, struct error *e);
 int request_add_env(struct run_request *r, const char *text, struct error *e);
 int request_add_env_file(struct run_request *r, const char *path, struct error *e);

@@ -6,6 +6,7 @@
  * mount options, podman's defaults filled in (rbind, rprivate, no set-uid
  * programs and no devices). The texts are the caller's own and trusted, but
  * checked completely, so that a mistake is reported before anything exists.
+ * A source without a slash is the name of a volume, none at all a volume without name.
  * A bind source must exist: creating it silently is a trap docker users know.
  * Options that contradict or repeat each other are refused, as podman does.
  */
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/id.h"
 #include "base/limits.h"
 #include "base/path.h"
 #include "cmd/request.h"
@@ -75,6 +77,23 @@ static int set_source(struct request_mount *m, const char *text, struct error *e
 	return 0;
 }
 
+/* NULL: a volume without a name, which gets one when all is known (volumes_resolve()). */
+static int set_volume(struct request_mount *m, const char *name, struct error *e)
+{
+	if (name == NULL || name[0] == '\0') {
+		m->flags |= REQUEST_MOUNT_ANONYMOUS;
+		return 0;
+	}
+	if (!id_name_valid(name))
+		return error_setf(e, -EINVAL,
+				  "invalid volume name \"%s\": names must match "
+				  "[a-zA-Z0-9][a-zA-Z0-9_.-]*; the path of a directory begins with "
+				  "/ or .",
+				  name);
+	m->source = strdup(name);
+	return m->source != NULL ? 0 : error_set(e, -ENOMEM, "volume %s", name);
+}
+
 /* ---- options ---------------------------------------------------------------------------- */
 
 /* Options that exclude each other, and what each excludes. One of a group may be given once. */
@@ -90,6 +109,7 @@ enum option_group {
 	GROUP_SYMFOLLOW,
 	GROUP_LABEL,
 	GROUP_COPY,
+	GROUP_CHOWN,
 	GROUP_COPYUP,
 	GROUP_SIZE,
 	GROUP_MODE,
@@ -109,7 +129,9 @@ enum option_for {
 /* What becomes of an option: it goes into config.json, or it only keeps others out. */
 enum option_action {
 	PASS,
-	DROP
+	DROP,
+	NOCOPY, /* the flags of the mount */
+	CHOWN
 };
 
 struct mount_word {
@@ -150,7 +172,8 @@ static const struct mount_word words[] = {
 	{ "z", GROUP_LABEL, FOR_BIND, DROP }, /* SELinux: nothing is ever labelled */
 	{ "Z", GROUP_LABEL, FOR_BIND, DROP },
 	{ "copy", GROUP_COPY, FOR_BIND, DROP }, /* of the image's files: into new volumes only */
-	{ "nocopy", GROUP_COPY, FOR_BIND, DROP },
+	{ "nocopy", GROUP_COPY, FOR_BIND, NOCOPY },
+	{ "U", GROUP_CHOWN, FOR_BIND, CHOWN },
 	{ "tmpcopyup", GROUP_COPYUP, FOR_TMPFS, PASS },
 	{ "notmpcopyup", GROUP_COPYUP, FOR_TMPFS, DROP },
 	{ "size=", GROUP_SIZE, FOR_TMPFS, PASS },
@@ -174,6 +197,7 @@ static const char *const group_names[] = {
 	[GROUP_SYMFOLLOW] = "nosymfollow",
 	[GROUP_LABEL] = "z, Z",
 	[GROUP_COPY] = "copy, nocopy",
+	[GROUP_CHOWN] = "U",
 	[GROUP_COPYUP] = "tmpcopyup, notmpcopyup",
 	[GROUP_SIZE] = "size",
 	[GROUP_MODE] = "mode",
@@ -193,7 +217,7 @@ struct mount_text {
 
 static const struct mount_word *find_word(const struct mount_text *t, const char *o)
 {
-	enum option_for type = t->m->type == REQUEST_MOUNT_BIND ? FOR_BIND : FOR_TMPFS;
+	enum option_for type = t->m->type == REQUEST_MOUNT_TMPFS ? FOR_TMPFS : FOR_BIND;
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		const struct mount_word *w = &words[i];
@@ -229,8 +253,6 @@ static const char *other_way(const char *o)
 {
 	if (strcmp(o, "O") == 0)
 		return "; an overlay over a volume does not exist, mount a copy or use ro";
-	if (strcmp(o, "U") == 0 || strcmp(o, "chown") == 0)
-		return "; owners are never changed, see --userns=keep-id";
 	if (strcmp(o, "idmap") == 0 || str_starts(o, "idmap="))
 		return "; ids are mapped for the whole container, see --userns";
 	return "";
@@ -250,6 +272,9 @@ static int add_option(struct mount_text *t, const char *o, struct error *e)
 	t->seen |= 1u << w->group;
 	if (check_value(w->group, o, e) < 0)
 		return -EINVAL;
+	t->m->flags |= w->action == NOCOPY ? REQUEST_MOUNT_NOCOPY :
+		       w->action == CHOWN  ? REQUEST_MOUNT_CHOWN :
+					     0;
 	if (w->action == PASS && strv_add(&t->m->options, o) < 0)
 		return error_set(e, -ENOMEM, "mount options");
 	return 0;
@@ -275,7 +300,7 @@ static int add_defaults(struct mount_text *t, struct error *e)
 	struct strv all = { 0 };
 	int r = 0;
 
-	for (const char *const *o = t->m->type == REQUEST_MOUNT_BIND ? bind : tmpfs;
+	for (const char *const *o = t->m->type == REQUEST_MOUNT_TMPFS ? tmpfs : bind;
 	     r == 0 && *o != NULL; o++)
 		if ((t->seen & (1u << find_word(t, *o)->group)) == 0)
 			r = strv_add(&all, *o);
@@ -296,27 +321,85 @@ static int read_volume(struct run_request *r, struct request_mount *m, char *tex
 
 	dst = strchr(text, ':');
 	if (dst == NULL)
-		return error_setf(e, -EINVAL,
-				  "expected HOST-PATH:CONTAINER-PATH[:OPTIONS] (volumes without a "
-				  "host path do not exist)");
-	*dst++ = '\0';
+		dst = text; /* a volume without a name */
+	else
+		*dst++ = '\0';
 	options = strchr(dst, ':');
 	if (options != NULL)
 		*options++ = '\0';
 	if (options != NULL && strchr(options, ':') != NULL)
-		return error_setf(e, -EINVAL, "expected HOST-PATH:CONTAINER-PATH[:OPTIONS]");
-	if (text[0] != '/' && text[0] != '.')
 		return error_setf(
 			e, -EINVAL,
-			"the host path \"%s\" must begin with / or . (named volumes do not "
-			"exist: use a directory)",
-			text);
+			"expected CONTAINER-PATH or HOST-PATH|VOLUME:CONTAINER-PATH[:OPTIONS]");
+	if (dst == text || (text[0] != '/' && text[0] != '.'))
+		m->type = REQUEST_MOUNT_VOLUME;
 	ret = set_destination(r, m, dst, e);
-	if (ret == 0)
+	if (ret == 0 && m->type == REQUEST_MOUNT_VOLUME)
+		ret = set_volume(m, dst == text ? NULL : text, e);
+	else if (ret == 0)
 		ret = set_source(m, text, e);
 	if (ret == 0)
 		ret = add_options(&t, options, e);
 	return ret == 0 ? add_defaults(&t, e) : ret;
+}
+
+int request_add_default_mount(struct run_request *r, enum request_mount_type type,
+			      const char *source, const char *destination, unsigned int flags,
+			      struct error *e)
+{
+	struct request_mount *m;
+	struct mount_text t;
+	int ret;
+
+	for (size_t i = 0; i < r->mounts_n; i++)
+		if (strcmp(r->mounts[i].destination, destination) == 0)
+			return 1;
+	m = mount_new(r, e);
+	if (m == NULL)
+		return -ENOMEM;
+	m->type = type;
+	m->flags = flags;
+	ret = set_destination(r, m, destination, e);
+	if (ret == 0 && source != NULL && (m->source = strdup(source)) == NULL)
+		ret = error_set(e, -ENOMEM, "adding a mount");
+	t = (struct mount_text){ .m = m };
+	if (ret == 0)
+		ret = add_defaults(&t, e);
+	return ret < 0 ? mount_drop(r, ret) : 0;
+}
+
+int request_add_resolved_mount(struct run_request *r, enum request_mount_type type,
+			       const char *source, const char *destination,
+			       const struct strv *options, struct error *e)
+{
+	int ret = request_add_default_mount(r, type, source, destination, REQUEST_MOUNT_NOCOPY, e);
+	struct request_mount *m;
+
+	if (ret != 0)
+		return ret;
+	m = &r->mounts[r->mounts_n - 1];
+	strv_fini(&m->options);
+	for (size_t i = 0; i < options->n; i++)
+		if (strv_add(&m->options, options->v[i]) < 0)
+			return mount_drop(r, error_set(e, -ENOMEM, "adding a mount"));
+	return 0;
+}
+
+/* --image-volume */
+int request_set_image_volume(struct run_request *r, const char *text, struct error *e)
+{
+	static const char *const known[] = { "anonymous", "tmpfs", "ignore", "bind" };
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcmp(text, known[i]) != 0)
+			continue;
+		r->image_volume = i == 3 ? REQUEST_IMAGE_VOLUME_ANONYMOUS :
+					   (enum request_image_volume)i;
+		return 0;
+	}
+	return error_setf(
+		e, -EINVAL,
+		"--image-volume %s: must be anonymous (the same as bind), tmpfs or ignore", text);
 }
 
 /* -v SRC:DST[:OPTIONS] */
@@ -402,6 +485,11 @@ static int bind_key(struct mount_text *t, const char *key, const char *value, st
 	}
 	if (strcmp(key, "consistency") == 0)
 		return 0; /* another system's */
+	if (strcmp(key, "volume-nocopy") == 0 || is_one_of(key, "U", "chown", "chown")) {
+		int r = mount_bool(key, value, &on, e);
+
+		return r < 0 || !on ? r : add_option(t, key[0] == 'v' ? "nocopy" : "U", e);
+	}
 	return 1;
 }
 
@@ -419,7 +507,7 @@ static int tmpfs_key(struct mount_text *t, const char *key, const char *value, s
 static int mount_key(struct mount_text *t, char *key, struct error *e)
 {
 	char *value = strchr(key, '=');
-	bool on = false, is_bind = t->m->type == REQUEST_MOUNT_BIND;
+	bool on = false, is_bind = t->m->type != REQUEST_MOUNT_TMPFS;
 	int r;
 
 	if (value != NULL)
@@ -461,13 +549,16 @@ static int mount_type(const char *text, enum request_mount_type *ret, struct err
 		type = p + strlen("type=");
 	}
 	if (type == NULL)
-		return error_setf(e, -EINVAL, "type=bind or type=tmpfs is missing");
+		type = "volume";
 	if (strcspn(type, ",") == 4 && str_starts(type, "bind"))
 		*ret = REQUEST_MOUNT_BIND;
 	else if (strcspn(type, ",") == 5 && str_starts(type, "tmpfs"))
 		*ret = REQUEST_MOUNT_TMPFS;
+	else if (strcspn(type, ",") == 6 && str_starts(type, "volume"))
+		*ret = REQUEST_MOUNT_VOLUME;
 	else
-		return error_setf(e, -EINVAL, "invalid mount type \"%.*s\": bind and tmpfs exist",
+		return error_setf(e, -EINVAL,
+				  "invalid mount type \"%.*s\": bind, tmpfs and volume exist",
 				  (int)strcspn(type, ","), type);
 	return 0;
 }
@@ -491,6 +582,8 @@ static int read_mount(struct run_request *r, struct request_mount *m, const char
 		if (t.src == NULL)
 			return error_setf(e, -EINVAL, "the source (src=PATH) is missing");
 		ret = set_source(m, t.src, e);
+	} else if (ret == 0 && m->type == REQUEST_MOUNT_VOLUME) {
+		ret = set_volume(m, t.src, e);
 	}
 	return ret == 0 ? add_defaults(&t, e) : ret;
 }

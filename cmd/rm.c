@@ -21,6 +21,7 @@
 #include "cmd/opt.h"
 #include "cmd/out.h"
 #include "cmd/verbs.h"
+#include "cmd/volumes.h"
 #include "storage/storage.h"
 
 #define EXIT_MISSING 1
@@ -40,7 +41,7 @@ static const struct option_spec options[] = {
 	{ "time", 't', OPT_UINT, offsetof(struct options, time), .arg = "SECONDS",
 	  .help = "With --force: send the stop signal first and wait this long" },
 	{ "volumes", 'v', OPT_FLAG, offsetof(struct options, volumes),
-	  .help = "Accepted for scripts: volumes without a name always go with their container" },
+	  .help = "Remove also its volumes that have no name" },
 	OPTION_END
 };
 
@@ -77,6 +78,8 @@ static int remove_loaded(struct storage *s, struct container *c, const char *sai
 		container_remove_bundle(c);
 		r = storage_container_remove(s, c->id, &e);
 	}
+	if (r == 0 && o->volumes)
+		volumes_drop_anonymous(s, json_object_get(c->record, "volumes"));
 	if (r == -ENOENT) /* one that was run with --rm is removed by its keeper */
 		r = 0;
 	if (r == 0) {

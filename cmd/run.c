@@ -41,6 +41,7 @@
 #include "cmd/rundir.h"
 #include "cmd/run_options.h"
 #include "cmd/verbs.h"
+#include "cmd/volumes.h"
 
 #define NAME_TRIES     50
 #define NET_TIMEOUT_MS 10000 /* crt-net answers in milliseconds; a stuck one must not hang us */
@@ -204,6 +205,10 @@ static int write_containerenv(struct run *r, struct error *e)
 static int make_record(struct run *r, struct error *e)
 {
 	struct run_plan *p = &r->plan;
+	_cleanup_fd_ int volumes_lock = -1;
+
+	if (volumes_make(p, &volumes_lock, e) < 0)
+		return e->code;
 
 	for (int tries = 0;; tries++) {
 		_cleanup_free_ char *record = record_new(p, e);
@@ -456,7 +461,8 @@ static int make_plan(struct run *r, struct error *e)
 	p->rundir = str_printf("%s/%s", r->containers, p->id);
 	if (p->name == NULL || p->rundir == NULL)
 		return error_set(e, -ENOMEM, "container name");
-	return compose_config(p, e);
+	ret = volumes_resolve(p, e);
+	return ret < 0 ? ret : compose_config(p, e);
 }
 
 /* Ports below --preserve-fds must be open before we open anything of ours. */

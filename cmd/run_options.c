@@ -54,6 +54,18 @@ static int on_tmpfs(void *data, const char *value, struct error *e)
 	return request_add_tmpfs(request_of(data), value, e);
 }
 
+static int on_image_volume(void *data, const char *value, struct error *e)
+{
+	return request_set_image_volume(request_of(data), value, e);
+}
+
+static int on_volumes_from(void *data, const char *value, struct error *e)
+{
+	return strv_add(&request_of(data)->volumes_from, value) < 0 ?
+		       error_set(e, -ENOMEM, "--volumes-from") :
+		       0;
+}
+
 static int on_ulimit(void *data, const char *value, struct error *e)
 {
 	return request_add_ulimit(request_of(data), value, e);
@@ -174,14 +186,17 @@ static const struct option_spec options[] = {
 	  "Add a supplementary group (keep-groups: the caller's)", NULL, NULL },
 	{ "hostname", 'h', OPT_STRING, AT(hostname), "NAME", "Set the container's host name", NULL,
 	  NULL },
+	{ "image-volume", 0, OPT_CALL, 0, "MODE",
+	  "VOLUME directories of the image: anonymous (default), tmpfs or ignore",
+	  "anonymous|tmpfs|ignore", on_image_volume },
 	{ "init", 0, OPT_FLAG, AT(init), NULL,
 	  "Run an init as pid 1 that reaps processes and passes signals on", NULL, NULL },
 	{ "interactive", 'i', OPT_FLAG, AT(interactive), NULL, "Keep standard input open", NULL,
 	  NULL },
 	{ "ipc", 0, OPT_CALL, 0, "MODE", "IPC namespace: host or private", "host|private", on_ipc },
 	{ "label", 'l', OPT_STRINGS, AT(labels), "KEY=VALUE", "Set a label", NULL, NULL },
-	{ "mount", 0, OPT_CALL, 0, "type=TYPE,...", "Mount a directory of the host or a tmpfs",
-	  NULL, on_mount },
+	{ "mount", 0, OPT_CALL, 0, "type=TYPE,...",
+	  "Mount a directory of the host, a volume or a tmpfs", NULL, on_mount },
 	{ "name", 0, OPT_STRING, AT(name), "NAME", "Name the container", NULL, NULL },
 	{ "net", 0, OPT_CALL, 0, "MODE", NULL, "slirp|host|none", on_network },
 	{ "network", 0, OPT_CALL, 0, "MODE", "Network: slirp[:OPT=VALUE,...], host or none",
@@ -229,8 +244,10 @@ static const struct option_spec options[] = {
 	{ "userns", 0, OPT_CALL, 0, "MODE", "User namespace: host, keep-id[:uid=N,gid=N] or nomap",
 	  "host|keep-id|nomap", on_userns },
 	{ "uts", 0, OPT_CALL, 0, "MODE", "UTS namespace: host or private", "host|private", on_uts },
-	{ "volume", 'v', OPT_CALL, 0, "HOST-PATH:CONTAINER-PATH[:OPTIONS]",
-	  "Mount a directory or file of the host", "dir", on_volume },
+	{ "volume", 'v', OPT_CALL, 0, "[HOST-PATH|NAME:]CONTAINER-PATH[:OPTIONS]",
+	  "Mount a directory or file of the host, or a volume", "dir", on_volume },
+	{ "volumes-from", 0, OPT_CALL, 0, "CONTAINER[:OPTIONS]",
+	  "Mount what this container has mounted", "container", on_volumes_from },
 	{ "workdir", 'w', OPT_STRING, AT(workdir), "DIR", "Working directory in the container",
 	  NULL, NULL },
 	OPTION_END

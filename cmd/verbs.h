@@ -16,6 +16,7 @@ extern const struct cmd_verb cmd_verb_rmi;
 extern const struct cmd_verb cmd_verb_run;
 extern const struct cmd_verb cmd_verb_unshare;
 extern const struct cmd_verb cmd_verb_version;
+extern const struct cmd_verb cmd_verb_volume;
 
 int cmd_images(int argc, char **argv, const struct cmd_global *g);
 int cmd_inspect(int argc, char **argv, const struct cmd_global *g);
@@ -28,6 +29,7 @@ int cmd_run(int argc, char **argv, const struct cmd_global *g);
 int cmd_completion(int argc, char **argv, const struct cmd_global *g);
 int cmd_unshare(int argc, char **argv, const struct cmd_global *g);
 int cmd_version(int argc, char **argv, const struct cmd_global *g);
+int cmd_volume(int argc, char **argv, const struct cmd_global *g);
 
 /* crt.c: the table of all verbs, NULL at the end, and the entry of crt itself (global options). */
 extern const struct cmd_verb *const cmd_verbs[];

@@ -8,6 +8,7 @@
  *   oci/oci-layout, oci/index.json, oci/blobs/sha256/<hex>
  *   layers/<diff-id hex>/fs      an unpacked layer, overlay whiteouts (c 0:0, user.overlay.opaque)
  *   containers/<id>/             record.json, upper/, work/, lock ("ID NAME"; held while it runs)
+ *   volumes/<name>/              record.json, _data/ (what containers see), lock, fresh (not used yet)
  *   names/<name>                 hard link to the container's lock
  *   tmp/<boot>-<random>/         one running transaction, held by flock on its "lock" file
  *   skeleton/                    mount points for images that lack them
@@ -173,6 +174,46 @@ int storage_container_list(struct storage *s, struct strv *ret_ids, struct error
  * delete the files directly (root of the namespace); else they go to trash/.
  */
 int storage_container_remove(struct storage *s, const char *id, struct error *e);
+
+/* ---- volumes ----------------------------------------------------------------- */
+
+/*
+ * Held shared while a volume is looked for or made and until the record of a
+ * container names it; exclusive while it is removed because none does. fd or -errno.
+ */
+int storage_volume_lock(struct storage *s, bool exclusive, struct error *e);
+/* Make an empty volume with this record (JSON text, the caller's). -EEXIST when there is one. */
+int storage_volume_create(struct storage *s, const char *name, const char *record_json,
+			  struct error *e);
+/* Name, or unique beginning of one. STORAGE_FOUND/MISSING, -EINVAL (ambiguous). Caller frees. */
+int storage_volume_find(struct storage *s, const char *text, char **ret_name, struct error *e);
+int storage_volume_list(struct storage *s, struct strv *ret_names, struct error *e); /* sorted */
+/* Record text of one, -ENOENT. Caller frees. */
+int storage_volume_record(struct storage *s, const char *name, char **ret_json, struct error *e);
+/* The absolute path of its data, whether it exists or not. Caller frees; NULL = -ENOMEM. */
+char *storage_volume_path(const struct storage *s, const char *name);
+/* O_RDONLY fd of its data. */
+int storage_volume_open(struct storage *s, const char *name, struct error *e);
+bool storage_volume_is_fresh(struct storage *s, const char *name); /* no container used it yet */
+/*
+ * 1: this is the first use: the volume is empty (what an interrupted first use left was
+ * removed) and locked; fill it, call storage_volume_used(), close the lock. 0: it was
+ * used before, *ret_lock_fd is untouched.
+ */
+int storage_volume_first_use(struct storage *s, const char *name, int *ret_lock_fd,
+			     struct error *e);
+int storage_volume_used(struct storage *s, const char *name, struct error *e);
+/* As storage_container_remove(). -ENOENT. */
+int storage_volume_remove(struct storage *s, const char *name, struct error *e);
+
+/*
+ * Copy what lies below one directory into another, empty one, with owners, modes and
+ * times, those of the directory itself too. No link is followed. Owners that the
+ * caller's user namespace does not map, devices and sockets are left out. 0 or -errno.
+ */
+int storage_tree_copy(int from_fd, int to_fd, struct error *e);
+/* Give a directory and all below it another owner. No link is followed. */
+int storage_tree_chown(int fd, uid_t uid, gid_t gid, struct error *e);
 
 /* ---- root file system ------------------------------------------------------- */
 

@@ -85,11 +85,10 @@ wrong() {
 	wrong --dns none --dns 10.0.0.1 -- "--dns none"
 }
 
-@test "labels, annotations, host names, volumes that are none" {
+@test "labels, annotations, host names, names of volumes" {
 	wrong --annotation key -- "--annotation key"
 	wrong --label =value -- "--label =value"
-	wrong -v data:/data -- "named volumes do not exist: use a directory"
-	wrong -v /data -- "without a host path"
+	wrong -v 'a b:/data' -- "invalid volume name"
 	wrong --hostname $'a\nb' -- "--hostname"
 	wrong --hostname 'a b' -- "--hostname a b"
 }

@@ -30,12 +30,27 @@ compare() { # PAGE VERB...
 		complain "$page (>) does not have the options of crt $* --help (<)"
 }
 
+# a group of commands: one page has the options of all of them
+compare_group() { # PAGE VERB
+	local subs sub
+	subs=$("$crt" "$2" --help | sed -nE '/^Commands:/,/^$/ s/^  ([a-z]+) .*/\1/p')
+	for sub in $subs; do
+		grep -qE "^\*$sub\*( |$)" "$1" || complain "$1 does not list the command $2 $sub"
+		options_of_help "$2" "$sub" | sed 's/.*--//; /^help$/d' | sort -c 2>/dev/null ||
+			complain "crt $2 $sub --help: options are not in alphabetical order"
+	done
+	diff <(for sub in $subs; do options_of_help "$2" "$sub"; done | sed 's/^-. //' | sort -u) \
+		<(options_of_page "$1" | sed 's/^-. //' | sort -u) >&2 ||
+		complain "$1 (>) does not have the options of the commands of crt $2 (<)"
+}
+
 compare man/crt.1.scd
 verbs=$("$crt" --help | sed -nE '/^Commands:/,/^$/ s/^  ([a-z]+) .*/\1/p')
 [ -n "$verbs" ] || complain "crt --help lists no commands"
 for verb in $verbs; do
 	grep -qE "^\*$verb\*( |$)" man/crt.1.scd || complain "man/crt.1.scd does not list the command $verb"
 	case $verb in
+	volume) compare_group "man/crt-$verb.1.scd" "$verb" ;;
 	version | completion) ;; # described in crt.1, no options of their own
 	*) compare "man/crt-$verb.1.scd" "$verb" ;;
 	esac
