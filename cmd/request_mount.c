@@ -80,7 +80,7 @@ static int set_source(struct request_mount *m, const char *text, struct error *e
 /* NULL: a volume without a name, which gets one when all is known (volumes_resolve()). */
 static int set_volume(struct request_mount *m, const char *name, struct error *e)
 {
-	if (name == NULL || name[0] == '\0') {
+	if (name == NULL) {
 		m->flags |= REQUEST_MOUNT_ANONYMOUS;
 		return 0;
 	}

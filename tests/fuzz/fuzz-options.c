@@ -4,6 +4,7 @@
  * m(ount), t(mpfs), u(limit), s(ecurity-opt), n (--userns), e(ntrypoint).
  */
 #include "base/cleanup.h"
+#include "base/id.h"
 #include "cmd/request.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -51,8 +52,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		     m->destination[1] != '\0');
 		MUST(strstr(m->destination, "/../") == NULL &&
 		     strstr(m->destination, "//") == NULL);
-		MUST((m->type == REQUEST_MOUNT_TMPFS) == (m->source == NULL));
-		MUST(m->source == NULL || m->source[0] == '/');
+		if (m->type == REQUEST_MOUNT_VOLUME)
+			MUST(m->source == NULL || id_name_valid(m->source));
+		else
+			MUST((m->type == REQUEST_MOUNT_TMPFS) == (m->source == NULL));
+		MUST(m->source == NULL || m->type == REQUEST_MOUNT_VOLUME || m->source[0] == '/');
 	}
 	for (size_t i = 0; i < r.env.n; i++)
 		MUST(strchr(r.env.v[i], '=') != NULL);

@@ -53,13 +53,18 @@ static void test_volumes(void **state)
 
 static void test_bad_volumes(void **state)
 {
-	static const char *const bad[] = { "/usr",
+	static const char *const bad[] = { "usr",
+					   "/",
 					   "/usr:relative",
 					   "/usr:/",
 					   "/usr:/a/..",
 					   "/usr:/x:ro:rw",
 					   "/usr:/x:bogus",
-					   "name:/x",
+					   "-name:/x",
+					   "na/me:/x",
+					   "na me:/x",
+					   "name:/x:copy,nocopy",
+					   "name:/x:U,U",
 					   "/nonexistent-dir:/x",
 					   ":/x",
 					   "/usr:/x:",
@@ -77,7 +82,6 @@ static void test_bad_volumes(void **state)
 					   "/usr:/x:tmpcopyup",
 					   "/usr:/x:size=1m",
 					   "/usr:/x:O",
-					   "/usr:/x:U",
 					   "/usr:/x:idmap" };
 
 	(void)state;
@@ -92,12 +96,40 @@ static void test_bad_volumes(void **state)
 	}
 }
 
+static void test_named_volumes(void **state)
+{
+	struct run_request r;
+	struct error e = ERROR_INIT;
+
+	(void)state;
+	run_request_init(&r);
+	assert_int_equal(request_add_volume(&r, "name:/a:ro,nocopy", &e), 0);
+	assert_int_equal(request_add_volume(&r, "/b", &e), 0);
+	assert_int_equal(request_add_volume(&r, "/c:U", &e), -EINVAL); /* no place for it */
+	assert_int_equal(request_add_mount(&r, "src=other,dst=/d,chown=true,volume-nocopy", &e), 0);
+	assert_int_equal(request_add_default_mount(&r, REQUEST_MOUNT_VOLUME, NULL, "/a", 0, &e), 1);
+	assert_int_equal(r.mounts_n, 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(r.mounts[i].type, REQUEST_MOUNT_VOLUME);
+	assert_string_equal(r.mounts[0].source, "name");
+	assert_int_equal(r.mounts[0].flags, REQUEST_MOUNT_NOCOPY);
+	assert_true(has(&r.mounts[0].options, "ro"));
+	assert_null(r.mounts[1].source);
+	assert_int_equal(r.mounts[1].flags, REQUEST_MOUNT_ANONYMOUS);
+	assert_string_equal(r.mounts[2].source, "other");
+	assert_int_equal(r.mounts[2].flags, REQUEST_MOUNT_NOCOPY | REQUEST_MOUNT_CHOWN);
+	run_request_fini(&r);
+}
+
 static void test_mounts(void **state)
 {
 	static const char *const bad[] = { "src=/usr,dst=/x",
 					   "type=bind,dst=/x",
 					   "type=bind,src=/usr",
-					   "type=volume,src=a,dst=/x",
+					   "type=volume,src=a/b,dst=/x",
+					   "type=volume,src=,dst=/x",
+					   "type=volume,src=a",
+					   "type=artifact,src=a,dst=/x",
 					   "type=bind,src=/usr,dst=/x,ro=maybe",
 					   "type=tmpfs,dst=/x,src=/usr",
 					   "type=tmpfs,dst=/x,tmpfs-size=big",
@@ -226,9 +258,13 @@ static void test_security_and_userns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_volumes), cmocka_unit_test(test_bad_volumes),
-		cmocka_unit_test(test_mounts),	cmocka_unit_test(test_env),
-		cmocka_unit_test(test_ulimits), cmocka_unit_test(test_security_and_userns),
+		cmocka_unit_test(test_volumes),
+		cmocka_unit_test(test_bad_volumes),
+		cmocka_unit_test(test_mounts),
+		cmocka_unit_test(test_named_volumes),
+		cmocka_unit_test(test_env),
+		cmocka_unit_test(test_ulimits),
+		cmocka_unit_test(test_security_and_userns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
