@@ -46,12 +46,14 @@ static int make_dirs(const char *mount, const char *path, bool cpuset)
 	if (text == NULL)
 		return -ENOMEM;
 	for (char *s = text + base + 1;; s++) {
+		bool fresh;
 		char c = *s;
 
 		if (c != '/' && c != '\0')
 			continue;
 		*s = '\0';
-		if (mkdir(text, 0755) < 0 && errno != EEXIST)
+		fresh = mkdir(text, 0755) == 0;
+		if (!fresh && errno != EEXIST)
 			return -errno;
 		if (cpuset) {
 			static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
@@ -61,7 +63,8 @@ static int make_dirs(const char *mount, const char *path, bool cpuset)
 			for (int i = 0; parent != NULL && i < 2; i++) {
 				_cleanup_free_ char *own = NULL, *above = NULL;
 
-				if (cgroup_read(text, files[i], &own) == 0 && own[0] == '\n' &&
+				if ((fresh ||
+				     (cgroup_read(text, files[i], &own) == 0 && own[0] == '\n')) &&
 				    cgroup_read(parent, files[i], &above) == 0)
 					(void)cgroup_write(text, files[i],
 							   above); /* entering will tell */
