@@ -422,7 +422,8 @@ ssize_t fd_recv(int sock, void *data, size_t len, int *fds, size_t *n)
 	size_t room = n != NULL ? *n : 0;
 	size_t have = 0;
 	ssize_t got;
-	int reset = 0; /* told once, before what a peer sent that died with something of ours unread */
+	int reset =
+		0; /* told once, before what a peer sent that died with something of ours unread */
 
 	if (n != NULL)
 		*n = 0;
