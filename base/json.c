@@ -393,6 +393,14 @@ static void seed_hashes(void)
 	json_object_seed(seed != 0 ? seed : 1);
 }
 
+bool json_is_text(const char *s)
+{
+	json_t *j = json_string(s);
+
+	json_decref(j);
+	return j != NULL;
+}
+
 static json_t *parse(const char *text, size_t len, const char *what, struct error *e)
 {
 	_cleanup_buf_ struct buf copy = BUF_INIT;

@@ -19,6 +19,9 @@ static inline void json_cleanup_(json_t **j)
 	json_decref(*j);
 }
 
+/* Can this stand in JSON, that is: is it valid UTF-8? Also false when memory is short. */
+bool json_is_text(const char *s);
+
 /* Parse len bytes. what names the document in errors. New reference or NULL (e set). */
 json_t *json_parse(const char *text, size_t len, const char *what, struct error *e);
 

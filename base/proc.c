@@ -334,6 +334,17 @@ int proc_spawn(const struct proc_spawn *s, pid_t *ret_pid, int *ret_pid_fd, stru
 
 /* ---- waiting ------------------------------------------------------------------- */
 
+void proc_own_signals(void)
+{
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	const struct sigaction standard = { .sa_handler = SIG_DFL };
+
+	/* valid signals: none of these can fail */
+	(void)sigaction(SIGCHLD, &standard, NULL);
+	(void)sigaction(SIGPIPE, &ignore, NULL);
+	(void)sigaction(SIGXFSZ, &ignore, NULL);
+}
+
 int proc_wait(pid_t pid)
 {
 	int status;

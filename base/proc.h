@@ -42,6 +42,11 @@ int proc_spawn_many(const struct proc_spawn *s, size_t n, pid_t *ret_pids, int *
 		    struct error *e);
 /* Wait for a child; retries EINTR. Returns the wait status (>= 0) or -errno. */
 int proc_wait(pid_t pid);
+/*
+ * For the beginning of main(), whatever the caller left: SIGCHLD is not ignored (a child would be
+ * gone before it is waited for), SIGPIPE and SIGXFSZ are (the failing write says it).
+ */
+void proc_own_signals(void);
 /* Exit code as a shell gives it: 0-255 or 128+signal. */
 int proc_status_code(int status);
 /* SIGKILL and reap. */

@@ -15,8 +15,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "base/cleanup.h"
+#include "base/log.h"
 #include "cmd/opt.h"
+#include "cmd/out.h"
 #include "cmd/verbs.h"
 
 static const struct option_spec options[] = { OPTION_END };
@@ -183,6 +185,7 @@ void opt_bash_completion(const struct cmd_verb *global, const struct cmd_verb *c
 
 int cmd_completion(int argc, char **argv, const struct cmd_global *g)
 {
+	struct error e = ERROR_INIT;
 	_cleanup_buf_ struct buf b = BUF_INIT;
 	int code;
 	int first = opt_parse(&cmd_verb_completion, argc, argv, NULL, &code);
@@ -194,7 +197,8 @@ int cmd_completion(int argc, char **argv, const struct cmd_global *g)
 		return opt_usage_error(&cmd_verb_completion,
 				       "crt completion knows one shell: bash");
 	opt_bash_completion(&cmd_verb_crt, cmd_verbs, &b);
-	if (b.err != 0 || fd_write_all(STDOUT_FILENO, buf_str(&b), b.len) < 0)
-		return EXIT_CRT;
-	return 0;
+	if (out_write(&b, &e) == 0)
+		return 0;
+	log_error(&e);
+	return EXIT_CRT;
 }

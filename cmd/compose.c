@@ -282,7 +282,8 @@ static int compose_process(struct run_plan *p, struct error *e)
 {
 	const struct run_request *req = p->req;
 	json_t *process = json_object();
-	const char *cwd = req->workdir != NULL ? req->workdir : p->conf.workdir;
+	const char *cwd = req->workdir != NULL && req->workdir[0] != '\0' ? req->workdir :
+									    p->conf.workdir;
 	int r;
 
 	if (cwd == NULL)

@@ -5,7 +5,7 @@
  * Theory of operation
  *
  * main() makes the process fit for everything that follows (standard streams
- * open, SIGPIPE ignored), reads the options in front of the verb, and calls the
+ * open, signals as proc_own_signals() says), reads the options in front of the verb, and calls the
  * verb by the table below. A verb parses its own words with cmd/opt.h and
  * returns the exit code. 125 is always a failure of crt itself; 126, 127 and the
  * rest come from running containers.
@@ -23,7 +23,9 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "cmd/opt.h"
+#include "cmd/out.h"
 #include "cmd/verbs.h"
 #include "runtime/runtime.h"
 
@@ -103,9 +105,20 @@ static const struct cmd_verb *find_verb(const char *name)
 
 static int print(const struct buf *b)
 {
-	if (b->err != 0 || fd_write_all(STDOUT_FILENO, buf_str(b), b->len) < 0)
-		return EXIT_CRT;
-	return 0;
+	struct error e = ERROR_INIT;
+
+	if (out_write(b, &e) == 0)
+		return 0;
+	log_error(&e);
+	return EXIT_CRT;
+}
+
+static int print_version(void)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	(void)buf_printf(&b, "crt version %s\n", CRT_VERSION); /* print() sees a failure */
+	return print(&b);
 }
 
 static int help(void)
@@ -135,7 +148,6 @@ static int help_of(const char *name)
 
 int main(int argc, char **argv)
 {
-	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	struct options o = { .version = false };
 	struct error e = ERROR_INIT;
 	const struct cmd_verb *verb;
@@ -144,14 +156,12 @@ int main(int argc, char **argv)
 	log_set_name("crt");
 	if (fd_sanitize_stdio() < 0)
 		return EXIT_CRT;
-	(void)sigaction(SIGPIPE, &ignore, NULL); /* valid signal: cannot fail */
+	proc_own_signals();
 	first = opt_parse_quiet(&cmd_verb_crt, argc, argv, &o, &e);
 	if (first < 0)
 		return e.code == 0 ? help() : opt_usage_error(&cmd_verb_crt, "%s", e.msg);
-	if (o.version) {
-		(void)printf("crt version %s\n", CRT_VERSION);
-		return fflush(stdout) == 0 ? 0 : EXIT_CRT;
-	}
+	if (o.version)
+		return print_version();
 	if (first == argc) {
 		(void)help();
 		return EXIT_CRT;

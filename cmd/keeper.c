@@ -318,6 +318,15 @@ static void close_stdio(struct keeper_start *s)
 			close_fd(&s->stdio[i]);
 }
 
+/* The empty word as a command: what no PATH has, but refused earlier than other such names. */
+static bool is_nameless(const struct run_plan *p)
+{
+	const json_t *args = json_object_get(json_object_get(p->config, "process"), "args");
+	const char *name = json_string_value(json_array_get(args, 0));
+
+	return name != NULL && name[0] == '\0';
+}
+
 /* From the end of the map to the running program. 0, or the exit code of `crt run` with e filled. */
 static int bring_up(struct keeper *k, struct userns_child *self, struct error *e)
 {
@@ -345,7 +354,7 @@ static int bring_up(struct keeper *k, struct userns_child *self, struct error *e
 	if (r == 0)
 		r = wait_gate(k, e);
 	if (r < 0)
-		return 125;
+		return is_nameless(k->plan) ? 127 : 125;
 	r = runtime_container_start(k->container, e);
 	close_stdio(k->start);
 	if (r == 0)

@@ -8,9 +8,15 @@
  * dies: by itself, when the last holder of the other end of fd 3 is gone.
  * All the rest is in net/slirp.c.
  */
+#include <stdio.h>
+#include <string.h>
+
 #include "net/net.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
+	/* by `crt version` */
+	if (argc == 2 && strcmp(argv[1], "--version") == 0)
+		return printf("%s\n", net_slirp_version()) < 0 || fflush(stdout) != 0;
 	return net_slirp_main();
 }

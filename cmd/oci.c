@@ -26,6 +26,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "base/proc.h"
 #include "cmd/oci.h"
 #include "runtime/runtime.h"
 
@@ -271,7 +272,6 @@ int main(int argc, char **argv)
 	struct error e = ERROR_INIT;
 	bool version = false, help = false;
 	const char *rootless = NULL, *criu = NULL;
-	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	const struct oci_option opts[] = {
 		{ .name = "--root", .value = &g.root },
 		{ .name = "--log", .value = &l.file },
@@ -292,7 +292,7 @@ int main(int argc, char **argv)
 	if (fd_sanitize_stdio() < 0)
 		return 1;
 	log_set_name("crt-oci");
-	(void)sigaction(SIGPIPE, &ignore, NULL); /* a gone reader is an error of write(2) */
+	proc_own_signals();
 	at = oci_options(argc, argv, opts, sizeof(opts) / sizeof(opts[0]), &e);
 	if (at >= 0 && open_log(&l, &e) < 0)
 		at = -1;

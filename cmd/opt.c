@@ -28,8 +28,8 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/fd.h"
 #include "base/log.h"
+#include "cmd/out.h"
 
 static const struct option_spec *find_long(const struct cmd_verb *verb, const char *name,
 					   size_t len)
@@ -295,7 +295,11 @@ int opt_parse(const struct cmd_verb *verb, int argc, char **argv, void *data, in
 		_cleanup_buf_ struct buf b = BUF_INIT;
 
 		opt_help(verb, &b);
-		*ret_code = fd_write_all(STDOUT_FILENO, buf_str(&b), b.len) < 0 ? EXIT_CRT : 0;
+		*ret_code = 0;
+		if (out_write(&b, &e) < 0) {
+			log_error(&e);
+			*ret_code = EXIT_CRT;
+		}
 	}
 	return -1;
 }

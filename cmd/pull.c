@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -136,6 +137,7 @@ int cmd_pull(int argc, char **argv, const struct cmd_global *g)
 		return code;
 	if (first == argc)
 		return opt_usage_error(&cmd_verb_pull, "crt pull needs the name of an image");
+	(void)umask(022); /* as in cmd_run() */
 	if (pull(&o, g, argv + first, argc - first, &e) < 0) {
 		log_error(&e);
 		return EXIT_CRT;

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -513,6 +514,8 @@ int cmd_run(int argc, char **argv, const struct cmd_global *g)
 	};
 	int code;
 
+	/* modes of what is made are given; a umask that keeps its owner out is of no use */
+	(void)umask(022);
 	run_request_init(&req);
 	if (run_options_parse(argc, argv, &req, &code)) {
 		r.plan.req = &req;

@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/id.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/path.h"
@@ -431,6 +432,38 @@ static void options_fini(struct run_options *o)
 		strv_fini(lists[i]);
 }
 
+/* All of these can end up in config.json, which holds no other texts. */
+static int check_arguments(int argc, char **argv, struct error *e)
+{
+	for (int i = 0; i < argc; i++)
+		if (!json_is_text(argv[i])) {
+			_cleanup_free_ char *shown = str_escape(argv[i]);
+
+			return error_setf(
+				e, -EILSEQ,
+				"argument \"%.100s\" is not valid UTF-8, as everything in "
+				"a container's configuration must be",
+				shown != NULL ? shown : "");
+		}
+	return 0;
+}
+
+/* What came from the caller's environment or a file. The value may be a secret. */
+static int check_env(const struct run_request *req, struct error *e)
+{
+	for (size_t i = 0; i < req->env.n; i++)
+		if (!json_is_text(req->env.v[i])) {
+			_cleanup_free_ char *shown = str_escape(req->env.v[i]);
+
+			return error_setf(e, -EILSEQ,
+					  "the environment variable %.*s is not valid UTF-8, as "
+					  "everything in a container's configuration must be",
+					  shown != NULL ? (int)strcspn(shown, "=") : 0,
+					  shown != NULL ? shown : "");
+		}
+	return 0;
+}
+
 bool run_options_parse(int argc, char **argv, struct run_request *req, int *ret_code)
 {
 	struct run_options o = {
@@ -444,10 +477,14 @@ bool run_options_parse(int argc, char **argv, struct run_request *req, int *ret_
 	int first = opt_parse(&cmd_verb_run, argc, argv, &o, ret_code);
 	bool ok = false;
 
-	if (first >= 0 && first == argc) {
+	if (first >= 0 && check_arguments(argc, argv, &e) < 0) {
+		log_error(&e);
+		*ret_code = EXIT_CRT;
+	} else if (first >= 0 && first == argc) {
 		*ret_code = opt_usage_error(&cmd_verb_run, "an image name is missing");
 	} else if (first >= 0) {
-		ok = take_all(req, &o, argc - first, argv + first, &e) == 0;
+		ok = take_all(req, &o, argc - first, argv + first, &e) == 0 &&
+		     check_env(req, &e) == 0;
 		if (!ok) {
 			log_error(&e);
 			*ret_code = EXIT_CRT;

@@ -83,6 +83,7 @@ static void become(struct userns_child *self, const struct userns_caps *caps, ch
 		_exit(EXIT_CRT);
 	}
 	set_signal(SIGPIPE, SIG_DFL);
+	set_signal(SIGXFSZ, SIG_DFL);
 	err = exec_by_path(argv);
 	(void)error_set(&e, -err, "%s", argv[0]);
 	log_error(&e);

@@ -146,5 +146,7 @@ int net_hosts(const struct net_request *r, const char *hostname, const char *con
 
 /* Main of the crt-net executable; argv is not used beyond argv[0]. Returns the exit status. */
 int net_slirp_main(void);
+/* The version of libslirp, "4.7.0". */
+const char *net_slirp_version(void);
 
 #endif

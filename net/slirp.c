@@ -535,6 +535,11 @@ static int take_tap(struct net *n, struct error *e)
 	return ret < 0 ? error_set(e, ret, "crt-net: report the tap device") : 1;
 }
 
+const char *net_slirp_version(void)
+{
+	return slirp_version_string();
+}
+
 int net_slirp_main(void)
 {
 	static struct net n = { .ctl_fd = WIRE_FD, .tap_fd = -1 };

@@ -124,7 +124,8 @@ bool child_wait_byte(int fd)
 static void reset_signals(void)
 {
 	/* those that we, or a shell that starts us in the background, ignore */
-	static const int sigs[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGCHLD, SIGTTOU };
+	static const int sigs[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGTERM,
+				    SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU, SIGXFSZ };
 	struct sigaction sa;
 	sigset_t none;
 

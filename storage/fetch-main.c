@@ -30,6 +30,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/proc.h"
 #include "storage/fetch-proto.h"
 #include "storage/registry/http.h"
 #include "storage/registry/ingest.h"
@@ -139,7 +140,6 @@ int storage_fetch_main(int argc, char **argv)
 			       .txn_fd = FETCH_FD_TXN,
 			       .source_fd = -1,
 			       .wake_fd = -1 };
-	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	struct error e = ERROR_INIT;
 	char digest[DIGEST_TEXT_SIZE];
 	size_t candidate = 0;
@@ -154,7 +154,7 @@ int storage_fetch_main(int argc, char **argv)
 	}
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* cannot fail */
 	(void)umask(0);
-	(void)sigaction(SIGPIPE, &ignore, NULL); /* cannot fail for this signal */
+	proc_own_signals();
 
 	r = run(&c, digest, &candidate, &e);
 	if (r == 0)

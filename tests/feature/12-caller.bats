@@ -126,3 +126,74 @@ load helpers
 	run as alice crt run --rm --pull always --log-level=debug --tls-verify=false "$REGISTRY/test/hello:1" true
 	refute_contains sesame
 }
+
+# ignoring SIGNAL... -- CMD: a caller that ignores signals and blocks all of them
+ignoring() {
+	as alice /usr/bin/python3 -c '
+import os, signal, sys
+end = sys.argv.index("--")
+for s in sys.argv[1:end]: signal.signal(getattr(signal, s), signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+os.execvp(sys.argv[end + 1], sys.argv[end + 1:])' "$@"
+}
+
+@test "a caller that ignores or blocks signals: its children are waited for, and none of it enters the container" {
+	# what the C library keeps for itself cannot be blocked or ignored here
+	run ignoring SIGCHLD SIGPIPE SIGXFSZ SIGTSTP SIGTTIN SIGTTOU -- crt run --rm builtin:busybox \
+		sh -c 'grep -E "Sig(Blk|Ign)" /proc/self/status; (exit 3); echo $?; exit 4'
+	[ "$output" = $'SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n3' ] || flunk
+	assert_status 4
+	image quiet
+	run ignoring SIGCHLD -- crt pull -q "oci:$T/img/quiet"
+	assert_status 0
+	run ignoring SIGCHLD -- crt unshare sh -c '(exit 3); echo $?; exit 5'
+	assert_output 3
+	assert_status 5
+}
+
+@test "limits of the caller are named: size of files, descriptors, and a umask that takes everything away" {
+	as alice crt run --rm builtin:busybox true
+	# into a pipe: a file could not be written to either
+	run as alice sh -c 'ulimit -f 0; exec crt run --rm builtin:busybox true 2>&1'
+	assert_status 125
+	assert_match '^crt: [^
+]*file too large$'
+	run --separate-stderr as alice sh -c 'ulimit -n 16; exec crt run --rm builtin:busybox true'
+	assert_status 125
+	assert_output ""
+	[[ $stderr == *"too many open files"* ]] || flunk
+	run as alice sh -c 'umask 777; exec crt run --rm builtin:busybox sh -c umask'
+	assert_output 0022
+	image masked
+	run as alice sh -c "umask 777; exec crt pull -q oci:$T/img/masked"
+	assert_status 0
+}
+
+@test "standard output that is full: every command says so" {
+	local args
+	as alice crt run --name one builtin:busybox true
+	for args in --help --version version help "run --help" "completion bash" images "ps -a" "inspect one" "run --explain builtin:busybox"; do
+		# shellcheck disable=SC2086  # words
+		run --separate-stderr as alice sh -c "exec crt $args >/dev/full"
+		assert_error 125 "no space left on device"
+	done
+}
+
+@test "arguments: 64 KiB, 20000 of them, empty ones, and what is not UTF-8" {
+	local long
+	long=$(head -c 65536 /dev/zero | tr '\0' a)
+	run as alice crt run --rm builtin:busybox sh -c 'echo ${#1}' - "$long"
+	assert_output 65536
+	# shellcheck disable=SC2046  # words
+	run as alice crt run --rm builtin:busybox sh -c 'echo $#' - $(seq 20000)
+	assert_output 20000
+	run as alice crt run --rm -w '' -u '' builtin:busybox sh -c 'pwd; id -u; echo "<$1>"' - ''
+	assert_output $'/\n0\n<>'
+	run -127 --separate-stderr as alice crt run --rm builtin:busybox ''
+	assert_error 127 'exec: ""'
+	run --separate-stderr as alice crt run --rm builtin:busybox echo $'a\xff'
+	assert_error 125 'argument "a\xff" is not valid UTF-8'
+	run --separate-stderr as alice env V=$'secret\xff' crt run --rm -e V builtin:busybox true
+	assert_error 125 'the environment variable V is not valid UTF-8'
+	[[ $stderr != *secret* ]] || flunk
+}

@@ -227,6 +227,7 @@ running() {
 	done
 	run c version
 	assert_match '^Version: +[0-9]+\.[0-9]+'
+	assert_match 'libslirp: +[0-9]+\.[0-9]+\.[0-9]+( |$)'
 	run c --version
 	assert_match '^crt version [0-9]'
 	c --root "$(home alice)/other" pull -q builtin:busybox
