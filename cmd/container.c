@@ -24,6 +24,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -35,6 +37,7 @@
 #include "base/procfs.h"
 #include "cmd/compose.h"
 #include "cmd/inside.h"
+#include "cmd/monitor.h"
 #include "cmd/out.h"
 #include "cmd/record.h"
 #include "cmd/rundir.h"
@@ -51,27 +54,36 @@ static const char *get_string(const json_t *obj, const char *key)
 	return s != NULL ? s : "";
 }
 
-/* The container's first process as its keeper noted it, 0 when it is not there; ret_start may be NULL. */
-static pid_t read_pid(const json_t *record, unsigned long long *ret_start)
+/* The file "pid" of the bundle: the container's first process and its keeper; zeros when it is not there. */
+struct pids {
+	unsigned long long pid, start, keeper, keeper_start;
+};
+
+static struct pids read_pids(const json_t *record)
 {
 	const char *dir = get_string(record, "rundir");
 	_cleanup_free_ char *path = str_printf("%s/pid", dir);
 	_cleanup_free_ char *text = NULL;
-	unsigned long long pid, start;
-	char *space;
+	struct pids p = { 0, 0, 0, 0 };
+	unsigned long long *to[] = { &p.pid, &p.start, &p.keeper, &p.keeper_start };
+	char *rest, *word;
 
 	if (dir[0] != '/' || path == NULL ||
-	    fd_read_file_at(AT_FDCWD, path, 64, &text, NULL, NULL) < 0)
-		return 0;
-	space = strchr(text, ' ');
-	if (space == NULL)
-		return 0;
-	*space = '\0';
-	if (str_to_u64(text, 1u << 22, &pid) < 0 || str_to_u64(space + 1, UINT64_MAX, &start) < 0)
-		return 0;
-	if (ret_start != NULL)
-		*ret_start = start;
-	return (pid_t)pid;
+	    fd_read_file_at(AT_FDCWD, path, 128, &text, NULL, NULL) < 0)
+		return p;
+	rest = text;
+	for (size_t i = 0; i < 4 && (word = strsep(&rest, " ")) != NULL; i++)
+		if (str_to_u64(word, i % 2 == 0 ? 1u << 22 : UINT64_MAX, to[i]) < 0)
+			return (struct pids){ 0, 0, 0, 0 };
+	return p;
+}
+
+/* Is there this file in the bundle? */
+static bool has_file(const json_t *record, const char *name)
+{
+	_cleanup_free_ char *path = str_printf("%s/%s", get_string(record, "rundir"), name);
+
+	return path != NULL && path[0] == '/' && faccessat(AT_FDCWD, path, F_OK, 0) == 0;
 }
 
 static time_t get_time(const json_t *record, const char *key)
@@ -111,8 +123,14 @@ int container_load(struct storage *s, const char *id, struct container *ret, str
 		c.exit_code = (int)json_integer_value(json_object_get(c.record, "exitCode"));
 		c.live = false; /* over, while the keeper still cleans up */
 	}
-	c.pid = c.live ? read_pid(c.record, NULL) : 0;
-	c.state = !c.live ? "exited" : c.pid > 0 ? "running" : "created";
+	c.started = get_time(c.record, "started");
+	c.pid = c.live ? (pid_t)read_pids(c.record).pid : 0;
+	if (c.pid > 0)
+		c.state = "running";
+	else if (c.live) /* being made, or between two lives */
+		c.state = has_file(c.record, MONITOR_EXIT) ? "exited" : "created";
+	else
+		c.state = c.started == 0 && c.exit_code < 0 ? "created" : "exited";
 	*ret = c;
 	return 0;
 }
@@ -122,6 +140,21 @@ void container_fini(struct container *c)
 	free(c->id);
 	json_decref(c->record);
 	*c = (struct container){ .exit_code = -1 };
+}
+
+int container_open(struct storage *s, const char *text, struct container *ret, struct error *e)
+{
+	_cleanup_free_ char *id = NULL;
+	int r = storage_container_find(s, text, &id, e);
+
+	if (r == STORAGE_MISSING)
+		return -ENOENT;
+	return r == 0 ? container_load(s, id, ret, e) : r;
+}
+
+bool container_is_running(const struct container *c)
+{
+	return c->pid > 0;
 }
 
 void containers_free(struct container *c, size_t n)
@@ -138,11 +171,12 @@ static void end_survivor(const struct container *c)
 {
 	_cleanup_fd_ int proc_fd = -1;
 	_cleanup_fd_ int pid_fd = -1;
-	unsigned long long noted = 0, now;
-	pid_t pid = read_pid(c->record, &noted);
+	struct pids p = read_pids(c->record);
+	unsigned long long now;
+	pid_t pid = (pid_t)p.pid;
 
 	if (pid <= 0 || (proc_fd = procfs_open(NULL)) < 0 || (pid_fd = proc_pidfd_open(pid)) < 0 ||
-	    procfs_start_time(proc_fd, pid, &now) < 0 || now != noted)
+	    procfs_start_time(proc_fd, pid, &now) < 0 || now != p.start)
 		return;
 	if (proc_pidfd_send_signal(pid_fd, SIGKILL) == 0)
 		(void)proc_pidfd_wait(pid_fd,
@@ -234,10 +268,10 @@ char *container_status(const struct container *c, time_t now)
 
 	if (strcmp(c->state, "created") == 0)
 		return strdup("Created");
-	age = out_duration(c->live ? c->created : c->finished, now);
+	age = out_duration(container_is_running(c) ? c->started : c->finished, now);
 	if (age == NULL)
 		return NULL;
-	if (c->live)
+	if (container_is_running(c))
 		return str_printf("Up %s", age);
 	if (c->exit_code < 0)
 		return strdup("Exited (unknown)");
@@ -343,10 +377,9 @@ static void pause_a_little(void)
 	(void)nanosleep(&ts, NULL); /* waking early is harmless */
 }
 
-/* A pidfd of the container's first process. -ESRCH when it is over. */
-static int pin(struct storage *s, const struct container *c)
+int container_pidfd(struct storage *s, const struct container *c)
 {
-	pid_t pid = read_pid(c->record, NULL);
+	pid_t pid = (pid_t)read_pids(c->record).pid;
 	_cleanup_fd_ int pid_fd = -1;
 
 	if (pid <= 0)
@@ -354,7 +387,23 @@ static int pin(struct storage *s, const struct container *c)
 	pid_fd = proc_pidfd_open(pid);
 	if (pid_fd < 0)
 		return pid_fd;
-	if (!storage_container_is_live(s, c->id) || read_pid(c->record, NULL) != pid)
+	if (!storage_container_is_live(s, c->id) || (pid_t)read_pids(c->record).pid != pid)
+		return -ESRCH;
+	return steal_fd(&pid_fd);
+}
+
+/* The same for its keeper or monitor, which holds the lock. */
+static int keeper_pidfd(struct storage *s, const struct container *c)
+{
+	struct pids p = read_pids(c->record);
+	_cleanup_fd_ int proc_fd = procfs_open(NULL);
+	_cleanup_fd_ int pid_fd = p.keeper > 0 ? proc_pidfd_open((pid_t)p.keeper) : -ESRCH;
+	unsigned long long now;
+
+	if (pid_fd < 0)
+		return pid_fd;
+	if (proc_fd < 0 || procfs_start_time(proc_fd, (pid_t)p.keeper, &now) < 0 ||
+	    now != p.keeper_start || !storage_container_is_live(s, c->id))
 		return -ESRCH;
 	return steal_fd(&pid_fd);
 }
@@ -369,35 +418,185 @@ static int wait_end(struct storage *s, const char *id, int timeout_ms)
 	return storage_container_is_live(s, id) ? -ETIMEDOUT : 0;
 }
 
-int container_stop(struct storage *s, struct container *c, unsigned int grace, struct error *e)
+/* The end is wanted: a restart policy does not undo it. */
+static void note_stop(const struct container *c)
 {
-	_cleanup_fd_ int pid_fd = pin(s, c);
+	_cleanup_free_ char *path = str_printf("%s/" MONITOR_STOP, get_string(c->record, "rundir"));
+	_cleanup_fd_ int fd = -1;
+
+	if (path != NULL && path[0] == '/')
+		fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	/* the bundle may have gone just now: then there is nothing to be noted */
+}
+
+unsigned int container_stop_timeout(const struct container *c)
+{
+	json_int_t n = json_integer_value(
+		json_object_get(json_object_get(c->record, "config"), "stopTimeout"));
+
+	return n >= 0 && n <= INT32_MAX ? (unsigned int)n : 0;
+}
+
+/* The stop signal, then SIGKILL. */
+static int end_process(const struct container *c, int pid_fd, unsigned int grace, struct error *e)
+{
 	int sig = proc_signal_parse(get_string(json_object_get(c->record, "config"), "stopSignal"));
+	int timeout_ms = grace == UINT32_MAX ? -1 : grace > 86400 ? 86400000 : (int)grace * 1000;
 	int r;
 
-	/* A container that is just being made has no process yet. */
+	if (grace > 0) {
+		(void)proc_pidfd_send_signal(pid_fd,
+					     sig > 0 ? sig : SIGTERM); /* ESRCH: it is over */
+		(void)proc_pidfd_wait(pid_fd, timeout_ms);
+	}
+	r = proc_pidfd_send_signal(pid_fd, SIGKILL);
+	return r < 0 && r != -ESRCH ? error_set(e, r, "killing container %.12s", c->id) : 0;
+}
+
+int container_stop(struct storage *s, struct container *c, unsigned int grace, struct error *e)
+{
+	_cleanup_fd_ int pid_fd = -1, keeper_fd = -1;
+	int r;
+
+	note_stop(c);
+	pid_fd = container_pidfd(s, c);
+	keeper_fd = keeper_pidfd(s, c);
+	/* A container that is just being made, or between two lives, has no process. */
 	for (int tries = 0; pid_fd == -ESRCH && tries < 200 && storage_container_is_live(s, c->id);
 	     tries++) {
+		if (keeper_fd < 0)
+			keeper_fd = keeper_pidfd(s, c);
+		if (keeper_fd >= 0)
+			(void)proc_pidfd_send_signal(keeper_fd, SIGTERM); /* stops waiting */
 		pause_a_little();
-		pid_fd = pin(s, c);
+		pid_fd = container_pidfd(s, c);
 	}
 	if (pid_fd < 0 && pid_fd != -ESRCH)
 		return error_set(e, pid_fd, "stopping container %.12s", c->id);
-	if (pid_fd >= 0 && grace > 0) {
-		(void)proc_pidfd_send_signal(pid_fd,
-					     sig > 0 ? sig : SIGTERM); /* ESRCH: it is over */
-		(void)proc_pidfd_wait(pid_fd, grace > 86400 ? 86400000 : (int)grace * 1000);
-	}
 	if (pid_fd >= 0) {
-		r = proc_pidfd_send_signal(pid_fd, SIGKILL);
-		if (r < 0 && r != -ESRCH)
-			return error_set(e, r, "killing container %.12s", c->id);
+		r = end_process(c, pid_fd, grace, e);
+		if (r < 0)
+			return r;
 	}
+	if (keeper_fd >= 0) /* somebody may have stopped it by SIGSTOP */
+		(void)proc_pidfd_send_signal(keeper_fd, SIGCONT);
 	r = wait_end(s, c->id, END_TIMEOUT_MS);
+	if (r < 0 && keeper_fd >= 0) { /* stuck: the kernel frees the lock */
+		(void)proc_pidfd_send_signal(keeper_fd, SIGKILL);
+		r = wait_end(s, c->id, END_TIMEOUT_MS);
+	}
 	if (r < 0)
 		return error_setf(e, r,
 				  "container %.12s was killed but did not end within %d seconds",
 				  c->id, END_TIMEOUT_MS / 1000);
 	c->live = false;
 	return 0;
+}
+
+int container_kill(struct storage *s, struct container *c, int sig, struct error *e)
+{
+	_cleanup_fd_ int pid_fd = container_pidfd(s, c);
+	int r = pid_fd;
+
+	if (pid_fd >= 0) {
+		if (sig == SIGKILL)
+			note_stop(c);
+		r = proc_pidfd_send_signal(pid_fd, sig);
+	}
+	if (r == -ESRCH)
+		return error_setf(e, -ESRCH,
+				  "can only kill running containers: container %s is in state %s",
+				  c->name, container_is_running(c) ? "exited" : c->state);
+	return r < 0 ? error_set(e, r, "signalling container %s", c->name) : 0;
+}
+
+int container_connect(const struct container *c, struct error *e)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	_cleanup_fd_ int dir_fd = -1;
+	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return error_set(e, -errno, "attaching to container %s", c->name);
+	dir_fd = open(get_string(c->record, "rundir"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0)
+		return -ENOTCONN;
+	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/" MONITOR_SOCKET,
+		       dir_fd);
+	if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
+		return errno == ENOENT || errno == ECONNREFUSED ?
+			       -ENOTCONN :
+			       error_set(e, -errno, "attaching to container %s", c->name);
+	return steal_fd(&fd);
+}
+
+/* The exit code by the monitor's last packet; -ENOTCONN where there is none to be had. */
+static int await_packet(const struct container *c, int *ret_code, struct error *e)
+{
+	static const char quiet = MONITOR_PACKET_QUIET;
+	_cleanup_fd_ int fd = container_connect(c, e);
+	char packet[1 + sizeof(int)];
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	if (send(fd, &quiet, 1, MSG_NOSIGNAL) < 0)
+		return -ENOTCONN;
+	for (;;) {
+		n = recv(fd, packet, sizeof(packet), 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -ENOTCONN;
+		if (packet[0] == MONITOR_PACKET_END && n == (ssize_t)sizeof(packet)) {
+			memcpy(ret_code, packet + 1, sizeof(*ret_code));
+			return 0;
+		}
+	}
+}
+
+int container_wait(struct storage *s, struct container *c, int *ret_code, struct error *e)
+{
+	_cleanup_free_ char *id = strdup(c->id);
+	int r;
+
+	if (id == NULL)
+		return error_set(e, -ENOMEM, "waiting");
+	/* "created": podman waits for the end of the life to come */
+	while (strcmp(c->state, "exited") != 0) {
+		_cleanup_fd_ int pid_fd = -1;
+
+		r = await_packet(c, ret_code, e);
+		if (r != -ENOTCONN)
+			return r;
+		pid_fd = container_pidfd(s, c);
+		if (pid_fd >= 0)
+			(void)proc_pidfd_wait(pid_fd, -1); /* a foreground one */
+		else
+			pause_a_little();
+		container_fini(c);
+		r = container_load(s, id, c, e);
+		if (r < 0)
+			return r;
+	}
+	*ret_code = c->exit_code;
+	return 0;
+}
+
+int container_remove(struct storage *s, struct container *c, unsigned int grace, struct error *e)
+{
+	int r = 0;
+
+	/* A record with an exit code can still belong to a keeper that cleans up. */
+	if (c->live || storage_container_is_live(s, c->id))
+		r = container_stop(s, c, grace, e);
+	if (r < 0)
+		return r;
+	container_remove_bundle(c);
+	r = storage_container_remove(s, c->id, e);
+	if (r == -ENOENT) { /* one that goes with its end was removed by its keeper */
+		*e = ERROR_INIT;
+		r = 0;
+	}
+	return r;
 }

@@ -16,9 +16,10 @@ struct container {
 	char *id;
 	json_t *record;
 	const char *name, *image, *image_id;
-	const char *state; /* "created", "running", "exited" */
+	const char *state; /* "created", "running", "paused", "exited" */
 	pid_t pid;	   /* 0 = none */
 	time_t created;
+	time_t started;	 /* of the last life; 0 = none yet */
 	time_t finished; /* 0 = not, or nobody saw it */
 	int exit_code;	 /* -1 = not, or nobody saw it */
 	bool live;
@@ -27,6 +28,10 @@ struct container {
 /* Load one by its full id. 0, -ENOENT when it went away in the meantime, or -errno. */
 int container_load(struct storage *s, const char *id, struct container *ret, struct error *e);
 void container_fini(struct container *c);
+/* By name, id or beginning of an id. 0, -ENOENT (e says so), -EINVAL (ambiguous) or -errno. */
+int container_open(struct storage *s, const char *text, struct container *ret, struct error *e);
+/* Its first process exists; paused or not. */
+bool container_is_running(const struct container *c);
 /*
  * All, newest first; what cannot be read is left out with a warning, what a killed keeper left is
  * cleared away. Release with containers_free().
@@ -42,10 +47,23 @@ json_t *container_volumes(const struct container *c);
 /* The command as one line. Caller frees; NULL on -ENOMEM. */
 char *container_command(const struct container *c);
 /*
- * End a living container: the stop signal and up to grace seconds (0: none), then
- * SIGKILL; waits until its keeper has cleaned up. 0 or -errno.
+ * End a living container for good: note that no restart policy shall undo it, the stop signal and up to
+ * grace seconds (0: none; UINT32_MAX: any), then SIGKILL; waits until its keeper has cleaned up, and kills
+ * that when it does not. 0 or -errno.
  */
 int container_stop(struct storage *s, struct container *c, unsigned int grace, struct error *e);
+/* --stop-timeout */
+unsigned int container_stop_timeout(const struct container *c);
+/* One signal to the first process. 0; -ESRCH and the reason when it does not run; -errno. */
+int container_kill(struct storage *s, struct container *c, int sig, struct error *e);
+/* Wait for the end; the exit code, -1 when nobody saw it. 0 or -errno. */
+int container_wait(struct storage *s, struct container *c, int *ret_code, struct error *e);
+/* A pidfd of the first process, which is certainly it. -ESRCH when there is none. */
+int container_pidfd(struct storage *s, const struct container *c);
+/* Stop it where it lives and remove all of it. 0 or -errno. The trash is the caller's to empty. */
+int container_remove(struct storage *s, struct container *c, unsigned int grace, struct error *e);
+/* Connect to the monitor (monitor.h). fd, -ENOTCONN when it has none that listens, or -errno. */
+int container_connect(const struct container *c, struct error *e);
 
 /*
  * Remove the bundle of a container that is not live, normally gone already, and

@@ -79,19 +79,11 @@ const struct cmd_verb cmd_verb_crt = {
 };
 
 const struct cmd_verb *const cmd_verbs[] = {
-	&cmd_verb_run,
-	&cmd_verb_ps,
-	&cmd_verb_port,
-	&cmd_verb_rm,
-	&cmd_verb_pull,
-	&cmd_verb_images,
-	&cmd_verb_rmi,
-	&cmd_verb_inspect,
-	&cmd_verb_volume,
-	&cmd_verb_unshare,
-	&cmd_verb_version,
-	&cmd_verb_completion,
-	NULL,
+	&cmd_verb_run,	   &cmd_verb_create,	 &cmd_verb_start,  &cmd_verb_stop,
+	&cmd_verb_kill,	   &cmd_verb_wait,	 &cmd_verb_logs,   &cmd_verb_ps,
+	&cmd_verb_port,	   &cmd_verb_rm,	 &cmd_verb_pull,   &cmd_verb_images,
+	&cmd_verb_rmi,	   &cmd_verb_inspect,	 &cmd_verb_volume, &cmd_verb_unshare,
+	&cmd_verb_version, &cmd_verb_completion, &cmd_verb_keep,   NULL,
 };
 
 static const struct cmd_verb *find_verb(const char *name)
@@ -172,7 +164,7 @@ int main(int argc, char **argv)
 	if (verb == NULL)
 		return opt_usage_error(&cmd_verb_crt, "unknown command \"%s\"", argv[first]);
 	/* an image may name /proc/self/exe as its program: it must not get hold of a file that it can write */
-	if (verb == &cmd_verb_run && runtime_protect_self(argv, &e) < 0) {
+	if (verb->runs_containers && runtime_protect_self(argv, &e) < 0) {
 		log_error(&e);
 		return EXIT_CRT;
 	}

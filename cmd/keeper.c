@@ -45,6 +45,7 @@
 #include "base/path.h"
 #include "base/proc.h"
 #include "base/procfs.h"
+#include "cmd/detach.h"
 #include "cmd/record.h"
 #include "cmd/rundir.h"
 #include "cmd/volumes.h"
@@ -61,6 +62,7 @@ struct keeper {
 	struct storage_rootfs_handle mount;
 	struct runtime_container *container;
 	struct net_agent agent;
+	struct detach detach;
 };
 
 static void report(struct keeper *k, enum keeper_event event, int value, const struct error *e)
@@ -262,7 +264,7 @@ static int create(struct keeper *k, int *ret_console, struct error *e)
 	c.bundle_fd = k->start->bundle_fd;
 	c.config_tree = p->config;
 	c.seccomp = p->seccomp;
-	memcpy(c.stdio, k->start->stdio, sizeof(c.stdio));
+	memcpy(c.stdio, k->start->detached ? k->detach.child : k->start->stdio, sizeof(c.stdio));
 	c.preserve_fds = p->req->preserve_fds;
 	c.ret_console_fd = p->req->tty ? ret_console : NULL;
 	c.die_with_parent = true;
@@ -277,22 +279,31 @@ static int create(struct keeper *k, int *ret_console, struct error *e)
 	return r;
 }
 
+int keeper_write_pid(int bundle_fd, pid_t pid, struct error *e)
+{
+	_cleanup_fd_ int proc_fd = procfs_open(e);
+	unsigned long long start = 0, own = 0;
+	char text[128];
+	int r;
+
+	/* the times tell these processes from later ones of the same number (container.c) */
+	r = proc_fd < 0 ? proc_fd : procfs_start_time(proc_fd, pid, &start);
+	if (r == 0)
+		r = procfs_start_time(proc_fd, getpid(), &own);
+	if (r < 0)
+		return error_set(e, r, "reading the start time of the container");
+	(void)unlinkat(bundle_fd, MONITOR_EXIT, 0); /* of the life before; rarely there */
+	(void)snprintf(text, sizeof(text), "%d %llu %d %llu", (int)pid, start, (int)getpid(), own);
+	return fd_write_file_at(bundle_fd, "pid", text, strlen(text), 0600, false, e);
+}
+
 static int report_created(struct keeper *k, int console_fd, struct error *e)
 {
 	struct keeper_message m = { .event = KEEPER_CREATED,
 				    .pid = runtime_container_pid(k->container) };
 	int fds[2] = { runtime_container_pidfd(k->container), console_fd };
-	_cleanup_fd_ int proc_fd = procfs_open(e);
-	unsigned long long start = 0;
-	char pid[64];
-	int r;
+	int r = keeper_write_pid(k->start->bundle_fd, m.pid, e);
 
-	/* the time tells this process from a later one of the same number (container.c) */
-	r = proc_fd < 0 ? proc_fd : procfs_start_time(proc_fd, m.pid, &start);
-	if (r < 0)
-		return error_set(e, r, "reading the start time of the container");
-	(void)snprintf(pid, sizeof(pid), "%d %llu", (int)m.pid, start);
-	r = fd_write_file_at(k->start->bundle_fd, "pid", pid, strlen(pid), 0600, false, e);
 	if (r < 0)
 		return r;
 	r = fd_send(k->ctl_fd, &m, sizeof(m), fds, console_fd >= 0 ? 2 : 1);
@@ -327,6 +338,15 @@ static bool is_nameless(const struct run_plan *p)
 	return name != NULL && name[0] == '\0';
 }
 
+static int prepare_detach(struct keeper *k, struct error *e)
+{
+	struct keeper_start *s = k->start;
+	int r = detach_init(&k->detach, k->plan, s->containers, s->bundle_fd, s->lock_fd, s->net_fd,
+			    e);
+
+	return r == 0 ? detach_streams(&k->detach, e) : r;
+}
+
 /* From the end of the map to the running program. 0, or the exit code of `crt run` with e filled. */
 static int bring_up(struct keeper *k, struct userns_child *self, struct error *e)
 {
@@ -344,12 +364,16 @@ static int bring_up(struct keeper *k, struct userns_child *self, struct error *e
 		r = mount_rootfs(k, e);
 	if (r == 0)
 		r = make_volumes(k, e);
+	if (r == 0 && k->start->detached)
+		r = prepare_detach(k, e);
 	if (r == 0)
 		r = create(k, &console_fd, e);
 	/* not before: id maps, ours and the container's, are written through /proc directories that must be the caller's */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	if (r == 0)
 		r = report_created(k, console_fd, e);
+	if (k->start->detached)
+		k->detach.life.console_fd = steal_fd(&console_fd);
 	close_fd(&console_fd);
 	if (r == 0)
 		r = wait_gate(k, e);
@@ -406,7 +430,7 @@ static int hold(struct keeper *k, struct error *e)
  * become children of the keeper, their subreaper; they are killed and reaped until none is left.
  * A child cannot be confused with another process: its number is taken until it is reaped.
  */
-static void end_orphans(const struct keeper *k)
+static void end_orphans(pid_t fuse_pid)
 {
 	_cleanup_fd_ int proc_fd = procfs_open(NULL);
 	char path[64];
@@ -424,7 +448,7 @@ static void end_orphans(const struct keeper *k)
 			unsigned long long pid;
 
 			if (str_to_u64(word, INT32_MAX, &pid) < 0 || pid == 0 ||
-			    (k->mounted && (pid_t)pid == k->mount.fuse_pid))
+			    (pid_t)pid == fuse_pid)
 				continue;
 			found = true;
 			(void)kill((pid_t)pid, SIGKILL); /* ended already is fine */
@@ -435,28 +459,67 @@ static void end_orphans(const struct keeper *k)
 	}
 }
 
-/* Whatever can fail here is only left behind, and removed by a later command. */
+static json_t *read_record(const struct keeper_end *end)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (storage_container_record(end->store, end->id, &text, NULL) < 0)
+		return NULL;
+	return json_parse(text, strlen(text), "record", NULL);
+}
+
+void keeper_clean_up(const struct keeper_end *end)
+{
+	struct error e = ERROR_INIT;
+	_cleanup_json_ json_t *record = end->remove ? read_record(end) : NULL;
+
+	/* Whatever can fail here is only left behind, and removed by a later command. */
+	if (end->pid_host)
+		end_orphans(end->mount != NULL ? end->mount->fuse_pid : 0);
+	if (end->mount != NULL)
+		storage_rootfs_umount(end->mount, end->rootfs);
+	if (!end->remove && end->code >= 0 && record_finish(end->store, end->id, end->code, &e) < 0)
+		log_warning("%s", e.msg);
+	if (rundir_remove(end->containers, end->id, &e) < 0)
+		log_warning("%s", e.msg);
+	/* the record last: it is what tells later commands where the bundle is */
+	if (end->remove && storage_container_remove(end->store, end->id, &e) < 0)
+		log_warning("%s", e.msg);
+	volumes_drop_anonymous(end->store, json_object_get(record, "volumes"));
+}
+
 static void clean_up(struct keeper *k, int code)
 {
 	struct run_plan *p = k->plan;
-	struct error e = ERROR_INIT;
-	bool remove = p->req->rm || code < 0;
-	_cleanup_json_ json_t *volumes = remove ? volumes_json(p->req) : NULL;
+	struct keeper_end end = {
+		.store = p->store,
+		.containers = k->start->containers,
+		.id = p->id,
+		.rootfs = p->rootfs,
+		.mount = k->mounted ? &k->mount : NULL,
+		.pid_host = p->req->pid_host,
+		.remove = !k->start->keep_record && (p->req->rm || code < 0),
+		.code = code,
+	};
 
 	runtime_container_destroy(k->container);
-	if (p->req->pid_host)
-		end_orphans(k);
 	close_fd(&k->root_fd);
-	if (k->mounted)
-		storage_rootfs_umount(&k->mount, p->rootfs);
-	if (!remove && record_finish(p->store, p->id, code, &e) < 0)
-		log_warning("%s", e.msg);
-	if (rundir_remove(k->start->containers, p->id, &e) < 0)
-		log_warning("%s", e.msg);
-	/* the record last: it is what tells later commands where the bundle is */
-	if (remove && storage_container_remove(p->store, p->id, &e) < 0)
-		log_warning("%s", e.msg);
-	volumes_drop_anonymous(p->store, volumes);
+	keeper_clean_up(&end);
+}
+
+/* The program runs: from here on crt-monitor is who we are. */
+static void become_monitor(struct keeper *k, struct error *e)
+{
+	struct monitor_life *l = &k->detach.life;
+
+	l->pid = runtime_container_pid(k->container);
+	l->pid_fd = runtime_container_pidfd(k->container);
+	l->mounted = k->mounted;
+	l->fuse_pid = k->mounted ? k->mount.fuse_pid : 0;
+	l->fuse_pid_fd = k->mounted ? k->mount.fuse_pid_fd : -1;
+	l->agent = k->agent;
+	report(k, KEEPER_STARTED, 0, NULL);
+	(void)detach_exec(&k->detach, e);
 }
 
 void keeper_main(struct keeper_start *start, struct userns_child *self, int ctl_fd)
@@ -474,7 +537,13 @@ void keeper_main(struct keeper_start *start, struct userns_child *self, int ctl_
 		(void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* end_orphans() */
 	(void)setsid(); /* signals of the terminal are for crt, which passes them on */
 	code = bring_up(&k, self, &e);
-	if (code == 0) {
+	if (code == 0 && start->detached) {
+		e = ERROR_INIT;
+		become_monitor(&k, &e);
+		code = 125;
+		report(&k, KEEPER_FAILED, code, &e); /* crt has gone already, most likely */
+		clean_up(&k, code);
+	} else if (code == 0) {
 		report(&k, KEEPER_STARTED, 0, NULL);
 		e = ERROR_INIT; /* a step may have failed that had a fall-back */
 		code = hold(&k, &e);

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "cmd/compose.h"
 #include "net/net.h"
+#include "storage/storage.h"
 #include "userns/userns.h"
 
 /* What the keeper reports over its socket, one SOCK_SEQPACKET message each. */
@@ -36,9 +37,12 @@ struct keeper_start {
 	struct run_plan *plan;
 	const char *containers; /* runtime directory, parent of the bundle */
 	int bundle_fd;
-	int lock_fd;  /* of the container's record, kept open by the keeper; -1 = none */
-	int tap_sock; /* net_tap_socket() or -1 */
-	int stdio[3]; /* for the container, without a terminal */
+	int lock_fd;	  /* of the container's record, kept open by the keeper; -1 = none */
+	int tap_sock;	  /* net_tap_socket() or -1 */
+	int stdio[3];	  /* for the container, without a terminal or detached */
+	bool detached;	  /* becomes the monitor when the program runs; never ends with crt */
+	int net_fd;	  /* detached: crt-net's life line, else -1 */
+	bool keep_record; /* it existed before: whatever fails, the record stays */
 };
 
 /*
@@ -48,5 +52,18 @@ struct keeper_start {
  */
 void keeper_main(struct keeper_start *k, struct userns_child *self, int ctl_fd)
 	__attribute__((noreturn));
+
+/* Write BUNDLE/pid: the container's process and ours, each with its start time. 0 or -errno. */
+int keeper_write_pid(int bundle_fd, pid_t pid, struct error *e);
+/* What is left to do after the end: orphans of --pid=host, mounts, bundle, record. */
+struct keeper_end {
+	struct storage *store;
+	const char *containers, *id, *rootfs;
+	struct storage_rootfs_handle *mount; /* NULL = not mounted */
+	bool pid_host;
+	bool remove; /* the container goes with its end */
+	int code;    /* exit code, -1 = none to be recorded */
+};
+void keeper_clean_up(const struct keeper_end *end);
 
 #endif

@@ -103,6 +103,7 @@ struct cmd_verb {
 	const char *details;   /* more lines for --help, or NULL */
 	bool stops_at_operand; /* the first operand ends the options (run) */
 	bool hidden;	       /* not listed by crt --help */
+	bool runs_containers;  /* our own executable is protected from what it runs */
 	enum operands operands;
 	const char *words; /* for OPERANDS_WORDS: separated by "|" */
 	const struct cmd_verb *const

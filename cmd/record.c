@@ -137,7 +137,7 @@ char *record_node(void)
 	return gethostname(name, sizeof(name) - 1) < 0 ? NULL : strdup(name);
 }
 
-char *record_new(const struct run_plan *p, struct error *e)
+char *record_new(const struct run_plan *p, bool started, struct error *e)
 {
 	_cleanup_json_ json_t *record = json_object();
 	_cleanup_free_ char *node = record_node();
@@ -152,6 +152,7 @@ char *record_new(const struct run_plan *p, struct error *e)
 	    set_string(record, "rootfs", p->req->rootfs) < 0 ||
 	    json_object_set_new(record, "command", command_json(p)) < 0 ||
 	    json_object_set_new(record, "created", now_json()) < 0 ||
+	    json_object_set_new(record, "started", started ? now_json() : json_null()) < 0 ||
 	    json_object_set_new(record, "rm", json_boolean(p->req->rm)) < 0 ||
 	    set_ports(record, &p->req->net) < 0 ||
 	    json_object_set_new(record, "volumes", volumes_json(p->req)) < 0 ||
@@ -190,7 +191,7 @@ int record_ports(struct storage *s, const struct run_plan *p, struct error *e)
 	return storage_container_update(s, p->id, updated, e);
 }
 
-int record_finish(struct storage *s, const char *id, int exit_code, struct error *e)
+int record_update(struct storage *s, const char *id, json_t *changes, struct error *e)
 {
 	_cleanup_free_ char *updated = NULL;
 	_cleanup_json_ json_t *record = NULL;
@@ -198,9 +199,26 @@ int record_finish(struct storage *s, const char *id, int exit_code, struct error
 
 	if (r < 0)
 		return r;
-	if (json_object_set_new(record, "exitCode", json_integer(exit_code)) < 0 ||
-	    json_object_set_new(record, "finished", now_json()) < 0 ||
+	if (changes == NULL || json_object_update(record, changes) < 0 ||
 	    (updated = json_to_text(record)) == NULL)
 		return error_set(e, -ENOMEM, "updating the container's record");
 	return storage_container_update(s, id, updated, e);
+}
+
+int record_started(struct storage *s, const char *id, const char *rundir, unsigned int restarts,
+		   struct error *e)
+{
+	_cleanup_json_ json_t *changes = json_pack("{s:o,s:n,s:n,s:s,s:i}", "started", now_json(),
+						   "finished", "exitCode", "rundir", rundir,
+						   "restarts", (int)restarts);
+
+	return record_update(s, id, changes, e);
+}
+
+int record_finish(struct storage *s, const char *id, int exit_code, struct error *e)
+{
+	_cleanup_json_ json_t *changes =
+		json_pack("{s:i,s:o}", "exitCode", exit_code, "finished", now_json());
+
+	return record_update(s, id, changes, e);
 }

@@ -422,9 +422,8 @@ static int attach_net(struct state *s)
 
 /* ---- the keeper's reports ----------------------------------------------------------------------- */
 
-static int write_pidfile(struct state *s, pid_t pid)
+int relay_write_pidfile(const char *path, pid_t pid, struct error *e)
 {
-	const char *path = s->relay->pidfile;
 	_cleanup_free_ char *text = str_printf("%d", (int)pid);
 	FILE *f;
 
@@ -432,13 +431,13 @@ static int write_pidfile(struct state *s, pid_t pid)
 		return 0;
 	f = fopen(path, "we");
 	if (f == NULL || text == NULL || fputs(text, f) < 0) {
-		int r = error_set(s->error, -errno, "--pidfile %s", path);
+		int r = error_set(e, -errno, "--pidfile %s", path);
 
 		if (f != NULL)
 			(void)fclose(f);
 		return r;
 	}
-	return fclose(f) == 0 ? 0 : error_set(s->error, -errno, "--pidfile %s", path);
+	return fclose(f) == 0 ? 0 : error_set(e, -errno, "--pidfile %s", path);
 }
 
 static int on_created(struct state *s, const struct keeper_message *m, int *fds, size_t n)
@@ -446,7 +445,7 @@ static int on_created(struct state *s, const struct keeper_message *m, int *fds,
 	if (n < 1)
 		return error_setf(s->error, -EPROTO, "the keeper's report lacks a descriptor");
 	s->pid_fd = steal_fd(&fds[0]);
-	if (write_pidfile(s, m->pid) < 0 || attach_net(s) < 0)
+	if (relay_write_pidfile(s->relay->pidfile, m->pid, s->error) < 0 || attach_net(s) < 0)
 		return s->error->code;
 	if (n > 1 && attach_console(s, steal_fd(&fds[1])) < 0)
 		return error_setf(s->error, -ENOMEM, "attaching the terminal");

@@ -48,5 +48,7 @@ struct relay {
  * ours (e->code != 0). The terminal is restored.
  */
 int relay_run(struct relay *r, struct error *e);
+/* --pidfile; path NULL = none. 0 or -errno. */
+int relay_write_pidfile(const char *path, pid_t pid, struct error *e);
 
 #endif

@@ -31,6 +31,7 @@ void run_request_init(struct run_request *r)
 		.keep_uid = -1,
 		.keep_gid = -1,
 		.shm_size = 65536000,
+		.log_max_files = 1,
 	};
 	net_request_init(&r->net);
 }
@@ -48,9 +49,9 @@ void run_request_fini(struct run_request *r)
 				 &r->env,     &r->group_add,  &r->cap_add, &r->cap_drop,
 				 &r->mask,    &r->unmask,     &r->sysctls, &r->devices,
 				 &r->add_host };
-	char *strings[] = { r->image, r->rootfs,  r->platform, r->authfile,
-			    r->name,  r->cidfile, r->pidfile,  r->workdir,
-			    r->user,  r->seccomp, r->hostname };
+	char *strings[] = { r->image,	 r->rootfs,	 r->platform, r->authfile, r->name,
+			    r->cidfile,	 r->pidfile,	 r->workdir,  r->user,	   r->seccomp,
+			    r->hostname, r->detach_keys, r->log_path, r->log_tag };
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		strv_fini(lists[i]);
@@ -136,6 +137,14 @@ static const char *const ulimit_types[] = {
 };
 
 /* "nofile" -> "RLIMIT_NOFILE", or NULL. */
+const char *request_ulimit_name(const char *text)
+{
+	for (size_t i = 0; text != NULL && i < sizeof(ulimit_types) / sizeof(ulimit_types[0]); i++)
+		if (strcmp(ulimit_types[i], text) == 0)
+			return ulimit_types[i];
+	return NULL;
+}
+
 static const char *ulimit_type(const char *name)
 {
 	for (size_t i = 0; i < sizeof(ulimit_types) / sizeof(ulimit_types[0]); i++)
@@ -330,4 +339,99 @@ int request_set_entrypoint(struct run_request *r, const char *text, struct error
 			return error_set(e, -ENOMEM, "--entrypoint");
 	}
 	return 0;
+}
+
+/* ---- life and log ------------------------------------------------------------------------- */
+
+static const char *const restart_names[] = {
+	[REQUEST_RESTART_NO] = "no",
+	[REQUEST_RESTART_ON_FAILURE] = "on-failure",
+	[REQUEST_RESTART_ALWAYS] = "always",
+	[REQUEST_RESTART_UNLESS_STOPPED] = "unless-stopped",
+};
+_Static_assert(sizeof(restart_names) / sizeof(restart_names[0]) == REQUEST_RESTART_COUNT,
+	       "a name for each policy");
+
+static const char *const log_names[] = {
+	[REQUEST_LOG_K8S_FILE] = "k8s-file", [REQUEST_LOG_JSON_FILE] = "json-file",
+	[REQUEST_LOG_NONE] = "none",	     [REQUEST_LOG_PASSTHROUGH] = "passthrough",
+	[REQUEST_LOG_JOURNALD] = "journald",
+};
+_Static_assert(sizeof(log_names) / sizeof(log_names[0]) == REQUEST_LOG_COUNT,
+	       "a name for each driver");
+
+const char *request_restart_name(enum request_restart restart)
+{
+	return restart_names[restart];
+}
+
+const char *request_log_name(enum request_log log)
+{
+	return log_names[log];
+}
+
+int request_set_restart(struct run_request *r, const char *text, struct error *e)
+{
+	const char *colon = strchr(text, ':');
+	size_t len = colon != NULL ? (size_t)(colon - text) : strlen(text);
+	unsigned long long n = 0;
+
+	for (int i = 0; i < REQUEST_RESTART_COUNT; i++) {
+		if (strlen(restart_names[i]) != len || strncmp(restart_names[i], text, len) != 0)
+			continue;
+		if (colon != NULL &&
+		    (i != REQUEST_RESTART_ON_FAILURE || str_to_u64(colon + 1, INT32_MAX, &n) < 0))
+			break;
+		r->restart = (enum request_restart)i;
+		r->restart_max = (unsigned int)n;
+		return 0;
+	}
+	return error_setf(e, -EINVAL,
+			  "--restart %s: must be no, on-failure[:N], always or unless-stopped",
+			  text);
+}
+
+int request_set_log_driver(struct run_request *r, const char *text, struct error *e)
+{
+	for (int i = 0; i < REQUEST_LOG_COUNT; i++)
+		if (strcmp(log_names[i], text) == 0) {
+			r->log_driver = (enum request_log)i;
+			return 0;
+		}
+	return error_setf(
+		e, -EINVAL,
+		"--log-driver %s: must be k8s-file, json-file, journald, none or passthrough",
+		text);
+}
+
+int request_add_log_opt(struct run_request *r, const char *text, struct error *e)
+{
+	const char *eq = strchr(text, '=');
+	const char *value = eq != NULL ? eq + 1 : "";
+	size_t len = eq != NULL ? (size_t)(eq - text) : strlen(text);
+	unsigned long long n;
+	char **to = NULL;
+
+	if (len == strlen("path") && strncmp(text, "path", len) == 0 && value[0] == '/')
+		to = &r->log_path;
+	else if (len == strlen("tag") && strncmp(text, "tag", len) == 0)
+		to = &r->log_tag;
+	if (to != NULL) {
+		free(*to);
+		*to = strdup(value);
+		return *to != NULL ? 0 : error_set(e, -ENOMEM, "--log-opt %s", text);
+	}
+	if (len == strlen("max-size") && strncmp(text, "max-size", len) == 0 &&
+	    str_to_size(value, &n) == 0 && n <= INT64_MAX) {
+		r->log_max_size = (int64_t)n;
+		return 0;
+	}
+	if (len == strlen("max-file") && strncmp(text, "max-file", len) == 0 &&
+	    str_to_u64(value, 1000, &n) == 0 && n > 0) {
+		r->log_max_files = (unsigned int)n;
+		return 0;
+	}
+	return error_setf(e, -EINVAL,
+			  "--log-opt %s: must be path=/FILE, max-size=SIZE, max-file=N or tag=TEXT",
+			  text);
 }

@@ -29,6 +29,24 @@ enum request_pull {
 	REQUEST_PULL_COUNT
 };
 
+enum request_restart {
+	REQUEST_RESTART_NO,
+	REQUEST_RESTART_ON_FAILURE,
+	REQUEST_RESTART_ALWAYS,
+	REQUEST_RESTART_UNLESS_STOPPED,
+	REQUEST_RESTART_COUNT
+};
+
+/* What becomes of the output of a detached container. */
+enum request_log {
+	REQUEST_LOG_K8S_FILE, /* "TIME stdout F LINE" in the store */
+	REQUEST_LOG_JSON_FILE,
+	REQUEST_LOG_NONE,
+	REQUEST_LOG_PASSTHROUGH, /* the container has our own standard streams */
+	REQUEST_LOG_JOURNALD,
+	REQUEST_LOG_COUNT
+};
+
 enum request_mount_type {
 	REQUEST_MOUNT_BIND,
 	REQUEST_MOUNT_TMPFS,
@@ -80,9 +98,18 @@ struct run_request {
 	/* identity and life */
 	char *name;
 	bool rm, interactive, tty, init, quiet, explain, sig_proxy;
+	bool detach, replace;
 	char *cidfile, *pidfile;
-	int stop_signal;		 /* 0 = the image's, else SIGTERM */
-	unsigned int stop_timeout;	 /* seconds */
+	char *detach_keys;	   /* NULL = ctrl-p,ctrl-q */
+	int stop_signal;	   /* 0 = the image's, else SIGTERM */
+	unsigned int stop_timeout; /* seconds */
+	unsigned int timeout;	   /* seconds the container may run, 0 = any */
+	enum request_restart restart;
+	unsigned int restart_max; /* on-failure: how often, 0 = any number */
+	enum request_log log_driver;
+	char *log_path, *log_tag;	 /* --log-opt */
+	int64_t log_max_size;		 /* bytes, 0 = no limit */
+	unsigned int log_max_files;	 /* kept beside the current one */
 	struct strv labels, annotations; /* key=value */
 
 	/* the process */
@@ -141,7 +168,20 @@ int request_add_env(struct run_request *r, const char *text, struct error *e);
 int request_add_env_file(struct run_request *r, const char *path, struct error *e);
 int request_add_ulimit(struct run_request *r, const char *text, struct error *e);
 int request_add_security_opt(struct run_request *r, const char *text, struct error *e);
+/* The constant "RLIMIT_..." equal to text, or NULL. */
+const char *request_ulimit_name(const char *text);
 int request_set_userns(struct run_request *r, const char *text, struct error *e);
 int request_set_entrypoint(struct run_request *r, const char *text, struct error *e);
+int request_set_restart(struct run_request *r, const char *text, struct error *e);
+int request_set_log_driver(struct run_request *r, const char *text, struct error *e);
+int request_add_log_opt(struct run_request *r, const char *text, struct error *e);
+/* "no", "on-failure" ...; "k8s-file" ...: constants */
+const char *request_restart_name(enum request_restart restart);
+const char *request_log_name(enum request_log log);
+
+/* request_json.c: the whole request as text, to be freed by the caller (NULL on -ENOMEM), and back
+ * into an initialised one. 0 or -errno. */
+char *request_to_json(const struct run_request *r);
+int request_from_json(const char *text, struct run_request *r, struct error *e);
 
 #endif

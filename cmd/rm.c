@@ -62,26 +62,17 @@ static int remove_loaded(struct storage *s, struct container *c, const char *sai
 	struct error e = ERROR_INIT;
 	int r = 0;
 
-	/* A record with an exit code can still belong to a keeper that cleans up. */
-	if (c->live || storage_container_is_live(s, c->id)) {
-		if (!o->force && c->live) {
-			(void)error_setf(
-				&e, -EBUSY,
-				"cannot remove container %s as it is running: stop it first, or use --force",
-				said);
-			log_error(&e);
-			return EXIT_RUNNING;
-		}
-		r = container_stop(s, c, o->time, &e);
+	if (c->live && !o->force) {
+		(void)error_setf(
+			&e, -EBUSY,
+			"cannot remove container %s as it is running: stop it first, or use --force",
+			said);
+		log_error(&e);
+		return EXIT_RUNNING;
 	}
-	if (r == 0) {
-		container_remove_bundle(c);
-		r = storage_container_remove(s, c->id, &e);
-	}
+	r = container_remove(s, c, o->time, &e);
 	if (r == 0 && o->volumes)
 		volumes_drop_anonymous(s, json_object_get(c->record, "volumes"));
-	if (r == -ENOENT) /* one that was run with --rm is removed by its keeper */
-		r = 0;
 	if (r == 0) {
 		(void)buf_puts_escaped(&b, said, strlen(said)); /* out_write() sees a failure */
 		(void)buf_putc(&b, '\n');

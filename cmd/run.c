@@ -1,470 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * crt run: an image in a container, in the foreground.
+ * crt run and crt create: an image becomes a container.
  *
- * Theory of operation: the path of one run. The option table fills a struct
- * run_request. The image is found in the store or fetched. compose_config()
- * joins them into an OCI configuration. Then, side by side because each costs
- * about a millisecond: crt-net starts if ports are published (else it waits for
- * the container's first frame), the keeper is cloned and makes its
- * network namespace, newuidmap and newgidmap write the id maps, and this
- * process writes the files of the bundle. The gate is opened when the ids are
- * mapped and the published ports are bound; from then on this process only
- * relays.
- *
- * What was made is removed by whoever can: the keeper (root of the namespace)
- * deletes the writable layer, this process what the keeper never got to. A
- * crash of this process is noticed by the keeper; what a crash of both leaves
- * is a record whose lock is free, which ps shows as exited and rm removes.
+ * Theory of operation: options become a request, the request a plan, the plan a
+ * record in the store (launch.c). run then starts it, in the foreground or
+ * detached; create leaves it to crt start.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
-#include "base/json.h"
-#include "base/limits.h"
 #include "base/log.h"
-#include "base/proc.h"
-#include "cmd/compose.h"
 #include "cmd/explain.h"
-#include "cmd/fetch.h"
-#include "cmd/keeper.h"
-#include "cmd/record.h"
-#include "cmd/relay.h"
-#include "cmd/rundir.h"
+#include "cmd/launch.h"
 #include "cmd/run_options.h"
 #include "cmd/verbs.h"
-#include "cmd/volumes.h"
-
-#define NAME_TRIES     50
-#define NET_TIMEOUT_MS 10000 /* crt-net answers in milliseconds; a stuck one must not hang us */
-
-struct run {
-	const struct cmd_global *global;
-	struct run_request *req;
-	struct run_plan plan;
-	char *containers; /* runtime directory of all containers */
-	int bundle_fd;
-	int lock_fd;
-	bool recorded;
-	struct net_handle net;
-	struct relay_stdio stdio;
-	bool net_answered; /* net_wait_ready() was called */
-	int ctl[2];	   /* ours, the keeper's */
-	struct userns_child keeper;
-};
-
-/* ---- the image ----------------------------------------------------------------------------- */
-
-static int fetch_image(struct run *r, bool quiet, struct error *e)
-{
-	struct cmd_fetch_options o = {
-		.platform = r->req->platform,
-		.tls_verify = r->req->tls_verify,
-		.authfile = r->req->authfile,
-	};
-	_cleanup_free_ char *ref = NULL;
-	int ret;
-
-	ret = cmd_fetch_image(r->plan.store, r->req->image, &o, quiet, &ref, e);
-	if (ret < 0)
-		return ret;
-	ret = storage_image_resolve(r->plan.store, ref, &r->plan.image, e);
-	return ret > 0 ? -ENOENT : ret;
-}
-
-/* Is the image for --platform? The variant is the registry's business. */
-static bool platform_matches(const struct run *r)
-{
-	const struct storage_image *i = &r->plan.image;
-	const char *want = r->req->platform;
-	size_t os_len = want != NULL ? strcspn(want, "/") : 0;
-	const char *arch = want != NULL && want[os_len] == '/' ? want + os_len + 1 : "";
-	size_t arch_len = strcspn(arch, "/");
-
-	if (want == NULL || i->os == NULL || i->architecture == NULL)
-		return true;
-	if (strncmp(arch, "x86_64", arch_len) == 0)
-		arch = "amd64", arch_len = 5;
-	else if (strncmp(arch, "aarch64", arch_len) == 0)
-		arch = "arm64", arch_len = 5;
-	return strlen(i->os) == os_len && strncmp(i->os, want, os_len) == 0 &&
-	       strlen(i->architecture) == arch_len && strncmp(i->architecture, arch, arch_len) == 0;
-}
-
-/*
- * A directory or archive of the caller's may have changed since it was taken in under its name, and
- * looking costs little: what is in the store already is not copied again. So "missing" means
- * registries, as with podman.
- */
-static bool is_local_source(const char *image)
-{
-	return str_starts(image, "oci:") || str_starts(image, "oci-archive:") ||
-	       str_starts(image, "docker-archive:");
-}
-
-static int find_image(struct run *r, struct error *e)
-{
-	const struct run_request *req = r->req;
-	struct run_plan *p = &r->plan;
-	int ret = STORAGE_MISSING;
-	bool known = false;
-
-	if (req->pull == REQUEST_PULL_MISSING || req->pull == REQUEST_PULL_NEVER)
-		ret = storage_image_resolve(p->store, req->image, &p->image, e);
-	if (ret == STORAGE_FOUND && req->pull == REQUEST_PULL_MISSING &&
-	    is_local_source(req->image)) {
-		known = true; /* nothing to show when it is what it was */
-		storage_image_fini(&p->image);
-		ret = STORAGE_MISSING;
-	}
-	if (ret == STORAGE_FOUND && !platform_matches(r)) {
-		if (req->pull == REQUEST_PULL_NEVER)
-			return error_setf(e, -ENOENT,
-					  "%s: the image in the store is for %s/%s and not for %s",
-					  req->image, p->image.os, p->image.architecture,
-					  req->platform);
-		storage_image_fini(&p->image);
-		ret = STORAGE_MISSING;
-	}
-	if (ret == STORAGE_MISSING && req->pull != REQUEST_PULL_NEVER) {
-		*e = ERROR_INIT;
-		/* says so if there is only another platform */
-		ret = fetch_image(r, r->req->quiet || known, e);
-		/* what is newer cannot be had: then what is there will do, as with podman */
-		if (ret != STORAGE_FOUND && req->pull == REQUEST_PULL_NEWER) {
-			struct error sub = ERROR_INIT;
-
-			if (storage_image_resolve(p->store, req->image, &p->image, &sub) ==
-				    STORAGE_FOUND &&
-			    platform_matches(r)) {
-				log_debug("%s: using the image in the store: %s", req->image,
-					  e->msg);
-				ret = STORAGE_FOUND;
-			}
-		}
-	}
-	if (ret == STORAGE_MISSING)
-		return -ENOENT;
-	if (ret < 0)
-		return ret;
-	return imageconf_parse(p->image.config, p->image.config_len, req->image, &p->conf, e);
-}
-
-/* ---- the bundle ------------------------------------------------------------------------------- */
-
-static int write_file(struct run *r, const char *name, const struct buf *b, struct error *e)
-{
-	if (b->err != 0)
-		return error_set(e, b->err, "composing %s", name);
-	return fd_create_file_at(r->bundle_fd, name, buf_str(b), b->len, 0644, e);
-}
-
-static int write_network_files(struct run *r, struct error *e)
-{
-	const struct run_plan *p = &r->plan;
-	_cleanup_buf_ struct buf hosts = BUF_INIT, resolv = BUF_INIT, hostname = BUF_INIT;
-	int ret;
-
-	ret = net_hosts(&r->req->net, p->hostname, p->name, &r->req->add_host, &hosts, e);
-	if (ret == 0)
-		ret = write_file(r, "hosts", &hosts, e);
-	if (ret == 0)
-		ret = net_resolv_conf(&r->req->net, &resolv, e);
-	if (ret == 0)
-		ret = write_file(r, "resolv.conf", &resolv, e);
-	if (ret == 0) {
-		(void)buf_printf(&hostname, "%s\n", p->hostname);
-		ret = write_file(r, "hostname", &hostname, e);
-	}
-	return ret;
-}
-
-static int write_containerenv(struct run *r, struct error *e)
-{
-	const struct run_plan *p = &r->plan;
-	_cleanup_buf_ struct buf b = BUF_INIT;
-
-	if (r->req->privileged) /* as podman: details only for a container that is trusted anyway */
-		(void)buf_printf(
-			&b,
-			"engine=\"crt-%s\"\nname=\"%s\"\nid=\"%s\"\nimage=\"%s\"\nimageid=\"%s\"\nrootless=%d\n",
-			CRT_VERSION, p->name, p->id, p->image.name != NULL ? p->image.name : "",
-			p->image.id != NULL ? p->image.id : "", p->caps.kind != USERNS_KIND_NONE);
-	return write_file(r, ".containerenv", &b, e);
-}
-
-/* Create the record. A name that we made up may be taken already: there are only some ten thousand. */
-static int make_record(struct run *r, struct error *e)
-{
-	struct run_plan *p = &r->plan;
-	_cleanup_fd_ int volumes_lock = -1;
-
-	if (volumes_make(p, &volumes_lock, e) < 0)
-		return e->code;
-
-	for (int tries = 0;; tries++) {
-		_cleanup_free_ char *record = record_new(p, e);
-		int ret;
-
-		if (record == NULL)
-			return -ENOMEM;
-		ret = storage_container_create_locked(p->store, p->id, p->name, record, !r->req->rm,
-						      &r->lock_fd, e);
-		if (ret != -EEXIST || r->req->name != NULL || tries == NAME_TRIES)
-			return ret;
-		*e = ERROR_INIT;
-		free(p->name);
-		p->name = id_random_name();
-		if (p->name == NULL)
-			return error_set(e, -ENOMEM, "container name");
-	}
-}
-
-/* Create the record, its lock, and the bundle directory. */
-static int make_container(struct run *r, struct error *e)
-{
-	struct run_plan *p = &r->plan;
-	int ret;
-
-	ret = make_record(r, e);
-	if (ret < 0)
-		return ret;
-	r->recorded = true;
-	free(p->rundir);
-	p->rundir = NULL;
-	r->bundle_fd = rundir_make(r->containers, p->id, &p->rundir, e);
-	return r->bundle_fd < 0 ? r->bundle_fd : 0;
-}
-
-/* Undo make_container() where no keeper did. */
-static void remove_container(struct run *r)
-{
-	struct error e = ERROR_INIT;
-
-	if (!r->recorded)
-		return;
-	/* the record last: it is what tells later commands where the bundle is */
-	if (rundir_remove(r->containers, r->plan.id, &e) < 0)
-		log_warning("%s", e.msg);
-	if (storage_container_remove(r->plan.store, r->plan.id, &e) < 0 && e.code != -ENOENT)
-		log_warning("%s", e.msg);
-	r->recorded = false;
-}
-
-static int write_cidfile(const struct run *r, struct error *e)
-{
-	const char *path = r->req->cidfile;
-	_cleanup_fd_ int fd = -1;
-	int ret;
-
-	if (path == NULL)
-		return 0;
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return error_set(e, -errno, "--cidfile %s", path);
-	ret = fd_write_all(fd, r->plan.id, strlen(r->plan.id));
-	return ret < 0 ? error_set(e, ret, "--cidfile %s", path) : 0;
-}
-
-/* ---- start ------------------------------------------------------------------------------------- */
-
-static void become_keeper(struct run *r, struct userns_child *self)
-{
-	struct keeper_start k = {
-		.plan = &r->plan,
-		.containers = r->containers,
-		.bundle_fd = r->bundle_fd,
-		.lock_fd = r->lock_fd,
-		.tap_sock = -1,
-	};
-
-	close_fd(&r->ctl[0]);
-	memcpy(k.stdio, r->stdio.child, sizeof(k.stdio));
-	for (int i = 0; i < 3; i++)
-		close_fd(&r->stdio.parent[i]);
-	if (r->req->net.mode == NET_MODE_SLIRP)
-		k.tap_sock = net_tap_socket(&r->net);
-	net_forget(&r->net);
-	keeper_main(&k, self, r->ctl[1]);
-}
-
-static bool has_free_port(const struct net_request *n)
-{
-	for (size_t i = 0; i < n->forwards_n; i++)
-		if (n->forwards[i].host_port == 0)
-			return true;
-	return false;
-}
-
-/* Everything up to the open gate. On failure the keeper, if any, is told by its closed socket. */
-static int launch(struct run *r, struct error *e)
-{
-	struct run_plan *p = &r->plan;
-	bool slirp = r->req->net.mode == NET_MODE_SLIRP;
-	int ret;
-
-	ret = fd_socketpair(SOCK_SEQPACKET, r->ctl);
-	if (ret < 0)
-		return error_set(e, ret, "making a socket pair");
-	ret = relay_stdio_init(&r->stdio, r->req->interactive, r->req->tty, e);
-	if (ret == 0 && slirp)
-		ret = net_prepare(&r->req->net, &r->net, e);
-	if (ret < 0)
-		return ret;
-	relay_block_signals();
-	ret = userns_clone(&p->caps, &p->keeper_map, 0, false, &r->keeper, e);
-	if (ret < 0)
-		return ret;
-	if (ret == 0)
-		become_keeper(r, &r->keeper);
-	close_fd(&r->ctl[1]);
-	relay_stdio_close_child(&r->stdio);
-	ret = write_network_files(r, e);
-	if (ret == 0)
-		ret = write_containerenv(r, e);
-	if (ret < 0) {
-		/* it waits for its id map, and would go on waiting when its sockets were closed later */
-		proc_kill(r->keeper.pid, r->keeper.pid_fd);
-		r->keeper.pid = 0;
-		return ret;
-	}
-	ret = userns_map_finish(&r->keeper, &p->caps, &p->keeper_map, e);
-	if (ret < 0) {
-		r->keeper.pid = 0; /* it was killed and reaped */
-		return ret;
-	}
-	if (slirp) {
-		bool chosen = has_free_port(&r->req->net);
-
-		ret = net_wait_ready(&r->net, &r->req->net, false, NET_TIMEOUT_MS, e);
-		r->net_answered = true;
-		if (ret == 0 && chosen) /* before the keeper may write the record, too */
-			ret = record_ports(p->store, p, e);
-	}
-	if (ret == 0 && (ret = fd_send(r->ctl[0], "g", 1, NULL, 0)) < 0)
-		(void)error_set(e, ret, "the container's keeper died");
-	return ret;
-}
-
-/* Wait for the keeper, which cleans up after its last report. */
-static void end_keeper(struct run *r)
-{
-	close_fd(&r->ctl[0]);
-	if (r->keeper.pid > 0) {
-		(void)proc_wait(r->keeper.pid);
-		r->recorded = false; /* the keeper removed or finished it */
-	}
-	userns_child_fini(&r->keeper);
-}
-
-/*
- * Three processes set a container up; when one fails the others see consequences (broken pipes,
- * a directory that is gone). The reason is crt-net's (a port in use), else the keeper's, else ours.
- */
-static void prefer_the_reason(struct run *r, struct error *e)
-{
-	struct pollfd pfd = { .events = POLLIN };
-	struct error net = ERROR_INIT;
-	struct keeper_message m;
-
-	if (r->net.pid > 0) {
-		if (r->net_answered && e->code != -EPIPE)
-			return; /* it was the last step, and this is its reason */
-		if (!r->net_answered &&
-		    net_wait_ready(&r->net, &r->req->net, false, NET_TIMEOUT_MS, &net) < 0) {
-			*e = net;
-			return;
-		}
-	}
-	pfd.fd = r->ctl[0];
-	if (poll(&pfd, 1, 0) == 1 &&
-	    fd_recv(r->ctl[0], &m, sizeof(m), NULL, NULL) == (ssize_t)sizeof(m) &&
-	    m.event == KEEPER_FAILED)
-		*e = m.error;
-}
-
-static int run_container(struct run *r, struct error *e)
-{
-	struct relay relay = {
-		.stdio = &r->stdio,
-		.tty = r->req->tty,
-		.interactive = r->req->interactive,
-		.sig_proxy = r->req->sig_proxy,
-		.pidfile = r->req->pidfile,
-		.net = &r->net,
-		.net_request = &r->req->net,
-	};
-	int code = 125;
-
-	if (make_container(r, e) == 0 && write_cidfile(r, e) == 0 && launch(r, e) == 0) {
-		relay.ctl_fd = r->ctl[0];
-		code = relay_run(&relay, e);
-	} else {
-		prefer_the_reason(r, e);
-	}
-	net_stop(&r->net);
-	end_keeper(r);
-	relay_stdio_fini(&r->stdio);
-	remove_container(r);
-	return code;
-}
-
-/* ---- the plan ---------------------------------------------------------------------------------- */
-
-/* -P. What the image says is not the user's mistake: a port that cannot be published is only named. */
-static int publish_exposed(struct run *r, struct error *e)
-{
-	const struct strv *image = &r->plan.conf.exposed;
-	int ret = 0;
-
-	if (!r->req->publish_all)
-		return 0;
-	for (size_t i = 0; ret == 0 && i < r->req->expose.n; i++)
-		ret = net_parse_exposed(r->req->expose.v[i], &r->req->net, e);
-	for (size_t i = 0; ret == 0 && i < image->n; i++) {
-		ret = net_parse_exposed(image->v[i], &r->req->net, e);
-		if (ret == -EINVAL) {
-			log_warning("EXPOSE of the image: %s", e->msg);
-			*e = ERROR_INIT;
-			ret = 0;
-		}
-	}
-	return ret;
-}
-
-static int make_plan(struct run *r, struct error *e)
-{
-	struct run_plan *p = &r->plan;
-	int ret;
-
-	ret = userns_probe(&p->caps, e);
-	if (ret == 0)
-		ret = userns_map_default(&p->caps, &p->keeper_map, e);
-	if (ret == 0 && r->req->rootfs == NULL)
-		ret = find_image(r, e);
-	if (ret == 0)
-		ret = publish_exposed(r, e);
-	if (ret < 0)
-		return ret;
-	ret = id_generate(p->id);
-	if (ret < 0)
-		return error_set(e, ret, "making the container's id: random numbers");
-	p->name = r->req->name != NULL ? strdup(r->req->name) : id_random_name();
-	p->rundir = str_printf("%s/%s", r->containers, p->id);
-	if (p->name == NULL || p->rundir == NULL)
-		return error_set(e, -ENOMEM, "container name");
-	ret = volumes_resolve(p, e);
-	return ret < 0 ? ret : compose_config(p, e);
-}
 
 /* Ports below --preserve-fds must be open before we open anything of ours. */
 static int check_preserved_fds(const struct run_request *req, struct error *e)
@@ -478,59 +31,75 @@ static int check_preserved_fds(const struct run_request *req, struct error *e)
 	return 0;
 }
 
-static int run(struct run *r, struct error *e)
+static int print_id(const struct launch *l, struct error *e)
 {
-	int ret;
+	_cleanup_free_ char *line = str_printf("%s\n", l->plan.id);
+	int r = line == NULL ? -ENOMEM : fd_write_all(STDOUT_FILENO, line, strlen(line));
 
-	ret = check_preserved_fds(r->req, e);
-	if (ret == 0)
-		ret = storage_open(r->global->root, true, &r->plan.store, e);
-	if (ret == 0)
-		ret = rundir_open(r->global->runroot, r->plan.store, &r->containers, e);
-	if (ret == 0)
-		ret = make_plan(r, e);
-	if (ret < 0)
-		return 125;
-	if (r->req->explain)
-		return explain_print(&r->plan, e) < 0 ? 125 : 0;
-	if (r->req->tty && !isatty(STDIN_FILENO) && r->req->interactive)
+	return r < 0 ? error_set(e, r, "printing the id") : 0;
+}
+
+static int run(struct launch *l, struct error *e)
+{
+	const struct run_request *req = l->req;
+	int code;
+
+	if (check_preserved_fds(req, e) < 0 || launch_open(l, e) < 0 || launch_plan(l, e) < 0)
+		return EXIT_CRT;
+	if (req->explain)
+		return explain_print(&l->plan, e) < 0 ? EXIT_CRT : 0;
+	if (req->tty && !req->detach && !isatty(STDIN_FILENO) && req->interactive)
 		log_warning(
 			"the input device is not a TTY; the --tty and --interactive flags might not work properly");
-	return run_container(r, e);
+	if (launch_create(l, true, e) < 0)
+		return EXIT_CRT;
+	if (!req->detach)
+		return launch_foreground(l, e);
+	code = launch_detached(l, e);
+	if (code == 0 && print_id(l, e) < 0)
+		code = EXIT_CRT;
+	return code;
+}
+
+static int create(struct launch *l, struct error *e)
+{
+	if (launch_open(l, e) < 0 || launch_plan(l, e) < 0)
+		return EXIT_CRT;
+	if (l->req->explain)
+		return explain_print(&l->plan, e) < 0 ? EXIT_CRT : 0;
+	if (launch_create(l, false, e) < 0 || print_id(l, e) < 0)
+		return EXIT_CRT;
+	return 0;
+}
+
+static int make(const struct cmd_verb *verb, int argc, char **argv, const struct cmd_global *g,
+		int (*fn)(struct launch *l, struct error *e))
+{
+	struct run_request req;
+	struct error e = ERROR_INIT;
+	struct launch l;
+	int code;
+
+	run_request_init(&req);
+	launch_init(&l, g, &req);
+	if (run_options_parse(verb, argc, argv, &req, &code)) {
+		if (verb == &cmd_verb_create)
+			req.detach = true; /* whatever starts it, it is not this process */
+		code = fn(&l, &e);
+		if (e.code != 0)
+			log_error(&e);
+	}
+	launch_fini(&l);
+	run_request_fini(&req);
+	return code;
 }
 
 int cmd_run(int argc, char **argv, const struct cmd_global *g)
 {
-	struct run_request req;
-	struct error e = ERROR_INIT;
-	struct run r = {
-		.global = g,
-		.req = &req,
-		.bundle_fd = -1,
-		.lock_fd = -1,
-		.net = NET_HANDLE_INIT,
-		.stdio = { { -1, -1, -1 }, { -1, -1, -1 } },
-		.ctl = { -1, -1 },
-	};
-	int code;
+	return make(&cmd_verb_run, argc, argv, g, run);
+}
 
-	/* modes of what is made are given; a umask that keeps its owner out is of no use */
-	(void)umask(022);
-	run_request_init(&req);
-	if (run_options_parse(argc, argv, &req, &code)) {
-		r.plan.req = &req;
-		code = run(&r, &e);
-		if (e.code != 0)
-			log_error(&e);
-	}
-	close_fd(&r.bundle_fd);
-	close_fd(&r.lock_fd);
-	close_fd(&r.ctl[0]);
-	close_fd(&r.ctl[1]);
-	struct storage *store = r.plan.store;
-	run_plan_fini(&r.plan);
-	storage_free(store);
-	free(r.containers);
-	run_request_fini(&req);
-	return code;
+int cmd_create(int argc, char **argv, const struct cmd_global *g)
+{
+	return make(&cmd_verb_create, argc, argv, g, create);
 }

@@ -26,10 +26,11 @@
 struct run_options {
 	struct run_request *req;
 	bool rm, interactive, tty, init, quiet, explain, privileged, read_only, sig_proxy, rootfs,
-		publish_all;
+		publish_all, detach, replace;
 	int tls_verify;
-	const char *name, *workdir, *user, *hostname, *platform, *authfile, *cidfile, *pidfile;
-	unsigned int preserve_fds, stop_timeout;
+	const char *name, *workdir, *user, *hostname, *platform, *authfile, *cidfile, *pidfile,
+		*detach_keys;
+	unsigned int preserve_fds, stop_timeout, timeout;
 	unsigned long long shm_size;
 	struct strv env, env_file, labels, annotations, cap_add, cap_drop, devices, sysctls,
 		group_add, add_host, dns, dns_search, dns_option, expose;
@@ -85,6 +86,21 @@ static int on_userns(void *data, const char *value, struct error *e)
 static int on_entrypoint(void *data, const char *value, struct error *e)
 {
 	return request_set_entrypoint(request_of(data), value, e);
+}
+
+static int on_restart(void *data, const char *value, struct error *e)
+{
+	return request_set_restart(request_of(data), value, e);
+}
+
+static int on_log_driver(void *data, const char *value, struct error *e)
+{
+	return request_set_log_driver(request_of(data), value, e);
+}
+
+static int on_log_opt(void *data, const char *value, struct error *e)
+{
+	return request_add_log_opt(request_of(data), value, e);
 }
 
 static int on_publish(void *data, const char *value, struct error *e)
@@ -166,6 +182,10 @@ static const struct option_spec options[] = {
 	{ "cap-drop", 0, OPT_LIST, AT(cap_drop), "CAP", "Drop a capability, or ALL", NULL, NULL },
 	{ "cidfile", 0, OPT_STRING, AT(cidfile), "FILE",
 	  "Write the container's id to FILE, which must not exist", "file", NULL },
+	{ "detach", 'd', OPT_FLAG, AT(detach), NULL,
+	  "Run in the background and print the container's id", NULL, NULL },
+	{ "detach-keys", 0, OPT_STRING, AT(detach_keys), "KEYS",
+	  "Keys that end crt attach (default ctrl-p,ctrl-q)", NULL, NULL },
 	{ "device", 0, OPT_STRINGS, AT(devices), "HOST[:CONTAINER][:PERM]",
 	  "Add a device of the host", "file", NULL },
 	{ "dns", 0, OPT_STRINGS, AT(dns), "IP", "Use this name server", NULL, NULL },
@@ -196,6 +216,11 @@ static const struct option_spec options[] = {
 	  NULL },
 	{ "ipc", 0, OPT_CALL, 0, "MODE", "IPC namespace: host or private", "host|private", on_ipc },
 	{ "label", 'l', OPT_STRINGS, AT(labels), "KEY=VALUE", "Set a label", NULL, NULL },
+	{ "log-driver", 0, OPT_CALL, 0, "DRIVER",
+	  "Where output goes: k8s-file, json-file, none or passthrough",
+	  "k8s-file|json-file|none|passthrough", on_log_driver },
+	{ "log-opt", 0, OPT_CALL, 0, "KEY=VALUE",
+	  "path=, max-size=, max-file=, tag=", "path=|max-size=|max-file=|tag=", on_log_opt },
 	{ "mount", 0, OPT_CALL, 0, "type=TYPE,...",
 	  "Mount a directory of the host, a volume or a tmpfs", NULL, on_mount },
 	{ "name", 0, OPT_STRING, AT(name), "NAME", "Name the container", NULL, NULL },
@@ -221,6 +246,11 @@ static const struct option_spec options[] = {
 	  NULL },
 	{ "read-only", 0, OPT_FLAG, AT(read_only), NULL,
 	  "Make the root file system read-only (not /run, /tmp, /var/tmp)", NULL, NULL },
+	{ "replace", 0, OPT_FLAG, AT(replace), NULL, "Remove a container of the same name first",
+	  NULL, NULL },
+	{ "restart", 0, OPT_CALL, 0, "POLICY",
+	  "Start again when it ends: no, on-failure[:N], always, unless-stopped",
+	  "no|on-failure|always|unless-stopped", on_restart },
 	{ "rm", 0, OPT_FLAG, AT(rm), NULL, "Remove the container when it ends", NULL, NULL },
 	{ "rootfs", 0, OPT_FLAG, AT(rootfs), NULL,
 	  "The argument is a directory, not an image (DIR:O: keep it unchanged)", NULL, NULL },
@@ -235,6 +265,8 @@ static const struct option_spec options[] = {
 	  "Time to stop before the container is killed", NULL, NULL },
 	{ "sysctl", 0, OPT_STRINGS, AT(sysctls), "KEY=VALUE",
 	  "Set a kernel parameter of the container's namespaces", NULL, NULL },
+	{ "timeout", 0, OPT_UINT, AT(timeout), "SECONDS", "Kill the container after this time",
+	  NULL, NULL },
 	{ "tls-verify", 0, OPT_TRISTATE, AT(tls_verify), NULL,
 	  "Require HTTPS and verify certificates (default true)", NULL, NULL },
 	{ "tmpfs", 0, OPT_CALL, 0, "DIR[:OPTIONS]", "Mount a tmpfs", NULL, on_tmpfs },
@@ -260,6 +292,19 @@ const struct cmd_verb cmd_verb_run = {
 	.options = options,
 	.usage = "[OPTIONS] IMAGE [COMMAND [ARG...]]",
 	.summary = "Run a command in a new container",
+	.runs_containers = true,
+	.stops_at_operand = true,
+	.operands = OPERANDS_IMAGE,
+};
+
+const struct cmd_verb cmd_verb_create = {
+	.name = "create",
+	.run = cmd_create,
+	.options = options,
+	.usage = "[OPTIONS] IMAGE [COMMAND [ARG...]]",
+	.summary = "Make a container without starting it",
+	.details =
+		"The options are those of crt run; those that are about a running crt have no effect.",
 	.stops_at_operand = true,
 	.operands = OPERANDS_IMAGE,
 };
@@ -336,6 +381,18 @@ static int check(const struct run_request *req, struct error *e)
 	if (req->keep_groups && req->group_add.n > 0)
 		return error_setf(e, -EINVAL,
 				  "--group-add keep-groups cannot be used with other groups");
+	if (req->rm && req->restart != REQUEST_RESTART_NO &&
+	    req->restart != REQUEST_RESTART_ON_FAILURE)
+		return error_setf(e, -EINVAL, "--restart %s cannot be used with --rm",
+				  request_restart_name(req->restart));
+	if (req->replace && req->name == NULL)
+		return error_setf(e, -EINVAL, "--replace needs --name");
+	if (req->detach && req->preserve_fds > 0)
+		return error_setf(e, -EINVAL, "--preserve-fds cannot be used with --detach");
+	if (req->log_driver == REQUEST_LOG_JOURNALD)
+		return error_setf(
+			e, -ENOTSUP,
+			"--log-driver journald: not available, use k8s-file or json-file");
 	if (req->preserve_fds > 1000)
 		return error_setf(e, -EINVAL, "--preserve-fds %u: at most 1000", req->preserve_fds);
 	return 0;
@@ -377,6 +434,9 @@ static int take_all(struct run_request *req, struct run_options *o, int argc, ch
 	req->interactive = o->interactive;
 	req->tty = o->tty;
 	req->init = o->init;
+	req->detach = o->detach;
+	req->replace = o->replace;
+	req->timeout = o->timeout;
 	req->quiet = o->quiet;
 	req->explain = o->explain;
 	req->privileged = o->privileged;
@@ -401,8 +461,9 @@ static int take_all(struct run_request *req, struct run_options *o, int argc, ch
 	if (take(&req->name, o->name) < 0 || take(&req->workdir, o->workdir) < 0 ||
 	    take(&req->user, o->user) < 0 || take(&req->hostname, o->hostname) < 0 ||
 	    take(&req->platform, o->platform) < 0 || take(&req->authfile, o->authfile) < 0 ||
-	    take(&req->cidfile, o->cidfile) < 0 || take(&req->pidfile, o->pidfile) < 0 ||
-	    take(&req->image, argv[0]) < 0 || take_groups(req, &o->group_add) < 0)
+	    take(&req->cidfile, o->cidfile) < 0 || take(&req->detach_keys, o->detach_keys) < 0 ||
+	    take(&req->pidfile, o->pidfile) < 0 || take(&req->image, argv[0]) < 0 ||
+	    take_groups(req, &o->group_add) < 0)
 		return error_set(e, -ENOMEM, "reading the command line");
 	for (int i = 1; i < argc; i++)
 		if (strv_add(&req->args, argv[i]) < 0)
@@ -464,7 +525,8 @@ static int check_env(const struct run_request *req, struct error *e)
 	return 0;
 }
 
-bool run_options_parse(int argc, char **argv, struct run_request *req, int *ret_code)
+bool run_options_parse(const struct cmd_verb *verb, int argc, char **argv, struct run_request *req,
+		       int *ret_code)
 {
 	struct run_options o = {
 		.req = req,
@@ -474,14 +536,14 @@ bool run_options_parse(int argc, char **argv, struct run_request *req, int *ret_
 		.shm_size = req->shm_size,
 	};
 	struct error e = ERROR_INIT;
-	int first = opt_parse(&cmd_verb_run, argc, argv, &o, ret_code);
+	int first = opt_parse(verb, argc, argv, &o, ret_code);
 	bool ok = false;
 
 	if (first >= 0 && check_arguments(argc, argv, &e) < 0) {
 		log_error(&e);
 		*ret_code = EXIT_CRT;
 	} else if (first >= 0 && first == argc) {
-		*ret_code = opt_usage_error(&cmd_verb_run, "an image name is missing");
+		*ret_code = opt_usage_error(verb, "an image name is missing");
 	} else if (first >= 0) {
 		ok = take_all(req, &o, argc - first, argv + first, &e) == 0 &&
 		     check_env(req, &e) == 0;

@@ -311,12 +311,10 @@ int storage_container_create_locked(struct storage *s, const char *id, const cha
 	return 0;
 }
 
-int storage_container_update(struct storage *s, const char *id, const char *record_json,
-			     struct error *e)
+int storage_container_open(struct storage *s, const char *id, struct error *e)
 {
 	char path[STORE_PATH_MAX];
-	_cleanup_fd_ int dir_fd = -1;
-	int r;
+	int fd, r;
 
 	r = store_need(s, e);
 	if (r == 0)
@@ -325,12 +323,38 @@ int storage_container_update(struct storage *s, const char *id, const char *reco
 		r = store_rel(path, "containers/%s", id);
 	if (r < 0)
 		return r;
-	dir_fd = openat(s->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(s->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? error_set(e, -errno, "container %.12s", id) : fd;
+}
+
+int storage_container_write(struct storage *s, const char *id, const char *name, const char *text,
+			    struct error *e)
+{
+	_cleanup_fd_ int dir_fd = storage_container_open(s, id, e);
+	int r;
+
 	if (dir_fd < 0)
-		return error_set(e, -errno, "container %.12s", id);
-	r = fd_write_file_at(dir_fd, "record.json", record_json, strlen(record_json), 0600, false,
-			     e);
-	return r < 0 ? error_prefix(e, "%s/%s", s->root, path) : 0;
+		return dir_fd;
+	r = fd_write_file_at(dir_fd, name, text, strlen(text), 0600, false, e);
+	return r < 0 ? error_prefix(e, "%s/containers/%s", s->root, id) : 0;
+}
+
+int storage_container_read(struct storage *s, const char *id, const char *name, char **ret,
+			   struct error *e)
+{
+	_cleanup_fd_ int dir_fd = storage_container_open(s, id, e);
+	int r;
+
+	if (dir_fd < 0)
+		return dir_fd;
+	r = fd_read_file_at(dir_fd, name, LIMIT_JSON_BYTES, ret, NULL, e);
+	return r < 0 ? error_prefix(e, "container %.12s", id) : 0;
+}
+
+int storage_container_update(struct storage *s, const char *id, const char *record_json,
+			     struct error *e)
+{
+	return storage_container_write(s, id, "record.json", record_json, e);
 }
 
 /* ---- life ------------------------------------------------------------------------ */

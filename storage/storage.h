@@ -169,6 +169,13 @@ int storage_container_find(struct storage *s, const char *text, char **ret_id, s
 /* Record text of one. Caller frees. */
 int storage_container_record(struct storage *s, const char *id, char **ret_json, struct error *e);
 int storage_container_list(struct storage *s, struct strv *ret_ids, struct error *e);
+/* A further file of ours beside the record, replaced as a whole; its text (caller frees, -ENOENT). 0 or -errno. */
+int storage_container_write(struct storage *s, const char *id, const char *name, const char *text,
+			    struct error *e);
+int storage_container_read(struct storage *s, const char *id, const char *name, char **ret,
+			   struct error *e);
+/* O_RDONLY|O_DIRECTORY fd of containers/<id>, for further files such as logs. fd or -errno. */
+int storage_container_open(struct storage *s, const char *id, struct error *e);
 /*
  * Remove the writable layer and the record. Works for a process that may
  * delete the files directly (root of the namespace); else they go to trash/.

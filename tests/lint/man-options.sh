@@ -52,6 +52,7 @@ for verb in $verbs; do
 	case $verb in
 	volume) compare_group "man/crt-$verb.1.scd" "$verb" ;;
 	version | completion) ;; # described in crt.1, no options of their own
+	create) compare man/crt-run.1.scd create ;;
 	*) compare "man/crt-$verb.1.scd" "$verb" ;;
 	esac
 	# the order of a table is that of the alphabet, so that people find an option in it

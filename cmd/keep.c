@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crt keep FD: what crt-monitor becomes when its container has ended. Not for
+ * people.
+ *
+ * Theory of operation: this is the keeper's process still, root of the container's
+ * user namespace, in its mount and network namespaces, holding its lock;
+ * struct monitor_life (monitor.h) is in the memfd FD. Without a restart the end
+ * is recorded, the root file system unmounted and the bundle removed, and the
+ * process ends: the namespaces and crt-net go with it. With one, the bundle, the
+ * mounts and the network are there still: the container is made and started
+ * again from the same config.json, and crt-monitor executed. A container that
+ * cannot be started again has ended with that error's exit code.
+ *
+ * Nothing of the caller is left here: standard streams are /dev/null, so failures
+ * can be told to nobody. They show in the record.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "cmd/detach.h"
+#include "cmd/keeper.h"
+#include "cmd/record.h"
+#include "cmd/verbs.h"
+#include "runtime/runtime.h"
+
+static const struct option_spec options[] = { OPTION_END };
+
+const struct cmd_verb cmd_verb_keep = {
+	.name = "keep",
+	.run = cmd_keep,
+	.options = options,
+	.usage = "FD",
+	.summary = "End or restart a detached container (internal)",
+	.hidden = true,
+	.runs_containers = true,
+};
+
+static int exit_code(const struct monitor_life *l)
+{
+	return l->reason == MONITOR_REASON_FUSE ? EXIT_CRT : proc_status_code(l->status);
+}
+
+static int end(struct storage *s, struct monitor_life *l, int code)
+{
+	_cleanup_free_ char *rootfs = str_printf("%s/%s/rootfs", l->containers, l->id);
+	struct storage_rootfs_handle mount = { .fuse_pid = l->fuse_pid,
+					       .fuse_pid_fd = l->fuse_pid_fd };
+	struct keeper_end e = {
+		.store = s,
+		.containers = l->containers,
+		.id = l->id,
+		.rootfs = rootfs,
+		.mount = l->mounted && rootfs != NULL ? &mount : NULL,
+		.pid_host = l->pid_host,
+		.remove = l->rm,
+		.code = code,
+	};
+
+	keeper_clean_up(&e);
+	return 0;
+}
+
+static int create(struct detach *d, struct runtime_container **ret, struct error *e)
+{
+	struct monitor_life *l = &d->life;
+	struct runtime_create c = RUNTIME_CREATE_INIT;
+	_cleanup_free_ char *bundle = str_printf("%s/%s", l->containers, l->id);
+	int r;
+
+	if (bundle == NULL)
+		return error_set(e, -ENOMEM, "container");
+	r = detach_streams(d, e);
+	if (r < 0)
+		return r;
+	c.id = l->id;
+	c.bundle = bundle;
+	c.bundle_fd = l->rundir_fd;
+	memcpy(c.stdio, d->child, sizeof(c.stdio));
+	c.ret_console_fd = l->tty ? &l->console_fd : NULL;
+	c.die_with_parent = true;
+	c.cgroup_manager = "disabled";
+	return runtime_container_create(&c, ret, e);
+}
+
+/* Returns on failure only: the exit code. */
+static int again(struct storage *s, struct detach *d, struct error *e)
+{
+	struct monitor_life *l = &d->life;
+	struct runtime_container *k = NULL;
+	_cleanup_free_ char *bundle = str_printf("%s/%s", l->containers, l->id);
+	int r;
+
+	l->restart_count++;
+	l->reason = MONITOR_REASON_NONE;
+	r = bundle == NULL ? -ENOMEM : record_started(s, l->id, bundle, l->restart_count, e);
+	if (r == 0)
+		r = create(d, &k, e);
+	/* not before: see keeper.c */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	if (r < 0)
+		return EXIT_CRT;
+	r = keeper_write_pid(l->rundir_fd, runtime_container_pid(k), e);
+	if (r == 0)
+		r = runtime_container_start(k, e);
+	if (r == 0) {
+		l->pid = runtime_container_pid(k);
+		l->pid_fd = runtime_container_pidfd(k);
+		r = detach_exec(d, e);
+	}
+	runtime_container_destroy(k);
+	return r == RUNTIME_START_NOT_FOUND ? 127 : r == RUNTIME_START_NOT_EXECUTABLE ? 126 : 125;
+}
+
+int cmd_keep(int argc, char **argv, const struct cmd_global *g)
+{
+	struct detach d = { .child = { -1, -1, -1 } };
+	struct error e = ERROR_INIT;
+	struct storage *s = NULL;
+	unsigned long long fd;
+	int code;
+
+	if (argc != 2 || str_to_u64(argv[1], INT32_MAX, &fd) < 0 ||
+	    pread((int)fd, &d.life, sizeof(d.life), 0) != (ssize_t)sizeof(d.life) ||
+	    d.life.version != MONITOR_VERSION)
+		return opt_usage_error(&cmd_verb_keep, "this is no verb for people");
+	(void)close((int)fd);
+	(void)prctl(PR_SET_NAME, "crt-keeper");
+	if (d.life.pid_host)
+		(void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* keeper_clean_up() ends orphans */
+	close_fd(&d.life.pid_fd);
+	if (storage_open(g->root, false, &s, &e) < 0)
+		return EXIT_CRT;
+	code = exit_code(&d.life);
+	if (d.life.again)
+		code = again(s, &d, &e);
+	code = end(s, &d.life, code);
+	storage_free(s);
+	return code;
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crt-monitor: holds a detached container while it runs.
+ *
+ * usage: crt-monitor FD ID (internal)
+ *
+ * Theory of operation
+ *
+ * `crt run -d` and `crt start` make a container as `crt run` does (run.c): they
+ * clone the keeper, which mounts, creates and starts. Then, where the keeper of
+ * a foreground container would wait, it executes this program: the process,
+ * its children, namespaces, locks and descriptors stay, the memory of crt is
+ * given back. What is left is this: one static process of some ten
+ * pages for each container, and crt-net where there is a network.
+ *
+ *	crt run -d ──clone──> keeper ──exec──> crt-monitor ──exec──> crt keep FD
+ *	   prints the id,     (crt)            (this; as long as     (crt again: record,
+ *	   ends                                 the container)        clean-up or restart)
+ *
+ * The loop: output of the container goes to the log (monitor_log.c) and to who
+ * is attached (monitor_attach.c); crt-net is given sockets inside the container
+ * for published ports (net/agent.c); the end of the container, of fuse-overlayfs or
+ * of the time limit is awaited. At the end what is left in the pipes is
+ * logged, the exit code sent to who is attached, and `crt keep` executed, which
+ * writes the record and removes what was made, or, with a restart policy, creates
+ * and starts the container again in the same namespaces and executes us again.
+ * Waiting before a restart happens here, where it costs no memory.
+ *
+ * Signals: SIGTERM asks us to stop waiting for a restart. All others that could
+ * end us are ignored; SIGKILL ends the container as well, because its
+ * parent-death signal is ours, and the lock is free then: every command
+ * sees the truth at once, and the next one removes what is left.
+ *
+ * The attacker is the container: it writes the bytes that we log and fills
+ * pipes. Bytes are never interpreted but for the newline. Its memory is not
+ * ours; we allocate none. The clients of the attach socket are the user's own
+ * (the directory is private); their packets are checked for size and kind.
+ *
+ * When the disk is full the log loses what does not fit, and the container
+ * goes on.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "cmd/monitor_int.h"
+
+#define BACKOFF_MAX_MS	60000
+#define BACKOFF_STEP_MS 100
+#define IDLE_MS		1000  /* without output, before the buffers are given back */
+#define HEALTHY_MS	10000 /* a life this long begins the back-off anew */
+
+enum {
+	SLOT_PID,
+	SLOT_FUSE,
+	SLOT_LISTEN,
+	SLOT_AGENT, /* crt-net asks for a socket inside */
+	SLOT_OUT,
+	SLOT_ERR,
+	SLOT_IN, /* pending input */
+	SLOT_CLIENTS,
+	SLOT_COUNT = SLOT_CLIENTS + MONITOR_CLIENTS
+};
+
+static volatile sig_atomic_t asked_to_end;
+
+static void on_term(int sig)
+{
+	(void)sig;
+	asked_to_end = 1;
+}
+
+int64_t monitor_now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* ---- output ------------------------------------------------------------------------------ */
+
+/* One read from a stream of the container. Closes it at its end. Returns whether there was data. */
+static bool pump(struct monitor *m, int *fd, bool is_err)
+{
+	ssize_t n;
+
+	if (*fd < 0)
+		return false;
+	n = read(*fd, m->packet + 1, sizeof(m->packet) - 1);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return errno == EINTR;
+	if (n <= 0) { /* EIO is how a pty says that nobody has it open; it may be opened again */
+		if (n < 0 && errno == EIO && fd == &m->life.console_fd && !m->ended)
+			m->console_idle_until = monitor_now_ms() + 100;
+		else
+			monitor_close(fd);
+		return false;
+	}
+	m->used = true;
+	monitor_log_write(m, m->packet + 1, (size_t)n, is_err);
+	monitor_attach_send(m, is_err ? MONITOR_PACKET_ERR : MONITOR_PACKET_OUT, (size_t)n);
+	return true;
+}
+
+static int *main_stream(struct monitor *m)
+{
+	return m->life.console_fd >= 0 ? &m->life.console_fd : &m->life.out_fd;
+}
+
+/* What is in the pipes when the container has ended; a process that inherited them may live on. */
+static void drain(struct monitor *m)
+{
+	m->ended = true;
+	while (pump(m, main_stream(m), false))
+		;
+	while (pump(m, &m->life.err_fd, true))
+		;
+}
+
+/* ---- the loop ---------------------------------------------------------------------------- */
+
+static void slot(struct pollfd *p, int fd, short events)
+{
+	p->fd = events != 0 ? fd : -1;
+	p->events = events;
+	p->revents = 0;
+}
+
+static void fill(struct monitor *m, struct pollfd *p)
+{
+	struct monitor_life *l = &m->life;
+	bool stalled = monitor_attach_stalled(m);
+	short readable = stalled ? 0 : POLLIN;
+	short console = m->console_idle_until > 0 ? 0 : readable;
+
+	slot(&p[SLOT_PID], l->pid_fd, POLLIN);
+	slot(&p[SLOT_FUSE], l->fuse_pid_fd, POLLIN);
+	slot(&p[SLOT_LISTEN], l->listen_fd, POLLIN);
+	slot(&p[SLOT_AGENT], l->agent.fd, POLLIN);
+	slot(&p[SLOT_OUT], *main_stream(m), l->console_fd >= 0 ? console : readable);
+	slot(&p[SLOT_ERR], l->err_fd, readable);
+	slot(&p[SLOT_IN], l->console_fd >= 0 ? l->console_fd : l->in_fd,
+	     m->input_len > 0 ? POLLOUT : 0);
+	for (int i = 0; i < MONITOR_CLIENTS; i++)
+		slot(&p[SLOT_CLIENTS + i], m->clients[i].fd, monitor_attach_events(m, i));
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/* Milliseconds until something is due, -1 = nothing. */
+static int timeout(const struct monitor *m)
+{
+	int64_t now = monitor_now_ms(), due = -1;
+
+	if (m->kill_at > 0)
+		due = sooner(due, m->kill_at);
+	if (m->console_idle_until > 0)
+		due = sooner(due, m->console_idle_until);
+	if (m->used)
+		due = sooner(due, now + IDLE_MS);
+	due = sooner(due, monitor_attach_due(m));
+	if (due < 0)
+		return -1;
+	return due <= now ? 0 : due - now > INT32_MAX ? INT32_MAX : (int)(due - now);
+}
+
+static void kill_container(struct monitor *m, enum monitor_reason why)
+{
+	m->life.reason = why;
+	(void)syscall(SYS_pidfd_send_signal, m->life.pid_fd, SIGKILL, NULL, 0); /* ended: fine */
+}
+
+static void check_due(struct monitor *m)
+{
+	int64_t now = monitor_now_ms();
+
+	if (m->console_idle_until > 0 && now >= m->console_idle_until)
+		m->console_idle_until = 0;
+	if (m->kill_at > 0 && now >= m->kill_at) {
+		m->kill_at = 0;
+		kill_container(m, MONITOR_REASON_TIMEOUT);
+	}
+	monitor_attach_check(m, now);
+}
+
+/* After a quiet while: the pages of the buffers. */
+static void give_back(struct monitor *m)
+{
+	if (m->used && m->input_len == 0) {
+		size_t len = sizeof(*m) - offsetof(struct monitor, packet);
+
+		(void)madvise(m->packet, len, MADV_DONTNEED); /* else they stay: no harm */
+		m->used = false;
+	}
+}
+
+/* Until the container has ended. */
+static void watch(struct monitor *m)
+{
+	struct pollfd p[SLOT_COUNT] = { { .fd = -1 } };
+	int n;
+
+	while (p[SLOT_PID].revents == 0 || m->life.pid_fd < 0) {
+		fill(m, p);
+		n = poll(p, SLOT_COUNT, timeout(m));
+		if (n < 0 && errno != EINTR && errno != ENOMEM)
+			return;
+		if (n < 0)
+			continue;
+		if (n == 0)
+			give_back(m);
+		check_due(m);
+		if (p[SLOT_AGENT].revents != 0 && net_agent_serve(&m->life.agent) < 0)
+			net_agent_fini(&m->life.agent); /* crt-net is gone */
+		if (p[SLOT_LISTEN].revents != 0)
+			monitor_attach_accept(m);
+		for (int i = 0; i < MONITOR_CLIENTS; i++)
+			if (p[SLOT_CLIENTS + i].revents != 0)
+				monitor_attach_event(m, i, p[SLOT_CLIENTS + i].revents);
+		if (p[SLOT_IN].revents != 0)
+			monitor_input_flush(m);
+		if (p[SLOT_OUT].revents != 0)
+			(void)pump(m, main_stream(m), false);
+		if (p[SLOT_ERR].revents != 0)
+			(void)pump(m, &m->life.err_fd, true);
+		if (p[SLOT_FUSE].revents != 0) {
+			monitor_close(&m->life.fuse_pid_fd);
+			kill_container(m, MONITOR_REASON_FUSE);
+		}
+	}
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+static int exit_code(const struct monitor *m)
+{
+	int status = m->life.status;
+
+	if (m->life.reason == MONITOR_REASON_FUSE)
+		return 125;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static bool wants_restart(const struct monitor *m)
+{
+	const struct monitor_life *l = &m->life;
+
+	if (asked_to_end || faccessat(l->rundir_fd, MONITOR_STOP, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return false;
+	switch (l->restart) {
+	case REQUEST_RESTART_ON_FAILURE:
+		return exit_code(m) != 0 &&
+		       (l->restart_max == 0 || l->restart_count < l->restart_max);
+	case REQUEST_RESTART_ALWAYS:
+	case REQUEST_RESTART_UNLESS_STOPPED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Back off before the next life; ends early when we are asked to end. */
+static bool back_off(struct monitor *m, int64_t lived_ms)
+{
+	struct monitor_life *l = &m->life;
+	sigset_t none;
+	struct timespec ts;
+
+	if (l->backoff_ms == 0 || lived_ms >= HEALTHY_MS)
+		l->backoff_ms = BACKOFF_STEP_MS;
+	else if (l->backoff_ms < BACKOFF_MAX_MS)
+		l->backoff_ms = l->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS :
+								     l->backoff_ms * 2;
+	ts.tv_sec = l->backoff_ms / 1000;
+	ts.tv_nsec = (long)(l->backoff_ms % 1000) * 1000000;
+	(void)sigemptyset(&none);
+	(void)ppoll(NULL, 0, &ts, &none); /* SIGTERM interrupts it, and is blocked but here */
+	return wants_restart(m);
+}
+
+/* The process number is free for others from now on; what a restart waits for, others may know. */
+static void note_end(const struct monitor *m, int code)
+{
+	char text[16];
+	int fd;
+
+	(void)unlinkat(m->life.rundir_fd, "pid", 0); /* the directory may be gone: a logout */
+	fd = openat(m->life.rundir_fd, MONITOR_EXIT, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+		    0600);
+	if (fd < 0)
+		return;
+	(void)snprintf(text, sizeof(text), "%d", code);
+	(void)fd_write_all(fd, text, strlen(text)); /* a hint only */
+	(void)close(fd);
+}
+
+static void keep_open(int fd)
+{
+	if (fd >= 0)
+		(void)fcntl(fd, F_SETFD, 0); /* open: cannot fail */
+}
+
+static int become_crt(struct monitor *m, int memfd)
+{
+	struct monitor_life *l = &m->life;
+	char number[16], name[] = "crt", root[] = "--root", verb[] = "keep";
+	char path[] = "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
+	char *argv[] = { name, root, m->packet, verb, number, NULL };
+	char *envp[] = { path, NULL };
+	int fds[] = { memfd,	      l->listen_fd, l->lock_fd,	   l->net_fd,	  l->rundir_fd,
+		      l->fuse_pid_fd, l->crt_fd,    l->monitor_fd, l->log_dir_fd, l->agent.fd };
+
+	(void)snprintf(number, sizeof(number), "%d", memfd);
+	monitor_close(&l->in_fd);
+	monitor_close(&l->out_fd);
+	monitor_close(&l->err_fd);
+	monitor_close(&l->console_fd);
+	monitor_close(&l->log_fd);
+	if (pread(memfd, m->packet, PATH_MAX, offsetof(struct monitor_life, root)) != PATH_MAX ||
+	    pwrite(memfd, l, offsetof(struct monitor_life, root), 0) !=
+		    (ssize_t)offsetof(struct monitor_life, root))
+		return 1;
+	(void)fd_close_from(3, CLOSE_RANGE_CLOEXEC);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		keep_open(fds[i]);
+	(void)syscall(SYS_execveat, l->crt_fd, "", argv, envp, AT_EMPTY_PATH);
+	return 1; /* the container ended without a record of how: ps says so */
+}
+
+static void set_signals(void)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, term = { .sa_handler = on_term };
+	const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM };
+	sigset_t blocked;
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		(void)sigaction(ignored[i], &ignore, NULL); /* valid: cannot fail */
+	(void)sigaction(SIGTERM, &term, NULL);
+	(void)sigemptyset(&blocked);
+	(void)sigaddset(&blocked, SIGTERM); /* delivered in back_off() only */
+	(void)sigprocmask(SIG_SETMASK, &blocked, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	static struct monitor m; /* zero pages until they are used */
+	unsigned long long fd;
+	int64_t born = monitor_now_ms();
+	int code;
+
+	/* before anything: a container with --pid=host sees us */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	set_signals();
+	if (argc < 2 || str_to_u64(argv[1], INT32_MAX, &fd) < 0 ||
+	    pread((int)fd, &m.life, offsetof(struct monitor_life, root), 0) !=
+		    (ssize_t)offsetof(struct monitor_life, root) ||
+	    m.life.version != MONITOR_VERSION)
+		return 1;
+	monitor_attach_init(&m);
+	monitor_log_init(&m);
+	if (m.life.timeout > 0)
+		m.kill_at = born + (int64_t)m.life.timeout * 1000;
+	watch(&m);
+	while (waitpid(m.life.pid, &m.life.status, 0) < 0 && errno == EINTR)
+		;
+	drain(&m);
+	code = exit_code(&m);
+	note_end(&m, code);
+	monitor_attach_finish(&m, code);
+	/* a restarting container has ended for everybody who asks */
+	m.life.again = wants_restart(&m);
+	if (m.life.again)
+		m.life.again = back_off(&m, monitor_now_ms() - born);
+	return become_crt(&m, (int)fd);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What crt and crt-monitor tell each other about a detached container.
+ *
+ * The keeper of a detached container executes crt-monitor in its own process
+ * when the container runs, and crt-monitor executes crt again when it ended: the
+ * process number, the lock, the namespaces and the children stay, only the
+ * memory goes. What both need is struct monitor_life in a memfd; descriptors in
+ * it are numbers of that process. See cmd/monitor-main.c.
+ */
+#ifndef CMD_MONITOR_H
+#define CMD_MONITOR_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/id.h"
+#include "net/net.h"
+
+#define MONITOR_VERSION	 1	  /* of the structure */
+#define MONITOR_SOCKET	 "attach" /* in the bundle; SOCK_SEQPACKET */
+#define MONITOR_EXIT	 "exit"	  /* in the bundle: the last life ended (so), the next is to come */
+#define MONITOR_STOP	 "stop"	  /* in the bundle: the user ended it, do not start it again */
+#define MONITOR_PACKET	 32768	  /* most bytes of one packet, its kind included */
+#define MONITOR_LOG_NAME 256
+
+enum monitor_log {
+	MONITOR_LOG_NONE,
+	MONITOR_LOG_K8S,
+	MONITOR_LOG_JSON,
+	MONITOR_LOG_COUNT
+};
+
+/* Why a container ended other than by itself. */
+enum monitor_reason {
+	MONITOR_REASON_NONE,
+	MONITOR_REASON_TIMEOUT, /* --timeout */
+	MONITOR_REASON_FUSE,	/* fuse-overlayfs died */
+	MONITOR_REASON_COUNT
+};
+
+/* Packets of the attach socket: one byte of kind, then data. */
+enum monitor_packet {
+	/* from the monitor */
+	MONITOR_PACKET_OUT = 'o', /* output, standard error */
+	MONITOR_PACKET_ERR = 'e',
+	MONITOR_PACKET_END = 'x', /* int: the exit code; the last packet of this life */
+	/* to the monitor */
+	MONITOR_PACKET_IN = 'i',    /* input */
+	MONITOR_PACKET_EOF = 'f',   /* end of input */
+	MONITOR_PACKET_QUIET = 'q', /* only the end is wanted */
+	MONITOR_PACKET_SIZE = 'w',  /* struct winsize of the terminal */
+};
+
+struct monitor_life {
+	uint32_t version;
+	char id[ID_LEN + 1];
+	/* the container's first process, a child of this one */
+	pid_t pid;
+	int pid_fd;
+	/* its streams: pipes (-1 = none) or the pty's master */
+	int in_fd, out_fd, err_fd, console_fd;
+	int listen_fd; /* MONITOR_SOCKET */
+	/* held, so that their other sides live as long as we */
+	int lock_fd, net_fd;
+	struct net_agent agent; /* serves the published TCP ports */
+	int rundir_fd;
+	pid_t fuse_pid;
+	int fuse_pid_fd;
+	int crt_fd, monitor_fd; /* executables, O_PATH */
+	/* the log */
+	enum monitor_log log;
+	int log_dir_fd, log_fd;
+	char log_name[MONITOR_LOG_NAME];
+	int64_t log_max_size;
+	uint32_t log_max_files;
+	/* policy */
+	uint32_t restart, restart_max; /* enum request_restart */
+	uint32_t restart_count;
+	uint32_t timeout; /* seconds, 0 = any */
+	uint32_t backoff_ms;
+	bool rm, pid_host, mounted;
+	bool tty, interactive, passthrough;
+	/* what the monitor found out */
+	int status; /* of wait(2) */
+	enum monitor_reason reason;
+	bool again; /* start it again */
+	/* only for crt: absolute paths */
+	char root[PATH_MAX];	   /* of the store */
+	char containers[PATH_MAX]; /* parent of the bundle */
+};
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crt start: begin another life of a container.
+ *
+ * Theory of operation: what was asked for lies beside the record (request.json);
+ * it is read back and taken the way of crt run -d, with the id, the name, the image
+ * and the writable layer that the container has. The container's lock is taken
+ * first and handed to the keeper: of two starts at once one wins, and the other
+ * finds it running, which is no error.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "cmd/each.h"
+#include "cmd/launch.h"
+#include "cmd/record.h"
+#include "cmd/start.h"
+#include "cmd/verbs.h"
+
+struct options {
+	bool all, latest;
+	const struct cmd_global *global;
+	int code; /* of one that could not be started: 125 to 127 */
+};
+
+static const struct option_spec options[] = {
+	{ "all", 0, OPT_FLAG, offsetof(struct options, all),
+	  .help = "Start all containers that do not run" },
+	{ "latest", 'l', OPT_FLAG, offsetof(struct options, latest), .help = "Start the newest" },
+	OPTION_END
+};
+
+const struct cmd_verb cmd_verb_start = {
+	.name = "start",
+	.run = cmd_start,
+	.options = options,
+	.usage = "[OPTIONS] CONTAINER...",
+	.summary = "Start containers",
+	.operands = OPERANDS_CONTAINERS,
+	.runs_containers = true,
+};
+
+static int launch(struct launch *l, struct storage *s, const struct container *c, int *ret_code,
+		  struct error *e)
+{
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	r = storage_container_read(s, c->id, "request.json", &text, e);
+	if (r < 0)
+		return error_prefix(e, "container %s cannot be started again", c->name);
+	r = request_from_json(text, l->req, e);
+	if (r == 0)
+		r = launch_open(l, e);
+	if (r < 0)
+		return r;
+	memcpy(l->plan.id, c->id, sizeof(l->plan.id));
+	l->plan.name = strdup(c->name);
+	if (l->plan.name == NULL)
+		return error_set(e, -ENOMEM, "starting %s", c->name);
+	l->existing = true;
+	l->image_id = c->image_id;
+	r = launch_plan(l, e);
+	if (r == 0)
+		r = record_started(s, c->id, l->plan.rundir, 0, e);
+	if (r < 0)
+		return r;
+	*ret_code = launch_detached(l, e);
+	return *ret_code == 0 ? 0 : e->code < 0 ? e->code : -EIO;
+}
+
+int start_container(struct storage *s, const struct cmd_global *g, const struct container *c,
+		    int *ret_code, struct error *e)
+{
+	struct run_request req;
+	struct launch l;
+	int r;
+
+	*ret_code = EXIT_CRT;
+	if (strlen(c->id) >= sizeof(l.plan.id))
+		return error_setf(e, -EINVAL, "not a container id");
+	run_request_init(&req);
+	launch_init(&l, g, &req);
+	l.lock_fd = storage_container_lock(s, c->id, e);
+	r = l.lock_fd;
+	if (r == -EWOULDBLOCK) /* another crt start was faster, or it ends just now */
+		r = error_setf(e, -EBUSY, "container %s is being started or stopped", c->name);
+	if (r >= 0) {
+		container_remove_bundle(c); /* of a life that nobody saw the end of */
+		r = launch(&l, s, c, ret_code, e);
+	}
+	launch_fini(&l);
+	run_request_fini(&req);
+	return r < 0 ? r : 0;
+}
+
+static int start_one(struct storage *s, struct container *c, const char *said, void *data,
+		     struct error *e)
+{
+	struct options *o = data;
+	int r = 0, code = 0;
+
+	(void)said;
+	if (!container_is_running(c))
+		r = start_container(s, o->global, c, &code, e);
+	if (r < 0 && code > 0)
+		o->code = code;
+	return r;
+}
+
+static bool is_stopped(const struct container *c)
+{
+	return !c->live;
+}
+
+int cmd_start(int argc, char **argv, const struct cmd_global *g)
+{
+	struct options o = { .global = g };
+	struct each each = {
+		.verb = &cmd_verb_start,
+		.global = g,
+		.fn = start_one,
+		.wanted = is_stopped,
+		.data = &o,
+	};
+	int code;
+	int first = opt_parse(&cmd_verb_start, argc, argv, &o, &code);
+
+	if (first < 0)
+		return code;
+	each.all = o.all;
+	each.latest = o.latest;
+	code = each_container(&each, argv + first, argc - first);
+	return code != 0 && o.code != 0 && first + 1 == argc ? o.code : code;
+}
