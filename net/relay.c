@@ -434,17 +434,6 @@ static void connecting_event(struct relay *r, struct conn *c)
 
 /* ---- clients ---- */
 
-static void set_keepalive(int fd)
-{
-	const int on = 1, idle = KEEP_IDLE, spacing = KEEP_SPACING;
-
-	/* only slower, or longer, without */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &spacing, sizeof(spacing));
-}
-
 static void conn_new(struct relay *r, int client_fd, const union address *from, uint16_t port)
 {
 	_cleanup_fd_ int fd = client_fd;
@@ -452,7 +441,6 @@ static void conn_new(struct relay *r, int client_fd, const union address *from, 
 
 	if (c == NULL)
 		return;
-	set_keepalive(fd);
 	c->client_source = (struct source){ .kind = KIND_CLIENT, .conn = c };
 	c->server_source = (struct source){ .kind = KIND_SERVER, .conn = c };
 	c->client.fd = steal_fd(&fd);
@@ -623,6 +611,18 @@ void relay_free(struct relay *r)
 	free(r);
 }
 
+/* Of a listening socket; those accepted from it inherit this. */
+static void set_options(int fd)
+{
+	const int on = 1, idle = KEEP_IDLE, spacing = KEEP_SPACING;
+
+	/* only slower, or longer, without */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &spacing, sizeof(spacing));
+}
+
 int relay_listen(struct relay *r, int listen_fd, uint16_t port)
 {
 	_cleanup_fd_ int fd = listen_fd;
@@ -634,6 +634,7 @@ int relay_listen(struct relay *r, int listen_fd, uint16_t port)
 	if (grown == NULL || l == NULL)
 		return -ENOMEM;
 	r->listeners = grown;
+	set_options(fd);
 	if (epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0)
 		return -errno;
 	*l = (struct listener){ .source.kind = KIND_LISTENER, .fd = steal_fd(&fd), .port = port };
