@@ -14,8 +14,10 @@
 #define LIMIT_LAYER_BYTES     (1ull << 40)  /* unpacked bytes of one layer */
 #define LIMIT_RATIO_MIN_BYTES (64ull << 20) /* below this size no expansion ratio is judged */
 #define LIMIT_RATIO	      1100 /* unpacked : packed; deflate cannot exceed 1032, zstd bombs do */
+#define LIMIT_LARGE_BYTES     (1ull << 30) /* from this size on a smaller ratio is judged */
+#define LIMIT_LARGE_RATIO     500	   /* 1 GiB of anything but zeros packs worse than that */
 #define LIMIT_ZSTD_WINDOW_LOG 27   /* 128 MiB window, the maximum of zstd without --long=28+ */
-#define LIMIT_ENV	      4096	   /* environment entries of an image or a command line */
+#define LIMIT_ENV	      4096 /* environment entries of an image or a command line */
 #define LIMIT_ENV_BYTES	      (128u << 10) /* one entry: MAX_ARG_STRLEN of the kernel */
 #define LIMIT_PASSWD_BYTES    (1u << 20)   /* /etc/passwd and /etc/group of an image */
 #define LIMIT_NAME	      255	   /* container names, hostnames are shorter still (64) */

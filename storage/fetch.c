@@ -20,7 +20,18 @@
  * crt-fetch may have been taken over by what it read. So its messages are
  * parsed strictly, digests must be digests, text is escaped, the index of the
  * candidate must exist, the amount of waiting is bounded, and the commit
- * (txn.c) checks the transaction. It may at worst deliver a wrong image.
+ * (txn.c) checks the transaction.
+ *
+ * Digests are computed by crt-fetch, and the commit believes them: a tree
+ * cannot be compared with the digest of a tar without unpacking it again, and
+ * hashing the blobs here would protect what is not run. So whoever takes
+ * crt-fetch over, by a defect of TLS, HTTP, decompression or tar, can deliver a
+ * wrong image, and under the diff-id of a layer that the store does not have
+ * yet a wrong layer, which a later image with that layer would use ("crt rmi"
+ * of all that name it, and it is fetched anew). What he cannot do is change what
+ * is in the store already, read anything, or reach the user's other processes
+ * and files. An honest crt-fetch compares every byte from outside with its
+ * digest before it is reported (registry/ingest.c).
  *
  * When crt dies, the transaction's lock is free and the next start throws it
  * away; crt-fetch dies with it (parent death signal and the closed socket).

@@ -12,7 +12,8 @@
  * The attacker controls every byte. isa-l and libzstd run in the cage of
  * crt-fetch; here the amounts are bounded: LIMIT_LAYER_BYTES of output,
  * LIMIT_RATIO between output and input once the output is larger than
- * LIMIT_RATIO_MIN_BYTES, and a zstd window of 2^LIMIT_ZSTD_WINDOW_LOG.
+ * LIMIT_RATIO_MIN_BYTES, the smaller LIMIT_LARGE_RATIO from LIMIT_LARGE_BYTES
+ * on (10 GiB of zeros in 10 MiB of gzip), and a zstd window of 2^LIMIT_ZSTD_WINDOW_LOG.
  *
  * gzip files may consist of several members one after the other (RFC 1952);
  * zero bytes after the last are allowed, anything else is an error. zstd
@@ -82,6 +83,11 @@ static int count_out(struct decompress *d, size_t n, struct error *e)
 	if (d->out > LIMIT_RATIO_MIN_BYTES && d->out / LIMIT_RATIO > d->in)
 		return error_setf(e, -EFBIG, "the layer unpacks to more than %d times its size",
 				  LIMIT_RATIO);
+	if (d->out > LIMIT_LARGE_BYTES && d->out / LIMIT_LARGE_RATIO > d->in)
+		return error_setf(e, -EFBIG,
+				  "the layer unpacks to more than 1 GiB and more than %d times its "
+				  "size",
+				  LIMIT_LARGE_RATIO);
 	d->sink.done(d->sink.data, n);
 	return 0;
 }

@@ -202,6 +202,47 @@ static void test_bomb(void **state)
 	assert_true(counted <= LIMIT_RATIO_MIN_BYTES + (1u << 20));
 }
 
+static unsigned char large_room[1 << 20];
+
+static unsigned char *take_large(void *data, size_t *ret_cap)
+{
+	(void)data;
+	*ret_cap = sizeof(large_room);
+	return large_room;
+}
+
+static void count_large(void *data, size_t len)
+{
+	*(uint64_t *)data += len;
+}
+
+/* Zeros in members of gzip stay below LIMIT_RATIO for ever: the smaller ratio for large layers ends them. */
+static void test_gzip_bomb(void **state)
+{
+	const size_t size = 64u << 20;
+	_cleanup_buf_ struct buf packed = BUF_INIT;
+	uint64_t out = 0;
+	const struct decompress_sink sink = { .room = take_large,
+					      .done = count_large,
+					      .data = &out };
+	struct decompress *d = NULL;
+	struct error e = ERROR_INIT;
+	void *zeros = calloc(1, size);
+	int r = 0;
+
+	(void)state;
+	assert_non_null(zeros);
+	gzip(&packed, zeros, size);
+	free(zeros);
+	assert_int_equal(decompress_new(&sink, &d), 0);
+	for (size_t i = 0; r == 0 && i < 2 * LIMIT_LARGE_BYTES / size; i++)
+		r = decompress_feed(d, (const unsigned char *)packed.data, packed.len, &e);
+	decompress_free(d);
+	assert_int_equal(r, -EFBIG);
+	assert_non_null(strstr(e.msg, "more than 1 GiB and more than 500 times"));
+	assert_true(out <= LIMIT_LARGE_BYTES + sizeof(large_room));
+}
+
 /* A window larger than the limit is refused before it is allocated. */
 static void test_window(void **state)
 {
@@ -243,6 +284,7 @@ int main(void)
 		cmocka_unit_test(test_empty_and_short),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_bomb),
+		cmocka_unit_test(test_gzip_bomb),
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_receiver_gone),
 	};
