@@ -387,11 +387,15 @@ static int connect_gate(const struct state *s, struct error *e)
 		return error_set(e, -errno, "socket");
 	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/" STATE_GATE, s->dir_fd);
 	if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0) {
-		if (errno == ECONNREFUSED)
+		int why = errno;
+		_cleanup_fd_ int proc_fd = why == ECONNREFUSED ? procfs_open(NULL) : -1;
+
+		/* nobody listens: it is past the gate, if it lives */
+		if (why == ECONNREFUSED && (proc_fd < 0 || !state_alive(s, proc_fd)))
 			return error_setf(e, -ESRCH, "cannot start a container that has stopped");
-		if (errno == ENOENT)
+		if (why == ENOENT || why == ECONNREFUSED)
 			return error_setf(e, -EEXIST, "cannot start an already running container");
-		return error_set(e, -errno, "open the start gate of container %s", s->id);
+		return error_set(e, -why, "open the start gate of container %s", s->id);
 	}
 	return steal_fd(&fd);
 }

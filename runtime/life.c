@@ -84,7 +84,7 @@ int runtime_state(int state_root_fd, const char *id, char **ret, struct error *e
 	r = state_load(state_root_fd, id, &s, e);
 	if (r < 0)
 		return r;
-	*ret = state_text(&s, state_status(&s, proc_fd), false);
+	*ret = state_text(&s, state_status_sure(&s, proc_fd), false);
 	state_fini(&s);
 	return *ret == NULL ? error_set(e, -ENOMEM, "state of container %s", id) : 0;
 }
@@ -191,7 +191,7 @@ static int list_one(int state_root_fd, int proc_fd, const char *id, json_t *arr)
 		return 0; /* half-made, or removed while we look */
 	if (fstat(s.dir_fd, &dir) == 0 && dir.st_uid != 0)
 		(void)snprintf(owner, sizeof(owner), "%u", dir.st_uid);
-	st = state_status(&s, proc_fd);
+	st = state_status_sure(&s, proc_fd);
 	j = json_pack("{s:s,s:s,s:I,s:s,s:s,s:s,s:s,s:s}", "ociVersion", "1.0.2", "id", s.id, "pid",
 		      (json_int_t)(st == STATE_STOPPED ? 0 : s.pid), "status",
 		      state_status_name(st), "bundle", s.bundle, "rootfs", s.rootfs, "created",

@@ -19,7 +19,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -222,6 +224,27 @@ enum state_status state_status(const struct state *s, int proc_fd)
 		return STATE_STOPPED;
 	if (faccessat(s->dir_fd, STATE_GATE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return STATE_CREATED;
+	return cgroup_is_frozen(s->cgroup) ? STATE_PAUSED : STATE_RUNNING;
+}
+
+/* Nobody listens at the gate: the program runs, and a start was killed before it removed the gate. */
+static bool gate_is_stale(const struct state *s)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/" STATE_GATE, s->dir_fd);
+	return fd >= 0 && connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 &&
+	       errno == ECONNREFUSED;
+}
+
+enum state_status state_status_sure(const struct state *s, int proc_fd)
+{
+	enum state_status st = state_status(s, proc_fd);
+
+	if (st != STATE_CREATED || !gate_is_stale(s))
+		return st;
+	(void)unlinkat(s->dir_fd, STATE_GATE, 0); /* else the next one looks again */
 	return cgroup_is_frozen(s->cgroup) ? STATE_PAUSED : STATE_RUNNING;
 }
 

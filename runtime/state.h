@@ -49,6 +49,8 @@ void state_fini(struct state *s);
 int state_remove(int root_fd, int dir_fd, const char *id, struct error *e);
 /* What the container is now. */
 enum state_status state_status(const struct state *s, int proc_fd);
+/* The same, also right after a start that was killed between opening and removing the gate. */
+enum state_status state_status_sure(const struct state *s, int proc_fd);
 const char *state_status_name(enum state_status st);
 /* The OCI state object. pid 0 when stopped. compact: one line without blanks, for hooks. Caller frees. */
 char *state_text(const struct state *s, enum state_status st, bool compact);

@@ -352,32 +352,113 @@ load oci
 	assert_contains "No help topic for 'nosuchverb'"
 }
 
-# bats test_tags=slow
-@test "T57 create killed at every system call leaves no process, and delete --force clears the rest" {
-	need_program strace
-	bundle alice b "$(args true)"
-	local n total left
-	as alice strace -o "$(home alice)/trace" crt-oci --root "$T/run/alice/oci" create -b "$(home alice)/b" c0 </dev/null >/dev/null 2>&1
-	oci alice delete --force c0
-	total=$(grep -c . "$(home alice)/trace")
+# points STEP ARG...: run crt-oci as alice; every STEP-th of its system calls as "NAME:N", its N-th call of that name
+points() {
+	local step=$1
+	shift
+	as alice strace -o "$(home alice)/trace" crt-oci --root "$T/run/alice/oci" "$@" </dev/null >/dev/null 2>&1
+	# what comes first is the loader's, and the program that makes sure it cannot be written
+	sed -n 's/^\([a-z0-9_]*\)(.*/\1/p' "$(home alice)/trace" |
+		awk -v step="$step" '{ n[$1]++ } $1 !~ /^(exit|exit_group|execve)$/ && NR > 10 && NR % step == 0 { print $1 ":" n[$1] }'
 	rm "$(home alice)/trace"
-	[ "$total" -gt 50 ] || flunk "$total system calls"
-	for ((n = 20; n < total; n += 3)); do
-		as alice strace -o /dev/null -e inject=all:signal=KILL:when="$n" \
-			crt-oci --root "$T/run/alice/oci" create -b "$(home alice)/b" c1 </dev/null >/dev/null 2>&1 || true
+}
+
+# killed_at POINT ARG...: crt-oci as alice, killed there
+killed_at() {
+	local point=$1
+	shift
+	as alice strace -o /dev/null -e trace="${point%:*}" -e inject="${point%:*}:signal=KILL:when=${point#*:}" \
+		crt-oci --root "$T/run/alice/oci" "$@" </dev/null >/dev/null 2>&1 && return 1
+	return 0
+}
+
+no_process_of_alice() {
+	# whoever reaps orphans may take his time
+	wait_for 10 sh -c "! ps -u $(user alice) -o stat=,comm= | grep -v ^Z | grep -q ' $1$'" || flunk "$(ps -u "$(user alice)" -o pid,args)"
+}
+
+# bats test_tags=slow
+@test "T57 create killed at any system call leaves no process, and delete --force clears the rest" {
+	need_program strace
+	bundle alice b "$(args 'exec sleep 1000')"
+	local point killed=0 all
+	all=$(points "${CRT_KILL_STEP-17}" create -b "$(home alice)/b" c1)
+	oci alice delete --force c1
+	for point in $all; do
+		killed_at "$point" create -b "$(home alice)/b" c1 && killed=$((killed + 1))
 		# created in full, or nothing that anybody could start
-		if [ "$(oci alice list -q)" = "" ]; then
-			for _ in {1..50}; do
-				left=$(pgrep -u "$(user alice)" -x crt-oci || true)
-				[ -n "$left" ] || break
-				sleep 0.02
-			done
-			[ -z "$left" ] || flunk "killed at call $n: process $left stays"
-		fi
+		[ -n "$(oci alice list -q)" ] || no_process_of_alice crt-oci
 		oci alice delete --force c1
+		[ ! -e "$T/run/alice/oci/c1" ] || flunk "killed at $point: something is left"
 	done
-	run find "$T/run/alice/oci" -mindepth 1
-	assert_output ''
+	[ "$killed" -gt 3 ] || flunk "$killed of $(wc -w <<<"$all") were killed"
+	no_process_of_alice crt-oci
+}
+
+# bats test_tags=slow
+@test "T57 start, exec and delete killed at any system call: what they say afterwards is true" {
+	need_program strace
+	bundle alice b "$(args 'exec sleep 1000')"
+	local point killed=0 step=${CRT_KILL_STEP-17} all
+	oci alice create -b "$(home alice)/b" c1 </dev/null >/dev/null 2>&1
+	all=$(points "$step" start c1)
+	oci alice delete --force c1
+	for point in $all; do
+		oci alice create -b "$(home alice)/b" c1 </dev/null >/dev/null 2>&1
+		killed_at "$point" start c1 && killed=$((killed + 1))
+		# still created, running, or ended with its starter: never in between
+		case $(oci alice state c1 | jq -r .status) in
+		created) oci alice start c1 || flunk "start after one that was killed at $point" ;;
+		running) oci alice exec c1 true ;;
+		stopped) ;;
+		*) flunk "after a start killed at $point" ;;
+		esac
+		oci alice delete --force c1
+		no_process_of_alice sleep
+	done
+	oci alice run -d -b "$(home alice)/b" c1 </dev/null >/dev/null 2>&1
+	for point in $(points "$step" exec -d c1 true); do
+		killed_at "$point" exec -d c1 sleep 77 && killed=$((killed + 1))
+		oci alice exec c1 true || flunk "exec after one that was killed at $point"
+	done
+	oci alice delete --force c1
+	no_process_of_alice sleep
+	no_process_of_alice crt-oci
+	oci alice run -d -b "$(home alice)/b" c1 </dev/null >/dev/null 2>&1
+	for point in $(points "$step" delete --force c1); do
+		oci alice run -d -b "$(home alice)/b" c1 </dev/null >/dev/null 2>&1
+		killed_at "$point" delete --force c1 && killed=$((killed + 1))
+		oci alice delete --force c1
+		[ ! -e "$T/run/alice/oci/c1" ] || flunk "killed at $point: something is left"
+		no_process_of_alice sleep
+	done
+	[ "$killed" -gt 5 ] || flunk "only $killed were killed"
+}
+
+# bats test_tags=slow
+@test "many execs at once, and a delete among them" {
+	bundle alice b "$(args 'exec sleep 1000')"
+	local i pids=() failed=0
+	oci alice run -d -b "$(home alice)/b" c1 </dev/null >/dev/null 2>&1
+	for i in {1..16}; do
+		oci alice exec c1 sh -c "exit $i" </dev/null >/dev/null 2>&1 &
+		pids+=($!)
+	done
+	for i in {1..16}; do
+		wait "${pids[i - 1]}" && flunk "exec $i succeeded"
+		[ $? = "$i" ] || failed=$((failed + 1))
+	done
+	[ "$failed" = 0 ] || flunk "$failed of 16 have another exit status"
+	pids=()
+	for i in {1..8}; do
+		oci alice exec c1 sleep 1000 </dev/null >/dev/null 2>&1 &
+		pids+=($!)
+	done
+	oci alice delete --force c1
+	for i in "${pids[@]}"; do
+		wait "$i" && flunk "an exec outlived its container"
+	done
+	no_process_of_alice sleep
 }
 
 @test "a container that is killed before its start: start says so" {

@@ -246,6 +246,9 @@ options() {
 	assert_output "$(id -u "$(user alice)")"
 	run pr alice --userns=nomap $I sh -c 'id -u'
 	assert_status 0
+	run pr alice --userns=auto:size=100 $I sh -c 'cat /proc/self/uid_map; touch /x; stat -c %u:%g /x'
+	assert_match '^ +0 +[1-9][0-9]* +100
+0:0$'
 }
 
 @test "podman: resource limits, update, pause, stats of root's containers" {
@@ -278,4 +281,24 @@ options() {
 	pd root a $I sleep 100
 	run pr root --pid container:a --ipc container:a $I ps
 	assert_contains 'sleep 100'
+}
+
+@test "podman, rootless: a pod of several containers, and many execs at once" {
+	local i pids=()
+	p alice pod create --name pod --infra-image $I --infra-command '/bin/sleep 1000' --share ipc,uts,net,pid --network none >/dev/null
+	pd alice a --pod pod $I sh -c 'echo shared >/dev/shm/x; hostname mine 2>/dev/null; exec sleep 1000'
+	run pr alice --pod pod $I sh -c 'cat /dev/shm/x; ps | grep -c "[s]leep 1000"; hostname'
+	assert_output $'shared\n2\npod'
+	for i in {1..8}; do
+		p alice exec a sh -c "exit $i" >/dev/null 2>&1 &
+		pids+=($!)
+	done
+	for i in {1..8}; do
+		wait "${pids[i - 1]}" && flunk "exec $i succeeded"
+		[ $? = "$i" ] || flunk "exec $i has another exit status"
+	done
+	p alice pod stop -t 0 pod >/dev/null
+	p alice pod start pod >/dev/null
+	[ "$(p alice exec a cat /dev/shm/x)" = shared ] || flunk "the pod did not start again"
+	p alice pod rm -f -t 0 pod >/dev/null
 }
