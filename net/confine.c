@@ -203,14 +203,15 @@ static int drop_rights(bool root, struct error *e)
 	return 0;
 }
 
-static int limit_resources(struct error *e)
+static int limit_resources(bool writes_file, struct error *e)
 {
 	static const int zero[] = { RLIMIT_CORE, RLIMIT_FSIZE, RLIMIT_NPROC, RLIMIT_MSGQUEUE,
 				    RLIMIT_MEMLOCK };
 	const struct rlimit none = { 0, 0 };
 
 	for (size_t i = 0; i < sizeof(zero) / sizeof(zero[0]); i++)
-		if (setrlimit((__rlimit_resource_t)zero[i], &none) < 0)
+		if (!(writes_file && zero[i] == RLIMIT_FSIZE) &&
+		    setrlimit((__rlimit_resource_t)zero[i], &none) < 0)
 			return error_set(e, -errno, "crt-net: limit resource %d", zero[i]);
 	return 0;
 }
@@ -237,7 +238,7 @@ static void landlock(const struct view *v)
 	(void)syscall(SYS_landlock_restrict_self, fd, 0);
 }
 
-int confine_self(struct error *e)
+int confine_self(bool writes_file, struct error *e)
 {
 	bool root = geteuid() == 0;
 	struct view v;
@@ -250,7 +251,7 @@ int confine_self(struct error *e)
 		(void)empty_root(&v);
 	ret = drop_rights(root, e);
 	if (ret == 0)
-		ret = limit_resources(e);
+		ret = limit_resources(writes_file, e);
 	if (ret == 0)
 		landlock(&v);
 	close_fd(&v.dir_fd);

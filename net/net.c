@@ -39,6 +39,7 @@
 #include "base/fd.h"
 #include "base/proc.h"
 #include "net/layout.h"
+#include "net/pcap.h"
 #include "net/wire.h"
 
 static int send_request(int sock, const struct net_request *r, struct error *e)
@@ -50,12 +51,18 @@ static int send_request(int sock, const struct net_request *r, struct error *e)
 		.allow_host_loopback = r->allow_host_loopback,
 		.forwards_n = (uint32_t)r->forwards_n,
 	};
+	_cleanup_fd_ int pcap_fd = -1;
 	int ret;
 
 	memcpy(w.cidr, r->cidr, sizeof(w.cidr));
 	memcpy(w.outbound_addr, r->outbound_addr, sizeof(w.outbound_addr));
 	memcpy(w.outbound_addr6, r->outbound_addr6, sizeof(w.outbound_addr6));
-	ret = wire_send(sock, WIRE_TYPE_REQUEST, &w, sizeof(w), -1);
+	if (r->pcap != NULL) {
+		pcap_fd = pcap_open(r->pcap, e);
+		if (pcap_fd < 0)
+			return pcap_fd;
+	}
+	ret = wire_send(sock, WIRE_TYPE_REQUEST, &w, sizeof(w), pcap_fd);
 	if (ret >= 0)
 		ret = wire_send_forwards(sock, r->forwards, r->forwards_n);
 	if (ret < 0)
@@ -127,10 +134,11 @@ int net_start(const struct net_request *r, struct net_handle *ret, struct error 
 
 /* ---- started with the first frame ---- */
 
-/* Ports and outbound addresses can be refused, so that the container must not start before they are there. */
+/* Ports, files and outbound addresses can be refused, so that the container must not start before they are there. */
 static bool is_needed_at_once(const struct net_request *r)
 {
-	return r->forwards_n != 0 || r->outbound_addr[0] != '\0' || r->outbound_addr6[0] != '\0';
+	return r->forwards_n != 0 || r->pcap != NULL || r->outbound_addr[0] != '\0' ||
+	       r->outbound_addr6[0] != '\0';
 }
 
 int net_prepare(const struct net_request *r, struct net_handle *ret, struct error *e)

@@ -47,6 +47,7 @@ struct net_request {
 	char cidr[INET_ADDRSTRLEN + 4]; /* "10.0.2.0/24" */
 	char outbound_addr[INET_ADDRSTRLEN];
 	char outbound_addr6[INET6_ADDRSTRLEN];
+	char *pcap;		      /* owned; a file for a copy of the frames, NULL = none */
 	struct net_forward *forwards; /* owned */
 	size_t forwards_n;
 	struct strv dns, dns_search, dns_option; /* --dns*: empty = from the host */

@@ -40,6 +40,7 @@ void net_request_init(struct net_request *r)
 void net_request_fini(struct net_request *r)
 {
 	free(r->forwards);
+	free(r->pcap);
 	strv_fini(&r->dns);
 	strv_fini(&r->dns_search);
 	strv_fini(&r->dns_option);
@@ -117,10 +118,19 @@ static int parse_slirp_option(const char *key, const char *value, struct net_req
 			return 0;
 		return error_setf(e, -EINVAL, "--network: port_handler=%s: unknown", value);
 	}
+	if (strcmp(key, "pcap") == 0) {
+		char *path = value[0] != '\0' ? strdup(value) : NULL;
+
+		if (path == NULL)
+			return error_setf(e, -EINVAL, "--network: pcap=: expected a file name");
+		free(r->pcap);
+		r->pcap = path;
+		return 0;
+	}
 	return error_setf(
 		e, -EINVAL,
 		"--network: unknown option \"%s\"; known: mtu, cidr, enable_ipv6, allow_host_loopback, "
-		"outbound_addr, outbound_addr6",
+		"outbound_addr, outbound_addr6, pcap",
 		key);
 }
 

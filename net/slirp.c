@@ -56,6 +56,7 @@
 #include "net/nat.h"
 #include "net/neigh.h"
 #include "net/net.h"
+#include "net/pcap.h"
 #include "net/reass.h"
 #include "net/relay.h"
 #include "net/wire.h"
@@ -78,6 +79,7 @@ struct net {
 	Slirp *slirp;
 	int ctl_fd;
 	int tap_fd;
+	int pcap_fd; /* -1 = no copy of the frames */
 	struct pollfd *poll;
 	size_t poll_n, poll_cap;
 	size_t fds_limit;
@@ -114,6 +116,17 @@ static void map_set(uint8_t *map, int fd, bool on)
 
 /* ---- what libslirp calls ---- */
 
+static void copy_frame(struct net *n, const void *frame, size_t len)
+{
+	struct iovec part = { .iov_len = len };
+
+	if (n->pcap_fd < 0)
+		return;
+	memcpy(&part.iov_base, &frame, sizeof(frame)); /* writev() does not write to it */
+	if (pcap_frame(n->pcap_fd, &part, 1) < 0)
+		close_fd(&n->pcap_fd);
+}
+
 static void tap_write(struct net *n, const void *buf, size_t len)
 {
 	uint8_t head[NAT_HEAD];
@@ -124,11 +137,14 @@ static void tap_write(struct net *n, const void *buf, size_t len)
 
 	/* A frame that does not fit is lost, as on any network. */
 	if (head_len == 0) {
+		copy_frame(n, buf, len);
 		sent = write(n->tap_fd, buf, len);
 	} else {
 		const uint8_t *rest = (const uint8_t *)buf + head_len;
 
 		memcpy(&iov[1].iov_base, &rest, sizeof(rest)); /* writev() does not write to it */
+		if (n->pcap_fd >= 0 && pcap_frame(n->pcap_fd, iov, 2) < 0)
+			close_fd(&n->pcap_fd);
 		sent = writev(n->tap_fd, iov, 2);
 	}
 	(void)sent;
@@ -321,6 +337,7 @@ static bool read_tap(struct net *n)
 			alive = errno == EAGAIN || errno == EINTR;
 			break;
 		}
+		copy_frame(n, n->frame, (size_t)len);
 		take_frame(n, (size_t)len);
 	}
 	n->reading = false;
@@ -471,10 +488,15 @@ static int set_up(struct net *n, struct error *e)
 	struct wire_message m;
 	int ret;
 
-	ret = wire_recv(n->ctl_fd, &m, NULL);
+	ret = wire_recv(n->ctl_fd, &m, &n->pcap_fd);
 	if (ret != WIRE_TYPE_REQUEST || m.u.request.version != WIRE_VERSION)
 		return error_set(e, ret < 0 ? ret : -EPROTO,
 				 "crt-net: read the request (started by another crt?)");
+	if (n->pcap_fd >= 0) {
+		ret = pcap_begin(n->pcap_fd);
+		if (ret < 0)
+			return error_set(e, ret, "write the copy of the frames (pcap)");
+	}
 	if (m.u.request.forwards_n != 0) {
 		f = calloc(m.u.request.forwards_n, sizeof(*f));
 		if (f == NULL)
@@ -542,7 +564,7 @@ const char *net_slirp_version(void)
 
 int net_slirp_main(void)
 {
-	static struct net n = { .ctl_fd = WIRE_FD, .tap_fd = -1 };
+	static struct net n = { .ctl_fd = WIRE_FD, .tap_fd = -1, .pcap_fd = -1 };
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	struct error e = ERROR_INIT;
 	int ret;
@@ -560,7 +582,7 @@ int net_slirp_main(void)
 	raise_fd_limit(&n);
 	ret = set_up(&n, &e);
 	if (ret == 0)
-		ret = confine_self(&e);
+		ret = confine_self(n.pcap_fd >= 0, &e);
 	if (ret == 0)
 		ret = take_tap(&n, &e);
 	if (ret < 0) {

@@ -83,7 +83,7 @@ nsenter -t "$peer" -n -- "$W/netload" serve 5202 & pids+=($!)
 
 # ---- what is measured ------------------------------------------------------------------------------
 
-helpers='^(crt-net|crt-keeper|slirp4netns|pasta.*|passt.*|rootlessport.*)$'
+helpers='^(crt-net|crt-keeper|slirp4netns|pas[st].*|rootlessport.*)$'
 # cpu: seconds that the helpers of USER have used
 cpu() {
 	local p t=0

@@ -51,3 +51,39 @@ while True:
 65507 $address"
 	done
 }
+
+@test "pcap=FILE: every frame of both directions, readable by others" {
+	local address port
+	address=$(ip -4 -o addr show scope global up | awk '{ split($4, a, "/"); print a[1]; exit }')
+	[ -n "$address" ] || skip "this host has no address besides loopback"
+	port=$(free_port)
+	mkdir "$T/www"
+	head -c 100000 /dev/zero >"$T/www/page"
+	job_start /usr/bin/python3 -m http.server --directory "$T/www" --bind "$address" "$port"
+	wait_for 10 curl -s -o /dev/null "http://$address:$port/"
+	run as alice crt run --rm --network "slirp:pcap=$T/home/alice/frames.pcap" builtin:busybox wget -q -O /dev/null "http://$address:$port/page"
+	assert_status 0
+	[ "$(stat -c '%a %U' "$T/home/alice/frames.pcap")" = "600 $(user alice)" ] || flunk "the file's owner and mode"
+	run /usr/bin/python3 - "$T/home/alice/frames.pcap" "$port" <<-'END'
+		import struct, sys
+		data = open(sys.argv[1], "rb").read()
+		magic, major, minor, _, _, _, link = struct.unpack("=IHHiIII", data[:24])
+		assert (magic, major, minor, link) == (0xa1b23c4d, 2, 4, 1)
+		at, to, back = 24, 0, 0
+		while at < len(data):
+		    _, nano, stored, length = struct.unpack("=IIII", data[at:at + 16])
+		    frame = data[at + 16:at + 16 + stored]
+		    assert stored == length == len(frame) and nano < 10**9
+		    at += 16 + stored
+		    if frame[12:14] == b"\x08\0" and frame[23] == 6:
+		        source, destination = struct.unpack("!HH", frame[34:38])
+		        to += destination == int(sys.argv[2])
+		        back += (source == int(sys.argv[2])) * (length - 54)
+		print("sent" if to > 2 else to, "received" if back >= 100000 else back)
+	END
+	assert_output "sent received"
+	run --separate-stderr as alice crt run --rm --network "slirp:pcap=/dev/null" builtin:busybox true
+	assert_error 125 "must be a regular file"
+	run --separate-stderr as alice crt run --rm --network "slirp:pcap=$T/none/frames" builtin:busybox true
+	assert_error 125 "pcap=$T/none/frames"
+}
