@@ -117,16 +117,25 @@ static bool names_all(const struct strv *names)
 
 /*
  * The bounding set, and what --cap-add named. As podman: "drop ALL" comes
- * before the added ones, a single dropped one wins over "add ALL".
+ * before the added ones, a single dropped one wins over "add ALL", and none can
+ * be named in both.
  */
 static int caps_of(const struct run_request *req, uint64_t *ret_bounding, uint64_t *ret_added,
 		   struct error *e)
 {
-	uint64_t caps = req->privileged ? CAPS_ALL : CAPS_DEFAULT, added = 0;
+	uint64_t caps = req->privileged ? CAPS_ALL : CAPS_DEFAULT, added = 0, dropped = 0;
 	bool drop_all = names_all(&req->cap_drop);
 	int r;
 
 	r = caps_apply(&req->cap_add, true, &added, e);
+	if (r == 0 && !drop_all && !names_all(&req->cap_add)) {
+		r = caps_apply(&req->cap_drop, true, &dropped, e);
+		for (int c = 0; r == 0 && c <= CAP_LAST_CAP; c++)
+			if ((added & dropped & CAP_BIT(c)) != 0)
+				r = error_setf(e, -EINVAL,
+					       "capability %s cannot be dropped and added",
+					       runtime_cap_name(c));
+	}
 	if (r == 0 && drop_all)
 		caps = 0;
 	if (r == 0)
@@ -620,10 +629,17 @@ static int read_accounts(int root_fd, const char *path, char **ret, struct error
 	return 0;
 }
 
-static int set_user(json_t *process, const struct user_identity *u, struct error *e)
+/*
+ * with_own: the user's own group is a supplementary one, too, so that a set-gid program of the image
+ * cannot shed it, where its files deny that group something.
+ */
+static int set_user(json_t *process, const struct user_identity *u, bool with_own, struct error *e)
 {
 	json_t *user = json_object(), *groups;
 	int r;
+
+	for (size_t i = 0; i < u->groups_n; i++)
+		with_own = with_own && u->groups[i] != u->gid;
 
 	r = set_new(process, "user", user, e);
 	if (r == 0)
@@ -632,9 +648,11 @@ static int set_user(json_t *process, const struct user_identity *u, struct error
 		r = set_new(user, "gid", json_integer(u->gid), e);
 	if (r == 0)
 		r = set_new(user, "umask", json_integer(022), e);
-	if (r < 0 || u->groups_n == 0)
+	if (r < 0 || (u->groups_n == 0 && !with_own))
 		return r;
 	groups = json_array();
+	if (with_own && json_array_append_new(groups, json_integer(u->gid)) < 0)
+		r = error_set(e, -ENOMEM, "composing groups");
 	for (size_t i = 0; r == 0 && i < u->groups_n; i++)
 		if (json_array_append_new(groups, json_integer(u->groups[i])) < 0)
 			r = error_set(e, -ENOMEM, "composing groups");
@@ -741,7 +759,8 @@ int compose_user(struct run_plan *p, int root_fd, char **ret_passwd, char **ret_
 	if (r == 0)
 		r = check_mapped(p, &u, e);
 	if (r == 0)
-		r = set_user(process, &u, e);
+		r = set_user(process, &u, p->user[0] != '\0' && p->caps.kind != USERNS_KIND_SINGLE,
+			     e);
 	if (r == 0)
 		r = set_capabilities(p, process, u.uid == 0, e);
 	if (r == 0 && strv_env_get(&p->env, "HOME") == NULL) {

@@ -41,6 +41,7 @@ wrong() {
 	assert_output $'100\n200\nunlimited'
 	run as alice crt run --explain --ulimit core=unlimited builtin:busybox
 	jq -e '.config.process.rlimits[0].soft > 0' <<<"$output" >/dev/null || flunk
+	wrong --cap-add chown --cap-drop CAP_CHOWN -- "cannot be dropped and added"
 	wrong --ulimit nofile=200:100 -- "soft limit"
 	wrong --ulimit files=1 -- files
 }
