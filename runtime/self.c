@@ -137,7 +137,7 @@ int runtime_protect_self(char *const argv[], struct error *e)
 	struct stat st;
 	char **words;
 
-	/* root first of all asks whether it is done: mostly by the ELF entry of crt-oci, cmd/oci_entry.c */
+	/* root first of all asks whether it is done: mostly by the ELF entry, cmd/entry.c */
 	if (geteuid() == 0 && is_read_only())
 		return 0;
 	if (stat("/proc/self/exe", &st) < 0)

@@ -20,13 +20,13 @@ for object in "$dir"/*.o; do
 			complain "runtime/$(basename "$object" .o).c: calls $symbol, which is not in child_symbols.txt"
 	done < <(nm -u "$object" | awk '{ print $NF }')
 done
-# the ELF entry of crt-oci runs before the C library, so that there is nothing to call (flags as in meson.build)
+# the ELF entry of crt and crt-oci runs before the C library, so that there is nothing to call (flags as in meson.build)
 case $(uname -m) in
 x86_64 | aarch64)
 	$cc -std=gnu11 -O2 -D_GNU_SOURCE -I. -fPIE -ffreestanding -fno-stack-protector -fno-tree-loop-distribute-patterns \
-		-c -o "$dir/entry" cmd/oci_entry.c
+		-c -o "$dir/entry" cmd/entry.c
 	while read -r symbol; do
-		[ "$symbol" = _start ] || complain "cmd/oci_entry.c: calls $symbol"
+		[ "$symbol" = _start ] || complain "cmd/entry.c: calls $symbol"
 	done < <(nm -u "$dir/entry" | awk '{ print $NF }')
 	;;
 esac

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The first instructions of crt-oci: the protected copy of root, without starting the C library for it.
+ * The first instructions of crt and crt-oci: root's protected copy, without starting the C library for it.
  *
  * Theory of operation: for root each create, run and exec executes our own file
  * a second time, from a read-only mount (runtime/self.c says why). The exec
