@@ -149,7 +149,7 @@ static int caps_of(const struct run_request *req, uint64_t *ret_bounding, uint64
 	return 0;
 }
 
-static json_t *caps_json(uint64_t caps)
+json_t *compose_caps_json(uint64_t caps)
 {
 	json_t *list = json_array();
 
@@ -175,15 +175,15 @@ static int set_capabilities(struct run_plan *p, json_t *process, bool root, stru
 	if (r < 0)
 		return r;
 	held = root ? bounding : added;
-	r = set_new(caps, "bounding", caps_json(bounding), e);
+	r = set_new(caps, "bounding", compose_caps_json(bounding), e);
 	if (r == 0)
-		r = set_new(caps, "effective", caps_json(held), e);
+		r = set_new(caps, "effective", compose_caps_json(held), e);
 	if (r == 0)
-		r = set_new(caps, "permitted", caps_json(held), e);
+		r = set_new(caps, "permitted", compose_caps_json(held), e);
 	if (r == 0 && !root && added != 0)
-		r = set_new(caps, "inheritable", caps_json(held), e);
+		r = set_new(caps, "inheritable", compose_caps_json(held), e);
 	if (r == 0 && !root && added != 0)
-		r = set_new(caps, "ambient", caps_json(held), e);
+		r = set_new(caps, "ambient", compose_caps_json(held), e);
 	return r;
 }
 
@@ -614,7 +614,7 @@ int compose_config(struct run_plan *p, struct error *e)
 /* ---- the user, inside the keeper -------------------------------------------------------------------- */
 
 /* A passwd or group file of the container: missing is NULL, a hostile one (FIFO, huge, loop) an error. */
-static int read_accounts(int root_fd, const char *path, char **ret, struct error *e)
+int compose_read_accounts(int root_fd, const char *path, char **ret, struct error *e)
 {
 	struct error sub = ERROR_INIT;
 	int r;
@@ -633,7 +633,7 @@ static int read_accounts(int root_fd, const char *path, char **ret, struct error
  * with_own: the user's own group is a supplementary one, too, so that a set-gid program of the image
  * cannot shed it, where its files deny that group something.
  */
-static int set_user(json_t *process, const struct user_identity *u, bool with_own, struct error *e)
+int compose_set_user(json_t *process, const struct user_identity *u, bool with_own, struct error *e)
 {
 	json_t *user = json_object(), *groups;
 	int r;
@@ -747,9 +747,9 @@ int compose_user(struct run_plan *p, int root_fd, char **ret_passwd, char **ret_
 
 	*ret_passwd = NULL;
 	*ret_group = NULL;
-	r = read_accounts(root_fd, "etc/passwd", &passwd, e);
+	r = compose_read_accounts(root_fd, "etc/passwd", &passwd, e);
 	if (r == 0)
-		r = read_accounts(root_fd, "etc/group", &group, e);
+		r = compose_read_accounts(root_fd, "etc/group", &group, e);
 	if (r == 0)
 		r = user_resolve(p->user, passwd, group, p->req->group_add.v, p->req->group_add.n,
 				 &u, e);
@@ -759,8 +759,8 @@ int compose_user(struct run_plan *p, int root_fd, char **ret_passwd, char **ret_
 	if (r == 0)
 		r = check_mapped(p, &u, e);
 	if (r == 0)
-		r = set_user(process, &u, p->user[0] != '\0' && p->caps.kind != USERNS_KIND_SINGLE,
-			     e);
+		r = compose_set_user(process, &u,
+				     p->user[0] != '\0' && p->caps.kind != USERNS_KIND_SINGLE, e);
 	if (r == 0)
 		r = set_capabilities(p, process, u.uid == 0, e);
 	if (r == 0 && strv_env_get(&p->env, "HOME") == NULL) {

@@ -65,6 +65,20 @@ int compose_user(struct run_plan *p, int root_fd, char **ret_passwd, char **ret_
 /* config.json: config and the default profile. Caller frees. NULL = no memory. */
 char *compose_text(const struct run_plan *p);
 
+/* Parts of compose_user() that exec needs: a file of accounts (*ret NULL: none), process.user, a set of capabilities. */
+int compose_read_accounts(int root_fd, const char *path, char **ret, struct error *e);
+struct user_identity;
+int compose_set_user(json_t *process, const struct user_identity *u, bool with_own,
+		     struct error *e);
+json_t *compose_caps_json(uint64_t caps);
+
+/*
+ * exec_user.c: exec's process.user, capabilities and HOME for another user than the container's own, by the container's accounts.
+ * privileged: everything that its user namespace permits. user NULL = the same as before. 0 or -errno.
+ */
+int compose_exec_user(json_t *process, const char *user, bool privileged, int root_fd,
+		      struct error *e);
+
 /* compose_mounts.c: mounts[], devices, masked and read-only paths. */
 int compose_mounts(struct run_plan *p, json_t *config, struct error *e);
 int compose_linux_paths(struct run_plan *p, json_t *linux_obj, struct error *e);

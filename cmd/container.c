@@ -392,6 +392,14 @@ int container_pidfd(struct storage *s, const struct container *c)
 	return steal_fd(&pid_fd);
 }
 
+void container_process(const struct container *c, pid_t *ret_pid, unsigned long long *ret_start)
+{
+	struct pids p = read_pids(c->record);
+
+	*ret_pid = (pid_t)p.pid;
+	*ret_start = p.start;
+}
+
 /* The same for its keeper or monitor, which holds the lock. */
 static int keeper_pidfd(struct storage *s, const struct container *c)
 {

@@ -509,6 +509,36 @@ static int on_report(void *data, int fd, short revents)
 	return 0;
 }
 
+/* Without a keeper: the process that we carry is our child. */
+static int on_child_end(void *data, int fd, short revents)
+{
+	struct state *s = data;
+	int status = proc_wait(s->relay->child_pid);
+
+	(void)fd;
+	(void)revents;
+	loop_source_free(s->ctl_source);
+	s->ctl_source = NULL;
+	s->code = status < 0 ? 125 : proc_status_code(status);
+	s->ended = true;
+	drain(s);
+	return 0;
+}
+
+static int watch(struct state *s)
+{
+	struct relay *r = s->relay;
+	int ret;
+
+	if (r->ctl_fd >= 0)
+		return loop_add_fd(s->loop, r->ctl_fd, POLLIN, on_report, s, &s->ctl_source);
+	s->pid_fd = steal_fd(&r->child_pid_fd);
+	ret = loop_add_fd(s->loop, s->pid_fd, POLLIN, on_child_end, s, &s->ctl_source);
+	if (ret == 0 && r->console_fd >= 0)
+		ret = attach_console(s, steal_fd(&r->console_fd));
+	return ret;
+}
+
 static int set_up(struct state *s)
 {
 	struct relay *r = s->relay;
@@ -521,7 +551,7 @@ static int set_up(struct state *s)
 	proxied_signals(&set);
 	ret = loop_add_signals(s->loop, &set, on_signal, s);
 	if (ret == 0)
-		ret = loop_add_fd(s->loop, r->ctl_fd, POLLIN, on_report, s, &s->ctl_source);
+		ret = watch(s);
 	if (ret == 0 && r->stdio->parent[0] >= 0)
 		ret = channel_add(s, STDIN_FILENO, steal_fd(&r->stdio->parent[0]), false, true);
 	for (int i = 1; ret == 0 && i < 3; i++)

@@ -34,7 +34,9 @@ void relay_block_signals(void);
 
 struct relay {
 	struct relay_stdio *stdio;
-	int ctl_fd; /* from the keeper, borrowed */
+	int ctl_fd; /* from the keeper, borrowed; -1: a child of ours, as follows */
+	pid_t child_pid;
+	int child_pid_fd, console_fd; /* taken over; no terminal: -1 */
 	bool tty, interactive, sig_proxy;
 	const char *pidfile; /* NULL = none */
 	struct net_handle

@@ -13,7 +13,7 @@
  * the runtime before either process goes on: a message could be overtaken by
  * the first message of the process it speaks of.
  *
- * Joining order: first everything that the caller's own rights allow, then
+ * Joining order, where namespaces are given one by one: first everything that the caller's own rights allow, then
  * the user namespace, then the rest with the rights gained there. It is not
  * dumpable while it is in namespaces that others can see.
  */
@@ -40,16 +40,43 @@ static bool is_joined_late(const struct child_plan *p, size_t i)
 	return p->cgroup_dir_fd >= 0 && p->joins[i].ns == SPEC_NS_CGROUP;
 }
 
+static bool join_one_late(const struct child_plan *p, size_t i)
+{
+	if (p->join_pid_fd < 0)
+		return join_one(p, i);
+	return syscall(SYS_setns, p->join_pid_fd, p->joins[i].flag) == 0;
+}
+
 static void join_late(const struct child_plan *p)
 {
 	for (size_t i = 0; i < p->joins_n; i++)
-		if (is_joined_late(p, i) && !join_one(p, i))
+		if (is_joined_late(p, i) && !join_one_late(p, i))
 			child_fail(STEP_JOIN, i, errno);
+}
+
+/*
+ * With one call: the rights over all of them are judged before the user namespace changes them, so that
+ * namespaces of a container's outer user namespace can be joined together with its inner one.
+ */
+static void join_process(const struct child_plan *p)
+{
+	int flags = 0;
+
+	for (size_t i = 0; i < p->joins_n; i++)
+		if (!is_joined_late(p, i))
+			flags |= p->joins[i].flag;
+	if (flags != 0 && syscall(SYS_setns, p->join_pid_fd, flags) < 0)
+		child_fail(STEP_JOIN, 0, errno);
 }
 
 static void join_all(const struct child_plan *p)
 {
 	bool done[SPEC_NS_COUNT] = { false };
+
+	if (p->join_pid_fd >= 0) {
+		join_process(p);
+		return;
+	}
 
 	for (size_t i = 0; i < p->joins_n; i++)
 		done[i] = is_joined_late(p, i);

@@ -25,7 +25,9 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/json.h"
+#include "base/proc.h"
 #include "base/procfs.h"
 #include "runtime/cgroup.h"
 #include "runtime/parent.h"
@@ -204,6 +206,45 @@ static int by_process(struct exec_call *k, struct error *e)
 	return 0;
 }
 
+/* The user namespace is joined: the ids of its root are taken there. */
+static void become_its_root(struct exec_call *k)
+{
+	struct child_plan *plan = &k->pr.plan;
+
+	plan->become_root = true;
+	plan->in_userns = true;
+	plan->setgroups_denied = true;
+	for (size_t i = 0; i < k->spec.idmap.uid_n; i++)
+		if (i == 0 || k->spec.idmap.uid[i].inside == 0)
+			plan->root_uid = k->spec.idmap.uid[i].inside;
+	for (size_t i = 0; i < k->spec.idmap.gid_n; i++)
+		if (i == 0 || k->spec.idmap.gid[i].inside == 0)
+			plan->root_gid = k->spec.idmap.gid[i].inside;
+}
+
+/* By the process: only which namespaces are not ours already is of interest. */
+static int note_join(struct exec_call *k, enum spec_ns ns, const char *path, const char *self,
+		     struct error *e)
+{
+	struct child_plan *plan = &k->pr.plan;
+	struct stat ours, theirs;
+
+	if (fstatat(plan->proc_fd, path, &theirs, 0) < 0)
+		return errno == ENOENT && ns == SPEC_NS_TIME ?
+			       0 :
+			       error_set(e, -errno, "open the container's %s namespace",
+					 spec_ns_name(ns));
+	if (fstatat(plan->proc_fd, self, &ours, 0) == 0 && ours.st_ino == theirs.st_ino &&
+	    ours.st_dev == theirs.st_dev)
+		return 0;
+	plan->joins[plan->joins_n].fd = -1;
+	plan->joins[plan->joins_n].flag = (int)spec_ns_flag(ns);
+	plan->joins[plan->joins_n++].ns = ns;
+	if (ns == SPEC_NS_USER)
+		become_its_root(k);
+	return 0;
+}
+
 /* Open one namespace of the container unless it is ours already. */
 static int add_join(struct exec_call *k, enum spec_ns ns, struct error *e)
 {
@@ -214,6 +255,8 @@ static int add_join(struct exec_call *k, enum spec_ns ns, struct error *e)
 
 	(void)snprintf(path, sizeof(path), "%d/ns/%s", (int)k->state.pid, spec_ns_file(ns));
 	(void)snprintf(self, sizeof(self), "self/ns/%s", spec_ns_file(ns));
+	if (plan->join_pid_fd >= 0)
+		return note_join(k, ns, path, self, e);
 	/* magic links by their nature; plan->proc_fd was checked to be procfs */
 	fd = openat(plan->proc_fd, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -232,19 +275,8 @@ static int add_join(struct exec_call *k, enum spec_ns ns, struct error *e)
 	plan->joins[plan->joins_n].fd = fd;
 	plan->joins[plan->joins_n].flag = (int)spec_ns_flag(ns);
 	plan->joins[plan->joins_n++].ns = ns;
-	if (ns == SPEC_NS_USER) {
-		plan->become_root = true;
-		plan->in_userns = true;
-		plan->setgroups_denied = true;
-		for (size_t i = 0; i < k->spec.idmap.uid_n; i++)
-			plan->root_uid = i == 0 || k->spec.idmap.uid[i].inside == 0 ?
-						 k->spec.idmap.uid[i].inside :
-						 plan->root_uid;
-		for (size_t i = 0; i < k->spec.idmap.gid_n; i++)
-			plan->root_gid = i == 0 || k->spec.idmap.gid[i].inside == 0 ?
-						 k->spec.idmap.gid[i].inside :
-						 plan->root_gid;
-	}
+	if (ns == SPEC_NS_USER)
+		become_its_root(k);
 	return 0;
 }
 
@@ -291,6 +323,31 @@ static int prepare_affinity(struct exec_call *k, struct error *e)
 	return 0;
 }
 
+/* What is known of the container: its state on disk, or what the caller says. */
+static int load(struct exec_call *k, struct error *e)
+{
+	const struct runtime_exec *x = k->x;
+	int r;
+
+	if (x->pid <= 0)
+		return state_load(x->state_root_fd, x->id, &k->state, e);
+	k->state.id = strdup(x->id);
+	k->state.pid = x->pid;
+	k->state.start_time = x->start_time;
+	k->state.dir_fd = fd_dup(x->bundle_fd);
+	if (k->state.id == NULL || k->state.dir_fd < 0)
+		return error_set(e, k->state.id == NULL ? -ENOMEM : k->state.dir_fd, "exec");
+	/* before check_status() compares the start time: then it is that process's for sure */
+	r = proc_pidfd_open(x->pid);
+	if (r >= 0)
+		r = prepared_own_fd(&k->pr, r);
+	if (r < 0)
+		return r == -ESRCH ? error_setf(e, r, "the container is not running") :
+				     error_set(e, r, "exec");
+	k->pr.plan.join_pid_fd = r;
+	return 0;
+}
+
 static int prepare_call(struct exec_call *k, struct error *e)
 {
 	struct child_plan *plan = &k->pr.plan;
@@ -302,8 +359,8 @@ static int prepare_call(struct exec_call *k, struct error *e)
 	if (plan->proc_fd < 0)
 		return plan->proc_fd;
 	plan->proc_fd = prepared_own_fd(&k->pr, plan->proc_fd);
-	if ((r = state_load(x->state_root_fd, x->id, &k->state, e)) < 0 ||
-	    (r = check_status(k, e)) < 0 || (r = state_config(&k->state, &k->spec, e)) < 0)
+	if ((r = load(k, e)) < 0 || (r = check_status(k, e)) < 0 ||
+	    (r = state_config(&k->state, &k->spec, e)) < 0)
 		return r;
 	r = x->process != NULL ? by_process(k, e) : by_options(k, e);
 	if (r < 0 || (r = spec_process_check(&k->p, e)) < 0)

@@ -202,6 +202,7 @@ struct child_plan {
 	gid_t root_gid;
 	struct plan_join joins[SPEC_NS_COUNT];
 	size_t joins_n;
+	int join_pid_fd; /* >= 0: of a process that is in all of them; joined with one call, fds are -1 */
 	bool intermediate; /* the joins are made by an intermediate process */
 	pid_t *joined_pid; /* shared page: the pid of the process that it made */
 	uint64_t clone_flags;

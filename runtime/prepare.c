@@ -53,6 +53,7 @@ void prepared_init(struct prepared *pr)
 	pr->plan.hook_start_state_fd = -1;
 	pr->plan.notify_fd = -1;
 	pr->plan.cgroup_dir_fd = -1;
+	pr->plan.join_pid_fd = -1;
 	pr->plan.scope_fd = -1;
 	for (int i = 0; i < 3; i++)
 		pr->plan.stdio[i] = -1;

@@ -151,6 +151,10 @@ void runtime_oom_free(struct runtime_oom *w);
 struct runtime_exec {
 	const char *id;
 	int state_root_fd;
+	/* Or, for a container without state on disk: its first process, and its bundle with config.json. */
+	pid_t pid; /* 0 = by state_root_fd */
+	unsigned long long start_time;
+	int bundle_fd;
 	const char *
 		process; /* a process object as JSON text; NULL = the container's, changed by the rest */
 	size_t process_len;
@@ -173,9 +177,11 @@ struct runtime_exec {
 	unsigned int preserve_fds;
 	unsigned int listen_fds;
 };
-#define RUNTIME_EXEC_INIT       \
-	((struct runtime_exec){ \
-		.state_root_fd = -1, .stdio = { -1, -1, -1 }, .console_sock_fd = -1 })
+#define RUNTIME_EXEC_INIT                                \
+	((struct runtime_exec){ .state_root_fd = -1,     \
+				.bundle_fd = -1,         \
+				.stdio = { -1, -1, -1 }, \
+				.console_sock_fd = -1 })
 /*
  * Start it; it is a child of the caller. RUNTIME_START_OK, a positive
  * RUNTIME_START_* with e filled, or -errno. The caller reaps *ret_pid.
