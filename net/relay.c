@@ -64,6 +64,7 @@
 enum kind {
 	KIND_AGENT,
 	KIND_LISTENER,
+	KIND_OTHER,
 	KIND_CLIENT,
 	KIND_SERVER
 };
@@ -124,7 +125,9 @@ struct pool {
 };
 
 struct relay {
-	struct source agent_source;
+	struct source agent_source, other_source;
+	int others[2]; /* fds of the caller that are watched, too; -1 = none */
+	bool others_ready;
 	int epoll_fd;
 	int agent_fd;
 	bool agent_lost;
@@ -529,11 +532,12 @@ static void active_turn(struct relay *r)
 			conn_pump(r, c);
 }
 
-bool relay_dispatch(struct relay *r)
+bool relay_dispatch(struct relay *r, int timeout_ms)
 {
 	struct epoll_event ev[EVENTS];
-	int n = epoll_wait(r->epoll_fd, ev, EVENTS, 0);
+	int n = epoll_wait(r->epoll_fd, ev, EVENTS, timeout_ms);
 
+	r->others_ready = false;
 	for (int i = 0; i < n; i++) {
 		struct source *s = ev[i].data.ptr;
 
@@ -544,6 +548,9 @@ bool relay_dispatch(struct relay *r)
 			break;
 		case KIND_LISTENER:
 			listener_event(r, (const struct listener *)(const void *)s);
+			break;
+		case KIND_OTHER:
+			r->others_ready = true;
 			break;
 		case KIND_CLIENT:
 		case KIND_SERVER:
@@ -565,6 +572,8 @@ int relay_new(const struct layout *l, struct relay **ret)
 	if (r == NULL)
 		return -ENOMEM;
 	r->agent_source.kind = KIND_AGENT;
+	r->other_source.kind = KIND_OTHER;
+	r->others[0] = r->others[1] = -1;
 	r->agent_fd = -1;
 	r->layout = *l;
 	r->accepting = true;
@@ -659,6 +668,30 @@ int relay_set_agent(struct relay *r, int agent_fd)
 int relay_fd(const struct relay *r)
 {
 	return r->epoll_fd;
+}
+
+int relay_watch_others(struct relay *r, int fd1, int fd2)
+{
+	const int fds[] = { fd1, fd2 };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct epoll_event ev = { .events = EPOLLIN, .data.ptr = &r->other_source };
+
+		if (r->others[i] == fds[i])
+			continue;
+		if (r->others[i] >= 0) /* it was added */
+			(void)epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, r->others[i], NULL);
+		r->others[i] = -1;
+		if (fds[i] >= 0 && epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, fds[i], &ev) < 0)
+			return -errno;
+		r->others[i] = fds[i];
+	}
+	return 0;
+}
+
+bool relay_others_ready(const struct relay *r)
+{
+	return r->others_ready;
 }
 
 size_t relay_open(const struct relay *r)

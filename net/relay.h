@@ -20,8 +20,14 @@ int relay_listen(struct relay *r, int listen_fd, uint16_t port);
 int relay_set_agent(struct relay *r, int agent_fd);
 /* Becomes readable when relay_dispatch() has something to do. */
 int relay_fd(const struct relay *r);
-/* Do what there is to do. True: call again without waiting. */
-bool relay_dispatch(struct relay *r);
+/* Do what there is to do, waiting for it at most so long (-1 = for ever). True: call again without waiting. */
+bool relay_dispatch(struct relay *r, int timeout_ms);
+/*
+ * While the caller waits in relay_dispatch() alone: it returns also when one of these two fds, which
+ * stay the caller's, becomes readable; relay_others_ready() says whether. -1 and -1 end that. 0 or -errno.
+ */
+int relay_watch_others(struct relay *r, int fd1, int fd2);
+bool relay_others_ready(const struct relay *r);
 /* How many fds it may have open; listening sockets wait at the limit. Cheap when nothing changed. */
 void relay_set_room(struct relay *r, size_t fds);
 /* Fds of connections and of what is kept ready for them. */

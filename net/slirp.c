@@ -88,6 +88,7 @@ struct net {
 	uint64_t now_ms;   /* of this round */
 	struct nat nat;
 	struct reass reass;
+	bool has_udp;	     /* published ports that libslirp listens to */
 	struct relay *relay; /* NULL: no published TCP ports */
 	struct layout layout;
 	bool reading;	/* in read_tap() */
@@ -345,6 +346,27 @@ static bool read_tap(struct net *n)
 	return alive;
 }
 
+/*
+ * A server in the container that talks to published ports only keeps libslirp idle: then the relay's
+ * own wait is enough, which saves every other system call. True when there is something for libslirp
+ * or the rest of the loop. *busy: the relay did not finish.
+ */
+static bool relay_alone(struct net *n, bool *busy)
+{
+	if (n->open_n != 0 || n->has_udp ||
+	    relay_watch_others(n->relay, n->ctl_fd, n->tap_fd) < 0) {
+		(void)relay_watch_others(n->relay, -1, -1); /* takes away only */
+		return true;
+	}
+	*busy = relay_dispatch(n->relay, *busy ? 0 : -1);
+	return relay_others_ready(n->relay);
+}
+
+static size_t relay_room(const struct net *n)
+{
+	return n->open_n + FDS_SPARE < n->fds_limit ? n->fds_limit - FDS_SPARE - n->open_n : 0;
+}
+
 /* Serve until the peer is gone. */
 static int serve(struct net *n)
 {
@@ -354,16 +376,17 @@ static int serve(struct net *n)
 		uint32_t timeout = UINT32_MAX;
 		int ready;
 
+		if (n->relay != NULL) {
+			relay_set_room(n->relay, relay_room(n));
+			if (!relay_alone(n, &busy))
+				continue;
+		}
 		n->poll[SLOT_CTL] = (struct pollfd){ .fd = n->ctl_fd, .events = POLLIN };
 		n->poll[SLOT_TAP] = (struct pollfd){ .fd = n->tap_fd, .events = POLLIN };
-		n->poll[SLOT_RELAY] = (struct pollfd){ .fd = -1 };
-		if (n->relay != NULL) {
-			n->poll[SLOT_RELAY] =
-				(struct pollfd){ .fd = relay_fd(n->relay), .events = POLLIN };
-			relay_set_room(n->relay, n->open_n + FDS_SPARE < n->fds_limit ?
-							 n->fds_limit - FDS_SPARE - n->open_n :
-							 0);
-		}
+		n->poll[SLOT_RELAY] = (struct pollfd){
+			.fd = n->relay != NULL ? relay_fd(n->relay) : -1,
+			.events = POLLIN,
+		};
 		n->poll_n = SLOT_SLIRP;
 		slirp_pollfds_fill(n->slirp, &timeout, cb_add_poll, n);
 		ready = poll(n->poll, n->poll_n, busy ? 0 : n->open_n == 0 ? -1 : (int)timeout);
@@ -372,7 +395,7 @@ static int serve(struct net *n)
 		n->now_ms = (uint64_t)cb_clock_get_ns(n) / 1000000;
 		slirp_pollfds_poll(n->slirp, ready < 0, cb_get_revents, n);
 		if (busy || (ready > 0 && n->poll[SLOT_RELAY].revents != 0))
-			busy = relay_dispatch(n->relay);
+			busy = relay_dispatch(n->relay, 0);
 		if (ready <= 0)
 			continue;
 		if (n->poll[SLOT_CTL].revents != 0)
@@ -516,6 +539,8 @@ static int set_up(struct net *n, struct error *e)
 	ret = make_slirp(n, &m.u.request, &n->layout, e);
 	if (ret < 0)
 		return ret;
+	for (size_t i = 0; i < m.u.request.forwards_n; i++)
+		n->has_udp = n->has_udp || f[i].proto == NET_PROTO_UDP;
 	ret = forward_bind_all(n->slirp, &n->relay, &n->layout, f, m.u.request.forwards_n, e);
 	if (ret < 0)
 		return ret;

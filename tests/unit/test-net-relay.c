@@ -143,7 +143,7 @@ static bool turn(struct fixture *t, int timeout)
 		return false;
 	if (p[1].revents != 0)
 		serve_agent(t);
-	while (p[0].revents != 0 && relay_dispatch(t->relay))
+	while (p[0].revents != 0 && relay_dispatch(t->relay, 0))
 		;
 	return true;
 }
@@ -429,7 +429,7 @@ static void odd_answers(void **state)
 
 	assert_int_equal(fd_send(t->agent_fd, &a, sizeof(a), fds, 2), 0); /* not asked for */
 	for (int i = 0; i < 3; i++)
-		(void)relay_dispatch(t->relay);
+		(void)relay_dispatch(t->relay, 0);
 	close(t->agent_fd);
 	t->agent_fd = -1;
 	c = client(t);
@@ -447,6 +447,28 @@ static void no_room(void **state)
 	relay_set_room(t->relay, 1000);
 	close(accept_server(t));
 	close(c);
+}
+
+static void others_are_watched(void **state)
+{
+	struct fixture *t = *state;
+	int a[2], b[2];
+
+	assert_int_equal(fd_pipe(a), 0);
+	assert_int_equal(fd_pipe(b), 0);
+	assert_int_equal(relay_watch_others(t->relay, a[0], b[0]), 0);
+	(void)relay_dispatch(t->relay, 0);
+	assert_false(relay_others_ready(t->relay));
+	assert_int_equal(write(b[1], "x", 1), 1);
+	(void)relay_dispatch(t->relay, -1);
+	assert_true(relay_others_ready(t->relay));
+	assert_int_equal(relay_watch_others(t->relay, -1, -1), 0);
+	(void)relay_dispatch(t->relay, 0);
+	assert_false(relay_others_ready(t->relay));
+	for (int i = 0; i < 2; i++) {
+		close(a[i]);
+		close(b[i]);
+	}
 }
 
 static void many_at_once(void **state)
@@ -490,6 +512,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(keeper_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(odd_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(others_are_watched, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_at_once, setup, teardown),
 	};
 
