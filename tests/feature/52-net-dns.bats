@@ -46,6 +46,25 @@ resolv_is() {
 	assert_output 192.0.2.78
 }
 
+resolv_by_tcp() {
+	printf "nameserver %s\n" "$1" >/etc/resolv.conf
+	as alice crt run --rm -v /usr:/usr:ro -v /usr/lib64:/lib64:ro -v /usr/lib:/lib:ro builtin:busybox /usr/bin/python3 -c '
+import socket, struct
+q = b"\0\1\1\0\0\1\0\0\0\0\0\0\3www\3crt\4test\0\0\1\0\1"
+c = socket.create_connection(("10.0.2.3", 53), 10)
+c.sendall(struct.pack(">H", len(q)) + q)
+got = b"".join(iter(lambda: c.recv(1000), b""))
+print(socket.inet_ntoa(got[-4:]))'
+}
+
+@test "names are asked for by TCP, too, on the host's loopback" {
+	need_root
+	[ -x /usr/lib64/ld-linux-x86-64.so.2 ] || skip "needs the host's /usr in a container (x86-64)"
+	dns_start 127.0.0.53 192.0.2.80
+	run with_etc resolv_by_tcp 127.0.0.53
+	assert_output 192.0.2.80
+}
+
 # Another file takes the place of resolv.conf while the container runs.
 roam() {
 	mkdir "$T/resolv"
