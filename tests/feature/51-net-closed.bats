@@ -138,3 +138,33 @@ c, _ = s.accept(); c.recv(1000); c.sendall(b'HTTP/1.0 200 OK\r\n\r\nstill there\
 		wget -q -O - http://$address:$port/"
 	assert_output "still there"
 }
+
+@test "crt-net killed or stopped with 100 connections: clients hear of it, the container goes on and is removed at once (T44)" {
+	local port signal id
+	port=$(free_port)
+	for signal in KILL STOP; do
+		crt_start alice run --rm --init -p "127.0.0.1:$port:80" builtin:busybox sh -c 'httpd -f -p 0.0.0.0:80 & exec sleep 600'
+		wait_for 20 curl -s -o /dev/null "http://127.0.0.1:$port/"
+		run timeout 60 /usr/bin/python3 - "$port" "$(crt_net)" "$signal" <<-'END'
+			import os, signal, socket, sys
+			port, pid, name = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+			flows = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(100)]
+			os.kill(pid, getattr(signal, "SIG" + name))
+			lost = 0
+			for c in flows if name == "KILL" else []:
+			    c.settimeout(10)
+			    try:
+			        lost += c.recv(1) == b""
+			    except ConnectionResetError:
+			        lost += 1
+			print("lost", lost)
+		END
+		assert_output "lost $([ "$signal" = KILL ] && echo 100 || echo 0)"
+		run as alice crt ps -q
+		id=$output
+		[ -n "$id" ] || flunk "the container is gone"
+		run as alice timeout 10 crt rm -f "$id"
+		assert_status 0
+		job_wait
+	done
+}
