@@ -153,8 +153,8 @@ static int add_hierarchy(struct prepared *pr, const struct spec *s, const char *
 /* Version 2: hand the controllers of each level down. Failure shows when a limit is written. */
 static void enable_controllers(const char *mount, const char *path)
 {
-	static const char *const names[] = { "+cpu",	"+cpuset", "+io",
-					     "+memory", "+pids",   "+hugetlb" };
+	static const char *const names[] = { "+cpu",  "+cpuset",  "+io",  "+memory",
+					     "+pids", "+hugetlb", "+rdma" };
 	_cleanup_free_ char *text = str_printf("%s%s", mount, path);
 
 	if (text == NULL)

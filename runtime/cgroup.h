@@ -45,6 +45,8 @@ int cgroup_update(const json_t *record, const json_t *resources, struct error *e
 bool cgroup_number(const json_t *resources, const char *section, const char *key, int64_t *ret);
 /* CPU shares 2..262144 as weights 1..10000. */
 int64_t cgroup_cpu_weight(int64_t shares);
+/* ---- cgroup_check.c: the types of a linux.resources object (may be NULL); where is its JSON path ---- */
+int cgroup_resources_check(const json_t *resources, const char *where, struct error *e);
 /* ---- cgroup_dev.c: attach linux.resources.devices to a group of version 2 ---- */
 int cgroup_devices2(const char *dir, const json_t *rules, struct error *e);
 /*

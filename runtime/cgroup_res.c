@@ -359,6 +359,36 @@ static int apply_hugetlb(const json_t *record, const json_t *resources, struct e
 	return 0;
 }
 
+/* An object with a member for each device: {"mlx5_1": {"hcaHandles": 3, "hcaObjects": 10000}}. */
+static int apply_rdma(const json_t *record, const json_t *resources, struct error *e)
+{
+	json_t *obj = json_object_get(resources, "rdma"), *v;
+	const char *name;
+
+	json_object_foreach(obj, name, v) {
+		const json_t *handles = json_object_get(v, "hcaHandles"),
+			     *objects = json_object_get(v, "hcaObjects");
+		char text[192];
+		size_t n;
+		int r;
+
+		if (name[0] == '\0' || strlen(name) > 64 || strpbrk(name, " \n") != NULL)
+			return error_setf(e, -EINVAL,
+					  "linux.resources.rdma: \"%.64s\" is not a device", name);
+		n = (size_t)snprintf(text, sizeof(text), "%s", name);
+		if (json_is_integer(handles))
+			n += (size_t)snprintf(text + n, sizeof(text) - n, " hca_handle=%lld",
+					      (long long)json_integer_value(handles));
+		if (json_is_integer(objects))
+			(void)snprintf(text + n, sizeof(text) - n, " hca_object=%lld",
+				       (long long)json_integer_value(objects));
+		r = set_value(record, "rdma", "rdma.max", text, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int apply_unified(const json_t *record, const json_t *resources, struct error *e)
 {
 	json_t *obj = json_object_get(resources, "unified"), *v;
@@ -433,8 +463,8 @@ static int apply_devices1(const json_t *record, const json_t *resources, struct 
 
 bool cgroup_has_limits(const json_t *resources)
 {
-	static const char *const sections[] = { "memory",	  "cpu",    "pids", "blockIO",
-						"hugepageLimits", "unified" };
+	static const char *const sections[] = { "memory",	  "cpu",  "pids",   "blockIO",
+						"hugepageLimits", "rdma", "unified" };
 
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
 		json_t *v = json_object_get(resources, sections[i]), *item;
@@ -444,7 +474,7 @@ bool cgroup_has_limits(const json_t *resources)
 			return true;
 		json_object_foreach(v, key, item) {
 			/* zeros and "unlimited" are what engines send for nothing */
-			if (json_is_string(item) || json_is_array(item) ||
+			if (json_is_string(item) || json_is_array(item) || json_is_object(item) ||
 			    (json_is_integer(item) && json_integer_value(item) > 0 &&
 			     strcmp(key, "swappiness") != 0))
 				return true;
@@ -484,6 +514,8 @@ int cgroup_update(const json_t *record, const json_t *resources, struct error *e
 		r = apply_throttle(record, resources, e);
 	if (r == 0)
 		r = apply_hugetlb(record, resources, e);
+	if (r == 0)
+		r = apply_rdma(record, resources, e);
 	return r == 0 ? apply_unified(record, resources, e) : r;
 }
 

@@ -55,6 +55,9 @@ static int fs_create(const char *type, const char *source, const struct plan_opt
 		r = sys_fsconfig(fs_fd,
 				 options[i].value != NULL ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
 				 options[i].key, options[i].value, 0);
+		/* a flag that mount(2) takes from anybody, where few file systems have a use for it */
+		if (r < 0 && errno == EINVAL && strcmp(options[i].key, "iversion") == 0)
+			r = 0;
 		if (r < 0)
 			*ret_option = i;
 	}

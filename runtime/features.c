@@ -41,7 +41,7 @@ static json_t *linux_features(void)
 		"{s:o,s:o,s:{s:b,s:b,s:b,s:b,s:b},s:{s:b,s:o,s:o,s:o,s:o,s:o},s:{s:b},s:{s:b},"
 		"s:{s:b,s:b,s:b},s:{s:o,s:o},s:{s:b},s:{s:{s:b}}}",
 		"namespaces", ns, "capabilities", caps, "cgroup", "v1", 1, "v2", 1, "systemd",
-		RUNTIME_SYSTEMD, "systemdUser", RUNTIME_SYSTEMD, "rdma", 0, "seccomp", "enabled", 1,
+		RUNTIME_SYSTEMD, "systemdUser", RUNTIME_SYSTEMD, "rdma", 1, "seccomp", "enabled", 1,
 		"actions", names(seccomp_action_names()), "operators",
 		names(seccomp_operator_names()), "archs", names(seccomp_arch_names()), "knownFlags",
 		names(seccomp_flag_names()), "supportedFlags", names(seccomp_flag_names()),
@@ -60,10 +60,11 @@ int runtime_features(char **ret, struct error *e)
 		(void)json_array_append_new(hooks, json_string(spec_hook_names[i]));
 	for (const struct mountopt *o = mountopt_table; o->name != NULL; o++)
 		(void)json_array_append_new(options, json_string(o->name));
-	j = json_pack("{s:s,s:s,s:o,s:o,s:o,s:{s:s},s:[]}", "ociVersionMin", "1.0.0",
+	j = json_pack("{s:s,s:s,s:o,s:o,s:o,s:{s:s},s:[s,s,s]}", "ociVersionMin", "1.0.0",
 		      "ociVersionMax", "1.3.0", "hooks", hooks, "mountOptions", options, "linux",
 		      linux_features(), "annotations", "org.opencontainers.runc.version",
-		      CRT_VERSION, "potentiallyUnsafeConfigAnnotations");
+		      CRT_VERSION, "potentiallyUnsafeConfigAnnotations", "org.systemd.property.",
+		      "run.oci.keep_original_groups", "run.oci.mount_context_type");
 	*ret = j == NULL ? NULL : json_to_pretty(j);
 	return *ret == NULL ? error_set(e, -ENOMEM, "features") : 0;
 }

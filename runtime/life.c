@@ -350,7 +350,7 @@ int runtime_update(int state_root_fd, const char *id, const char *resources, siz
 	if (proc_fd < 0)
 		return proc_fd;
 	j = json_parse(resources, len, "resources", e);
-	if (j == NULL)
+	if (j == NULL || cgroup_resources_check(j, "resources", e) < 0)
 		return -EINVAL;
 	r = load_running(state_root_fd, id, proc_fd, &s, e);
 	if (r < 0)

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "runtime/cgroup.h"
 #include "runtime/spec.h"
 
 static int check_version(const struct spec *s, struct error *e)
@@ -168,7 +169,8 @@ int spec_check(const struct spec *s, struct error *e)
 	if (!s->has_process)
 		return error_setf(e, -EINVAL, "config.json: process: missing");
 	if ((r = spec_process_check(&s->process, e)) < 0 || (r = check_namespaces(s, e)) < 0 ||
-	    (r = check_sysctl(s, e)) < 0 || (r = check_propagation(s->rootfs_propagation, e)) < 0)
+	    (r = check_sysctl(s, e)) < 0 || (r = check_propagation(s->rootfs_propagation, e)) < 0 ||
+	    (r = cgroup_resources_check(s->resources, "linux.resources", e)) < 0)
 		return r;
 	for (size_t i = 0; i < s->masked_n; i++)
 		if (s->masked[i][0] != '/')

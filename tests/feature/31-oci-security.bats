@@ -338,6 +338,74 @@ decoy_untouched() {
 	assert_output ''
 }
 
+# what a container must never change on its host
+host_values() {
+	cat /proc/sys/kernel/{core_pattern,modprobe,hostname,domainname,sysrq} /proc/self/loginuid \
+		/sys/kernel/uevent_helper /proc/sys/vm/overcommit_memory 2>/dev/null
+	ls /proc/sys/fs/binfmt_misc 2>/dev/null
+}
+
+@test "T39 the host's switches cannot be written: by run and by exec, as a user and as root" {
+	local before who script
+	before=$(host_values)
+	# each that can be opened for writing is named; 2>&1 shows nothing else but errors
+	script='for f in /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sys/kernel/sysrq /proc/sysrq-trigger /proc/sys/vm/overcommit_memory \
+		/proc/sys/vm/drop_caches /proc/sys/fs/binfmt_misc/register /sys/kernel/uevent_helper /sys/kernel/mm/transparent_hugepage/enabled \
+		/sys/fs/cgroup/release_agent /sys/fs/cgroup/*/release_agent /sys/fs/cgroup/*/cgroup.procs /sys/fs/cgroup/cgroup.procs /sys/power/state \
+		/proc/self/timens_offsets /proc/1/timens_offsets /proc/irq/default_smp_affinity /proc/mtrr /proc/bus/pci; do
+			[ ! -d $f ] && { echo x >$f; } 2>/dev/null && echo "wrote $f"
+		done
+		busybox date -s 2001-01-01 >/dev/null 2>&1
+		[ "$(busybox date +%Y)" != 2001 ] || echo "set the time"
+		busybox hostname leak 2>/dev/null; echo leak 2>/dev/null >/proc/sys/kernel/domainname
+		busybox mount -o remount,rw /proc/sys 2>/dev/null && echo remounted
+		busybox mount -t tmpfs none /tmp 2>/dev/null && echo mounted
+		busybox mknod /tmp/mem c 1 1 2>/dev/null && { echo x >/tmp/mem; } 2>/dev/null && echo "wrote memory"
+		echo end'
+	for who in alice root; do
+		[ "$who" = alice ] || [ "$(id -u)" = 0 ] || continue
+		bundle "$who" b "$(args "$script; exec sleep 1000") | .root.readonly = false | .linux.namespaces += [{type: \"time\"}]"
+		oci "$who" run -d -b "$(home "$who")/b" c1 </dev/null >"$T/out" 2>&1
+		wait_for 20 grep -q end "$T/out"
+		[ "$(cat "$T/out")" = end ] || flunk "$who: $(cat "$T/out")"
+		run oci "$who" exec c1 sh -c "$script"
+		assert_output end
+		oci "$who" delete --force c1
+	done
+	rm "$T/out"
+	[ "$(host_values)" = "$before" ] || flunk "the host's values changed: $before / $(host_values)"
+}
+
+@test "T40 two containers of one user: nothing of each other, and kill -9 -1 ends only one's own" {
+	need_root # a network namespace for each, with subordinate ids
+	local base pid ns
+	base="$(range_maps alice) | .linux.namespaces += [{type: \"network\"}] | .root.readonly = false"
+	bundle alice a "$base | $(args 'echo secret >/dev/shm/of-a; echo secret >/tmp/of-a; mkdir /dev/mqueue/x 2>/dev/null; exec sleep 1234')"
+	bundle alice b "$base | $(args 'exec sleep 1000')"
+	oci alice run -d -b "$(home alice)/a" ca </dev/null >"$T/out" 2>&1
+	oci alice run -d -b "$(home alice)/b" cb </dev/null >"$T/out" 2>&1
+	rm "$T/out"
+	pid=$(oci alice state ca | jq .pid)
+	run oci alice exec cb sh -c 'cat /proc/[0-9]*/cmdline | tr "\0" " "; ls /dev/shm /dev/mqueue /tmp; cat /proc/net/unix /proc/sysvipc/*; cat /proc/keys 2>/dev/null'
+	assert_status 0
+	refute_contains 1234
+	refute_contains of-a
+	refute_contains crt-oci
+	for ns in mnt pid ipc uts net user cgroup; do
+		[ "$(readlink "/proc/$pid/ns/$ns")" != "$(oci alice exec cb readlink "/proc/self/ns/$ns")" ] || flunk "both are in $ns"
+		[ "$(readlink "/proc/$pid/ns/$ns")" != "$(readlink "/proc/self/ns/$ns")" ] || flunk "ca is in the host's $ns"
+	done
+	# of the host's process ids none is another's
+	run oci alice exec cb sh -c "kill -9 $pid; ls /proc/$pid"
+	[ "$status" != 0 ] || flunk "$output"
+	oci alice exec cb sh -c 'kill -9 -1' || true
+	[ "$(oci alice state ca | jq -r .status)" = running ] || flunk "ca ended"
+	[ "$(oci alice state cb | jq -r .status)" = running ] || flunk "the first process of cb ended"
+	kill -0 "$pid"
+	oci alice delete --force ca
+	oci alice delete --force cb
+}
+
 @test "pipes become the user's, a device of the host never does" {
 	need_root
 	bundle root b ".process.user = {uid: 1000, gid: 1000} | $(args 'echo x >/dev/stderr && echo ok')"

@@ -143,12 +143,49 @@ static void test_update2(void **state)
 	json_decref(res);
 }
 
+static void check_resources(const char *text, const char *want)
+{
+	json_t *j = json_loads(text, 0, NULL);
+	struct error e = ERROR_INIT;
+	int r;
+
+	assert_non_null(j);
+	r = cgroup_resources_check(j, "linux.resources", &e);
+	if (want == NULL)
+		assert_int_equal(r, 0);
+	else if (r == 0 || strcmp(e.msg, want) != 0)
+		fail_msg("%s: %s", text, e.msg);
+	json_decref(j);
+}
+
+static void test_resource_types(void **state)
+{
+	(void)state;
+	check_resources("{}", NULL);
+	check_resources("{\"future\":[1],\"memory\":{\"limit\":1,\"swap\":null,\"future\":{}},"
+			"\"unified\":{\"a\":\"b\"},\"cpu\":null}",
+			NULL);
+	check_resources("{\"memory\":{\"limit\":\"1\"}}",
+			"linux.resources.memory.limit: expected a number");
+	check_resources("{\"cpu\":{\"cpus\":1}}", "linux.resources.cpu.cpus: expected a string");
+	check_resources("{\"pids\":[]}", "linux.resources.pids: expected an object");
+	check_resources("{\"devices\":[{\"allow\":true},{\"allow\":\"true\"}]}",
+			"linux.resources.devices[1].allow: expected true or false");
+	check_resources("{\"devices\":[1]}", "linux.resources.devices[0]: expected an object");
+	check_resources("{\"blockIO\":{\"throttleReadBpsDevice\":[{\"rate\":\"1\"}]}}",
+			"linux.resources.blockIO.throttleReadBpsDevice[0].rate: expected a number");
+	check_resources("{\"unified\":{\"memory.max\":1}}",
+			"linux.resources.unified[\"memory.max\"]: expected a string");
+	check_resources("{\"rdma\":{\"mlx\":1}}",
+			"linux.resources.rdma[\"mlx\"]: expected an object");
+	check_resources("[]", "linux.resources: expected an object");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_path),
-		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_update_without_group),
+		cmocka_unit_test(test_resource_types), cmocka_unit_test(test_path),
+		cmocka_unit_test(test_limits),	       cmocka_unit_test(test_update_without_group),
 		cmocka_unit_test(test_update2),
 	};
 
