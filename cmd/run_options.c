@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/id.h"
@@ -398,6 +399,23 @@ static int check(const struct run_request *req, struct error *e)
 	return 0;
 }
 
+/* A container may be started again from elsewhere. */
+static int absolute_pcap(struct net_request *net, struct error *e)
+{
+	_cleanup_free_ char *cwd = NULL;
+	char *path;
+
+	if (net->pcap == NULL || net->pcap[0] == '/')
+		return 0;
+	cwd = getcwd(NULL, 0);
+	path = cwd != NULL ? str_printf("%s/%s", cwd, net->pcap) : NULL;
+	if (path == NULL)
+		return error_set(e, -errno, "--network: pcap=%s", net->pcap);
+	free(net->pcap);
+	net->pcap = path;
+	return 0;
+}
+
 static int check_expose(const struct run_request *req, struct error *e)
 {
 	struct net_request scratch;
@@ -477,6 +495,8 @@ static int take_all(struct run_request *req, struct run_options *o, int argc, ch
 		r = net_check_dns(&req->net, e);
 	if (r == 0)
 		r = check_expose(req, e);
+	if (r == 0)
+		r = absolute_pcap(&req->net, e);
 	if (r == 0)
 		drop_ports(req);
 	return r;

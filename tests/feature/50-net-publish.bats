@@ -293,6 +293,27 @@ print('ready', flush=True); time.sleep(60)"
 	assert_error 125 "nobody"
 }
 
+@test "a detached container: its ports lead to it while it runs, and again when it is started again" {
+	local name=detached$RANDOM port
+	port=$(ports_free 1)
+	run as alice crt run -d --name "$name" --init -p "127.0.0.1:$port:80" builtin:busybox sh -c "$PEER_SERVER"
+	assert_status 0
+	peer_wait "127.0.0.1:$port"
+	run peer_at "127.0.0.1:$port"
+	assert_output "peer 10.0.2.2"
+	run as alice timeout 30 crt stop -t 5 "$name"
+	assert_status 0
+	run curl -s -m 2 "http://127.0.0.1:$port/"
+	assert_status 7
+	run as alice timeout 30 crt start "$name"
+	assert_status 0
+	peer_wait "127.0.0.1:$port"
+	run as alice timeout 30 crt rm -f -t 0 "$name"
+	assert_status 0
+	run curl -s -m 2 "http://127.0.0.1:$port/"
+	assert_status 7
+}
+
 @test "what -p does not understand is refused with the reason" {
 	local spec
 	for spec in 80/sctp 8000-8001:80 70000:80 0:80 localhost:8080:80 ::1:8080:80 80/foo 8080:; do
