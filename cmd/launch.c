@@ -343,6 +343,13 @@ static bool has_free_port(const struct net_request *n)
 	return false;
 }
 
+static int open_gate(struct launch *r, struct error *e)
+{
+	int ret = fd_send(r->ctl[0], "g", 1, NULL, 0);
+
+	return ret < 0 ? error_set(e, ret, "the container's keeper died") : 0;
+}
+
 /* Everything up to the open gate. On failure the keeper, if any, is told by its closed socket. */
 static int launch(struct launch *r, struct error *e)
 {
@@ -390,9 +397,7 @@ static int launch(struct launch *r, struct error *e)
 		if (ret == 0 && chosen) /* before the keeper may write the record, too */
 			ret = record_ports(p->store, p, e);
 	}
-	if (ret == 0 && (ret = fd_send(r->ctl[0], "g", 1, NULL, 0)) < 0)
-		(void)error_set(e, ret, "the container's keeper died");
-	return ret;
+	return ret == 0 && r->created == NULL ? open_gate(r, e) : ret;
 }
 
 /* Wait for the keeper, which cleans up after its last report. */
@@ -485,6 +490,11 @@ static int await_start(struct launch *r, struct error *e)
 		}
 		if (m.event == KEEPER_CREATED)
 			ret = relay_write_pidfile(r->req->pidfile, m.pid, e);
+		if (m.event == KEEPER_CREATED && ret == 0 && r->created != NULL) {
+			ret = r->created(r->created_data, e);
+			if (ret == 0)
+				ret = open_gate(r, e);
+		}
 		if (m.event == KEEPER_FAILED || m.event == KEEPER_EXITED) {
 			*e = m.error;
 			return m.value;

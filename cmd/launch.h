@@ -19,6 +19,9 @@ struct launch {
 	int lock_fd;	  /* of the container; with existing the caller's, given before plan */
 	bool existing; /* the record is there: plan.id and plan.name are set before launch_plan() */
 	const char *image_id; /* existing: which image, whatever its name means now */
+	/* detached: called when the container waits at its gate, to attach to it; or NULL. 0 or -errno */
+	int (*created)(void *data, struct error *e);
+	void *created_data;
 	/* private */
 	int bundle_fd;
 	bool detached;

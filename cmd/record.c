@@ -118,11 +118,12 @@ static json_t *config_json(const struct run_plan *p)
 					      p->conf.stop_signal != 0 ? p->conf.stop_signal :
 									 15);
 
-	return json_pack("{s:s,s:s,s:b,s:b,s:O?,s:o,s:o,s:O?,s:s,s:s,s:i}", "hostname", p->hostname,
-			 "user", p->user, "tty", (int)req->tty, "openStdin", (int)req->interactive,
-			 "cwd", json_object_get(json_object_get(p->config, "process"), "cwd"),
-			 "env", list_json(&p->env), "entrypoint", list_json(entrypoint(p)),
-			 "mounts", json_object_get(p->config, "mounts"), "networkMode",
+	return json_pack("{s:s*,s:s,s:s,s:b,s:b,s:O?,s:o,s:o,s:O?,s:s,s:s,s:i}", "detachKeys",
+			 req->detach_keys, "hostname", p->hostname, "user", p->user, "tty",
+			 (int)req->tty, "openStdin", (int)req->interactive, "cwd",
+			 json_object_get(json_object_get(p->config, "process"), "cwd"), "env",
+			 list_json(&p->env), "entrypoint", list_json(entrypoint(p)), "mounts",
+			 json_object_get(p->config, "mounts"), "networkMode",
 			 req->net.mode == NET_MODE_HOST ? "host" :
 			 req->net.mode == NET_MODE_NONE ? "none" :
 							  "slirp4netns",

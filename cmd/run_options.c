@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/proc.h"
+#include "cmd/attach.h"
 #include "cmd/verbs.h"
 
 struct run_options {
@@ -386,6 +387,8 @@ static int check(const struct run_request *req, struct error *e)
 	    req->restart != REQUEST_RESTART_ON_FAILURE)
 		return error_setf(e, -EINVAL, "--restart %s cannot be used with --rm",
 				  request_restart_name(req->restart));
+	if (req->detach_keys != NULL && attach_check_keys(req->detach_keys, e) < 0)
+		return -EINVAL;
 	if (req->replace && req->name == NULL)
 		return error_setf(e, -EINVAL, "--replace needs --name");
 	if (req->detach && req->preserve_fds > 0)

@@ -11,10 +11,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "cmd/attach.h"
 #include "cmd/each.h"
 #include "cmd/launch.h"
 #include "cmd/record.h"
@@ -22,7 +24,8 @@
 #include "cmd/verbs.h"
 
 struct options {
-	bool all, latest;
+	bool all, attach, interactive, latest, sig_proxy;
+	const char *detach_keys;
 	const struct cmd_global *global;
 	int code; /* of one that could not be started: 125 to 127 */
 };
@@ -30,7 +33,15 @@ struct options {
 static const struct option_spec options[] = {
 	{ "all", 0, OPT_FLAG, offsetof(struct options, all),
 	  .help = "Start all containers that do not run" },
+	{ "attach", 'a', OPT_FLAG, offsetof(struct options, attach),
+	  .help = "Show the output and wait for the end" },
+	{ "detach-keys", 0, OPT_STRING, offsetof(struct options, detach_keys), .arg = "KEYS",
+	  .help = "With --attach: keys that leave it running (default ctrl-p,ctrl-q)" },
+	{ "interactive", 'i', OPT_FLAG, offsetof(struct options, interactive),
+	  .help = "With --attach: pass standard input on" },
 	{ "latest", 'l', OPT_FLAG, offsetof(struct options, latest), .help = "Start the newest" },
+	{ "sig-proxy", 0, OPT_FLAG, offsetof(struct options, sig_proxy),
+	  .help = "With --attach: pass signals on (default true)" },
 	OPTION_END
 };
 
@@ -74,7 +85,8 @@ static int launch(struct launch *l, struct storage *s, const struct container *c
 }
 
 int start_container(struct storage *s, const struct cmd_global *g, const struct container *c,
-		    int *ret_code, struct error *e)
+		    int (*created)(void *data, struct error *e), void *data, int *ret_code,
+		    struct error *e)
 {
 	struct run_request req;
 	struct launch l;
@@ -85,6 +97,8 @@ int start_container(struct storage *s, const struct cmd_global *g, const struct 
 		return error_setf(e, -EINVAL, "not a container id");
 	run_request_init(&req);
 	launch_init(&l, g, &req);
+	l.created = created;
+	l.created_data = data;
 	l.lock_fd = storage_container_lock(s, c->id, e);
 	r = l.lock_fd;
 	if (r == -EWOULDBLOCK) /* another crt start was faster, or it ends just now */
@@ -98,6 +112,56 @@ int start_container(struct storage *s, const struct cmd_global *g, const struct 
 	return r < 0 ? r : 0;
 }
 
+/* What --attach needs, made while the container waits at its gate: so no output is missed. */
+struct joining {
+	struct storage *s;
+	const char *id;
+	struct container c;
+	int sock_fd, pid_fd;
+};
+
+static int join(void *data, struct error *e)
+{
+	struct joining *j = data;
+	int r = container_load(j->s, j->id, &j->c, e);
+
+	if (r < 0)
+		return r;
+	j->sock_fd = container_connect(&j->c, e);
+	if (j->sock_fd < 0)
+		return e->code < 0 ? e->code : error_set(e, j->sock_fd, "attaching");
+	j->pid_fd = container_pidfd(j->s, &j->c);
+	return 0;
+}
+
+static int start_attached(struct storage *s, struct container *c, struct options *o,
+			  struct error *e)
+{
+	struct joining j = { .s = s, .id = c->id, .sock_fd = -1, .pid_fd = -1 };
+	const json_t *config = json_object_get(c->record, "config");
+	struct attach a = {
+		.tty = json_is_true(json_object_get(config, "tty")),
+		.no_stdin = !o->interactive,
+		.detach_keys = o->detach_keys,
+	};
+	int r = container_is_running(c) ? join(&j, e) :
+					  start_container(s, o->global, c, join, &j, &o->code, e);
+
+	if (r == 0) {
+		a.sock_fd = j.sock_fd;
+		a.pid_fd = o->sig_proxy && j.pid_fd >= 0 ? j.pid_fd : -1;
+		*e = ERROR_INIT; /* a step may have failed that had a fall-back */
+		o->code = attach_run(&a, e);
+		r = e->code;
+	}
+	if (j.sock_fd >= 0)
+		(void)close(j.sock_fd);
+	if (j.pid_fd >= 0)
+		(void)close(j.pid_fd);
+	container_fini(&j.c);
+	return r;
+}
+
 static int start_one(struct storage *s, struct container *c, const char *said, void *data,
 		     struct error *e)
 {
@@ -105,8 +169,10 @@ static int start_one(struct storage *s, struct container *c, const char *said, v
 	int r = 0, code = 0;
 
 	(void)said;
+	if (o->attach)
+		return start_attached(s, c, o, e);
 	if (!container_is_running(c))
-		r = start_container(s, o->global, c, &code, e);
+		r = start_container(s, o->global, c, NULL, NULL, &code, e);
 	if (r < 0 && code > 0)
 		o->code = code;
 	return r;
@@ -119,7 +185,7 @@ static bool is_stopped(const struct container *c)
 
 int cmd_start(int argc, char **argv, const struct cmd_global *g)
 {
-	struct options o = { .global = g };
+	struct options o = { .sig_proxy = true, .global = g };
 	struct each each = {
 		.verb = &cmd_verb_start,
 		.global = g,
@@ -127,13 +193,21 @@ int cmd_start(int argc, char **argv, const struct cmd_global *g)
 		.wanted = is_stopped,
 		.data = &o,
 	};
+	struct error e = ERROR_INIT;
 	int code;
 	int first = opt_parse(&cmd_verb_start, argc, argv, &o, &code);
 
 	if (first < 0)
 		return code;
+	if (o.attach && (o.all || argc - first > 1))
+		return opt_usage_error(&cmd_verb_start, "--attach takes one container");
+	if (o.detach_keys != NULL && attach_check_keys(o.detach_keys, &e) < 0)
+		return opt_usage_error(&cmd_verb_start, "%s", e.msg);
 	each.all = o.all;
+	each.quiet = o.attach;
 	each.latest = o.latest;
 	code = each_container(&each, argv + first, argc - first);
+	if (o.attach && code == 0)
+		return o.code;
 	return code != 0 && o.code != 0 && first + 1 == argc ? o.code : code;
 }

@@ -6,8 +6,9 @@
 #include "cmd/container.h"
 #include "cmd/opt.h"
 
-/* Detached. 0, or -errno with *ret_code the exit code of crt run -d for it (125 to 127). */
+/* Detached; created and data as in cmd/launch.h. 0, or -errno with *ret_code the exit code of crt run -d for it (125 to 127). */
 int start_container(struct storage *s, const struct cmd_global *g, const struct container *c,
-		    int *ret_code, struct error *e);
+		    int (*created)(void *data, struct error *e), void *data, int *ret_code,
+		    struct error *e);
 
 #endif

@@ -1,0 +1,76 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# crt attach, crt start --attach: detach keys, several at once, sizes, input, exit codes.
+bats_require_minimum_version 1.5.0
+
+load helpers
+
+B=builtin:busybox
+
+teardown() {
+	as alice crt rm -fa >/dev/null 2>&1 || true
+	world_teardown
+}
+
+log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
+
+@test "start -a shows all of the output and ends with the container's exit code" {
+	as alice crt create --name a --network none $B sh -c 'echo first; echo err >&2; exit 6'
+	run --separate-stderr as alice timeout 20 crt start -a a
+	assert_status 6
+	assert_output first
+	[ "$stderr" = err ]
+	as alice crt create -i --name i --network none $B cat
+	head -c 300000 /dev/urandom >"$T/data"
+	as alice timeout 20 crt start -ai i <"$T/data" >"$T/back"
+	cmp "$T/data" "$T/back"
+	as alice crt create --name n --network none $B nope
+	run --separate-stderr -127 as alice crt start -a n
+	assert_error 127 nope
+}
+
+@test "-t: size and its changes, detach keys leave it running, input reaches it, several at once" {
+	as alice crt run -dit --name t --network none $B sh
+	run pty alice size:31x91 'send:stty size\n' 'expect:31 91' 'size:40x101' sleep:0.3 'send:stty size\n' 'expect:40 101' \
+		'send:\C-p\C-q' -- crt attach t
+	assert_status 0
+	run as alice crt inspect -f '{{.State.Status}}' t
+	assert_output running
+	# somebody else watches
+	crt_start alice attach --no-stdin t
+	wait_for 20 log_has t '40 101'
+	run pty alice 'send:echo se""en; exit 3\n' expect:seen -- crt attach --detach-keys ctrl-x t
+	assert_status 3
+	job_wait
+	assert_status 3
+	run as alice timeout 20 crt wait t
+	assert_output 3
+}
+
+@test "signals are passed on; who cannot be attached to is told why" {
+	as alice crt run -d --name s --network none $B sh -c 'trap "echo got; exit 8" TERM; echo ready; while :; do sleep 0.1; done'
+	wait_for 20 log_has s ready
+	crt_start alice attach s
+	wait_for 20 sh -c "ls -l /proc/$JOB/fd | grep -q signalfd"
+	kill -TERM "$JOB"
+	job_wait
+	assert_status 8
+	run --separate-stderr as alice crt attach s
+	assert_error 125 "state exited"
+	run --separate-stderr as alice crt attach nosuch
+	assert_error 125 nosuch
+	run --separate-stderr as alice crt run -d --detach-keys ctrl-7 $B true
+	assert_error 125 detach-keys
+}
+
+@test "one that does not read cannot hold the container for ever" {
+
+	as alice crt run -di --name h --network none $B sh -c 'read x; seq 200000; echo end'
+	crt_start alice attach --no-stdin h
+	sleep 0.2
+	kill -STOP "$JOB"
+	echo go | as alice timeout 30 crt attach h | tail -1 >"$T/last"
+	kill -CONT "$JOB"
+	[ "$(cat "$T/last")" = end ]
+	job_wait
+}
