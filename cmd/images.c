@@ -14,6 +14,8 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "cmd/container.h"
+#include "cmd/filter.h"
 #include "cmd/opt.h"
 #include "cmd/out.h"
 #include "cmd/verbs.h"
@@ -21,7 +23,7 @@
 
 struct options {
 	bool all, digests, no_heading, no_trunc, quiet;
-	const char *format;
+	const char *format, *sort;
 	struct strv filters;
 };
 
@@ -30,14 +32,19 @@ static const struct option_spec options[] = {
 	  .help = "Accepted for scripts: all images are always shown" },
 	{ "digests", 0, OPT_FLAG, offsetof(struct options, digests), .help = "Show the digests" },
 	{ "filter", 'f', OPT_STRINGS, offsetof(struct options, filters), .arg = "KEY=VALUE",
-	  .help = "Show only some: reference=PATTERN, dangling=true|false, id=PREFIX",
-	  .complete = "reference=|dangling=true|dangling=false|id=" },
+	  .help = "Show only some: reference=PATTERN, dangling=true|false, id=, label=, since= ...",
+	  .complete =
+		  "reference=|dangling=true|dangling=false|id=|label=|label!=|before=|since=|until=|"
+		  "containers=true|containers=false" },
 	{ "format", 0, OPT_STRING, offsetof(struct options, format), .arg = "TEMPLATE",
 	  .help = "Print json or by a Go template", .complete = "json|table" },
 	{ "no-trunc", 0, OPT_FLAG, offsetof(struct options, no_trunc), .help = "Show whole ids" },
 	{ "noheading", 'n', OPT_FLAG, offsetof(struct options, no_heading),
 	  .help = "Leave the heading out" },
 	{ "quiet", 'q', OPT_FLAG, offsetof(struct options, quiet), .help = "Show only the ids" },
+	{ "sort", 0, OPT_STRING, offsetof(struct options, sort), .arg = "COLUMN",
+	  .help = "Sort by created, id, repository, size or tag",
+	  .complete = "created|id|repository|size|tag" },
 	OPTION_END
 };
 
@@ -173,65 +180,232 @@ static bool name_matches(const char *name, const char *pattern)
 	return last != NULL && fnmatch(pattern, last + 1, 0) == 0;
 }
 
-/* 1: shown, 0: not, -EINVAL. name may be NULL. */
-static int passes(const struct options *o, const struct storage_image *image, const char *name,
-		  struct error *e)
-{
-	for (size_t i = 0; i < o->filters.n; i++) {
-		const char *filter = o->filters.v[i];
-		bool want;
+/* ---- filters: item is a struct image_name, data all images ------------------------------------- */
 
-		if (str_starts(filter, "reference=")) {
-			if (name == NULL || !name_matches(name, filter + strlen("reference=")))
-				return 0;
-		} else if (str_starts(filter, "id=")) {
-			if (!str_starts(image->id, filter + strlen("id=")))
-				return 0;
-		} else if (str_starts(filter, "dangling=") &&
-			   opt_parse_bool(filter + strlen("dangling="), &want) == 0) {
-			if (want != (name == NULL))
-				return 0;
-		} else {
-			return error_setf(
-				e, -EINVAL,
-				"filter \"%s\" is not known: use reference=, dangling= or id=",
-				filter);
-		}
-	}
-	return 1;
+/* One line of the listing. */
+struct image_name {
+	const struct storage_image *image;
+	const char *name; /* NULL: it has none */
+	const json_t *labels;
+	time_t created;
+	const struct strv *used; /* ids of the images that containers have */
+};
+
+struct all {
+	struct storage *store;
+	const struct storage_image *images;
+	size_t n;
+};
+
+static int by_reference(const void *item, const char *value, void *data, struct error *e)
+{
+	const struct image_name *i = item;
+
+	(void)data;
+	(void)e; /* every text is one */
+	return i == NULL || (i->name != NULL && name_matches(i->name, value));
 }
 
-/* Refuse what is not known also when there is no image to try it on. */
-static int check_filters(const struct options *o, struct error *e)
+static int by_id(const void *item, const char *value, void *data, struct error *e)
 {
-	const struct storage_image nothing = { .id = (char[]){ "" } };
+	const struct image_name *i = item;
 
-	for (size_t i = 0; i < o->filters.n; i++) {
-		struct options one = { .filters = { .v = &o->filters.v[i], .n = 1 } };
-		int r = passes(&one, &nothing, "", e);
+	(void)data;
+	(void)e; /* every text is one */
+	return i == NULL || str_starts(i->image->id, value);
+}
 
-		if (r < 0)
-			return r;
-	}
+static int by_dangling(const void *item, const char *value, void *data, struct error *e)
+{
+	const struct image_name *i = item;
+	int want = filter_bool("dangling", value, e);
+
+	(void)data;
+	return want < 0 || i == NULL ? want : (want > 0) == (i->name == NULL);
+}
+
+/* Nothing is ever read-only or left by a build. */
+static int by_never(const void *item, const char *value, void *data, struct error *e)
+{
+	int want = filter_bool("readonly or intermediate", value, e);
+
+	(void)item;
+	(void)data;
+	return want < 0 ? want : want == 0;
+}
+
+static int by_containers(const void *item, const char *value, void *data, struct error *e)
+{
+	const struct image_name *i = item;
+	int want = filter_bool("containers", value, e);
+	bool used = false;
+
+	(void)data;
+	if (want < 0 || i == NULL)
+		return want;
+	for (size_t k = 0; k < i->used->n; k++)
+		used = used || strcmp(i->used->v[k], i->image->id) == 0;
+	return (want > 0) == used;
+}
+
+static int by_label(const void *item, const char *value, void *data, struct error *e)
+{
+	const struct image_name *i = item;
+
+	(void)data;
+	(void)e; /* every text is one */
+	return i == NULL || filter_label(i->labels, value);
+}
+
+static int by_no_label(const void *item, const char *value, void *data, struct error *e)
+{
+	return item == NULL || !by_label(item, value, data, e);
+}
+
+static int by_until(const void *item, const char *value, void *data, struct error *e)
+{
+	const struct image_name *i = item;
+	time_t t;
+
+	(void)data;
+	if (out_parse_until(value, time(NULL), &t) < 0)
+		return error_setf(e, -EINVAL, "\"%s\" is neither a time nor a duration", value);
+	return i == NULL || i->created < t;
+}
+
+static time_t created_of(const struct storage_image *image)
+{
+	time_t t = 0;
+
+	return image->created != NULL && out_parse_time(image->created, &t) == 0 ? t : 0;
+}
+
+/* The time of another image, -ENOENT. */
+static int time_of(struct all *all, const char *name, time_t *ret, struct error *e)
+{
+	struct storage_image other = { 0 };
+	int r = storage_image_resolve(all->store, name, &other, e);
+
+	if (r != STORAGE_FOUND)
+		return r < 0 ? r : -ENOENT;
+	*ret = created_of(&other);
+	storage_image_fini(&other);
 	return 0;
 }
 
+static int by_before(const void *item, const char *value, void *data, struct error *e)
+{
+	const struct image_name *i = item;
+	time_t t = 0;
+	int r = time_of(data, value, &t, e);
+
+	return r < 0 ? r : i == NULL || i->created < t;
+}
+
+static int by_since(const void *item, const char *value, void *data, struct error *e)
+{
+	const struct image_name *i = item;
+	time_t t = 0;
+	int r = time_of(data, value, &t, e);
+
+	return r < 0 ? r : i == NULL || i->created > t;
+}
+
+static const struct filter_spec filters[] = {
+	{ "reference", false, by_reference },
+	{ "dangling", false, by_dangling },
+	{ "id", false, by_id },
+	{ "label", true, by_label },
+	{ "label!", true, by_no_label },
+	{ "before", false, by_before },
+	{ "since", false, by_since },
+	{ "after", false, by_since },
+	{ "until", false, by_until },
+	{ "containers", false, by_containers },
+	{ "readonly", false, by_never },
+	{ "intermediate", false, by_never },
+	{ NULL, false, NULL },
+};
+
+/* Ids of the images that containers were made of. */
+static int used_images(struct storage *s, struct strv *ret, struct error *e)
+{
+	struct container *all = NULL;
+	size_t n = 0;
+	int r = container_list(s, &all, &n, e);
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (strv_add(ret, all[i].image_id) < 0)
+			r = error_set(e, -ENOMEM, "listing containers");
+	containers_free(all, n);
+	return r;
+}
+
+/* ---- order ------------------------------------------------------------------------------------- */
+
+static const char *first_name(const struct storage_image *i)
+{
+	return i->names.n > 0 ? i->names.v[0] : "";
+}
+
+static int compare(const void *a, const void *b, void *data)
+{
+	const struct storage_image *x = a, *y = b;
+	const char *by = data;
+	const char *p = first_name(x), *q = first_name(y);
+
+	switch (by[0]) {
+	case 'c': /* created: newest first, as without --sort */
+		return (created_of(x) < created_of(y)) - (created_of(x) > created_of(y));
+	case 'i':
+		return strcmp(x->id, y->id);
+	case 's':
+		return (x->size > y->size) - (x->size < y->size);
+	case 't':
+		p = strrchr(p, ':') != NULL ? strrchr(p, ':') : p;
+		q = strrchr(q, ':') != NULL ? strrchr(q, ':') : q;
+		return strcmp(p, q);
+	default:
+		return strcmp(p, q);
+	}
+}
+
+static int sort(struct storage_image *images, size_t n, const char *by, struct error *e)
+{
+	static const char *const known[] = { "created", "id", "repository", "size", "tag" };
+
+	for (size_t i = 0; by != NULL && i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcmp(known[i], by) != 0)
+			continue;
+		qsort_r(images, n, sizeof(*images), compare, (void *)(uintptr_t)by);
+		return 0;
+	}
+	return by == NULL ?
+		       0 :
+		       error_setf(e, -EINVAL,
+				  "--sort %s: must be created, id, repository, size or tag", by);
+}
+
 static int add_image(struct out_rows *rows, const struct options *o,
-		     const struct storage_image *image, const char *only, struct error *e)
+		     const struct storage_image *image, const char *only, struct all *all,
+		     const struct strv *used, struct error *e)
 {
 	_cleanup_json_ json_t *labels = image_labels(image);
 	_cleanup_json_ json_t *data = NULL;
-	time_t created = 0;
+	time_t created = created_of(image);
 	size_t n = image->names.n > 0 ? image->names.n : 1;
 
-	if (image->created == NULL || out_parse_time(image->created, &created) < 0)
-		created = 0;
 	data = image_data(image, created, labels);
 	if (data == NULL)
 		return error_set(e, -ENOMEM, "listing images");
 	for (size_t i = 0; i < n; i++) {
 		const char *name = image->names.n > 0 ? image->names.v[i] : NULL;
-		int r = passes(o, image, name, e);
+		struct image_name item = { .image = image,
+					   .name = name,
+					   .labels = labels,
+					   .created = created,
+					   .used = used };
+		int r = filter_pass(filters, &o->filters, &item, all, e);
 
 		if (r < 0)
 			return r;
@@ -252,18 +426,25 @@ static int list(const struct options *o, const struct cmd_global *g, const char 
 	struct storage *s = NULL;
 	struct storage_image *images = NULL;
 	struct out_rows rows = { NULL, NULL };
+	_cleanup_strv_ struct strv used = { .v = NULL };
+	struct all all;
 	size_t n = 0;
 	int r;
 
-	r = check_filters(o, e);
-	if (r == 0)
-		r = storage_open(g->root, false, &s, e);
+	r = storage_open(g->root, false, &s, e);
 	if (r == 0)
 		r = storage_image_list(s, &images, &n, e);
+	all = (struct all){ .store = s, .images = images, .n = n };
+	if (r == 0)
+		r = filter_check(filters, &o->filters, &all, e);
+	if (r == 0 && filter_has(&o->filters, "containers"))
+		r = used_images(s, &used, e);
+	if (r == 0)
+		r = sort(images, n, o->sort, e);
 	if (r == 0 && out_rows_init(&rows) < 0)
 		r = error_set(e, -ENOMEM, "listing images");
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = add_image(&rows, o, &images[i], only, e);
+		r = add_image(&rows, o, &images[i], only, &all, &used, e);
 	if (r == 0)
 		r = out_print(&rows,
 			      o->quiet	 ? columns_quiet :

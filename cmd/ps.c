@@ -9,12 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/procfs.h"
 #include "cmd/container.h"
+#include "cmd/filter.h"
 #include "cmd/opt.h"
 #include "cmd/out.h"
 #include "cmd/verbs.h"
@@ -23,9 +26,9 @@
 #define COMMAND_SHOWN 17
 
 struct options {
-	bool all, latest, no_heading, no_trunc, quiet;
+	bool all, latest, no_heading, no_trunc, ns, quiet;
 	unsigned int last;
-	const char *format;
+	const char *format, *sort;
 	struct strv filters;
 };
 
@@ -33,9 +36,10 @@ static const struct option_spec options[] = {
 	{ "all", 'a', OPT_FLAG, offsetof(struct options, all),
 	  .help = "Show also containers that have ended" },
 	{ "filter", 'f', OPT_STRINGS, offsetof(struct options, filters), .arg = "KEY=VALUE",
-	  .help = "Show only some: name=, id=, status=, exited=, ancestor=, label=",
+	  .help = "Show only some: name=, id=, status=, exited=, ancestor=, label=, since= ...",
 	  .complete =
-		  "name=|id=|status=running|status=exited|status=created|exited=|ancestor=|label=" },
+		  "name=|id=|status=running|status=exited|status=created|exited=|ancestor=|label=|label!=|"
+		  "before=|since=|until=|volume=|network=|restart-policy=" },
 	{ "format", 0, OPT_STRING, offsetof(struct options, format), .arg = "TEMPLATE",
 	  .help = "Print json or by a Go template", .complete = "json|table" },
 	{ "last", 'n', OPT_UINT, offsetof(struct options, last), .arg = "N",
@@ -46,7 +50,11 @@ static const struct option_spec options[] = {
 	  .help = "Show whole ids and commands" },
 	{ "noheading", 0, OPT_FLAG, offsetof(struct options, no_heading),
 	  .help = "Leave the heading out" },
+	{ "ns", 0, OPT_FLAG, offsetof(struct options, ns), .help = "Show the namespaces" },
 	{ "quiet", 'q', OPT_FLAG, offsetof(struct options, quiet), .help = "Show only the ids" },
+	{ "sort", 0, OPT_STRING, offsetof(struct options, sort), .arg = "COLUMN",
+	  .help = "Sort by command, created, id, image, names, runningfor or status",
+	  .complete = "command|created|id|image|names|runningfor|status" },
 	OPTION_END
 };
 
@@ -65,111 +73,294 @@ static const struct out_column columns[] = {
 };
 static const struct out_column columns_quiet[] = { { "CONTAINER ID", "ID" }, { NULL, NULL } };
 
-/* ---- filters ---------------------------------------------------------------------------- */
+static const struct out_column columns_ns[] = {
+	{ "CONTAINER ID", "ID" },   { "NAMES", "Names" }, { "PID", "Pid" },
+	{ "CGROUPNS", "CGROUPNS" }, { "IPC", "IPC" },	  { "MNT", "MNT" },
+	{ "NET", "NET" },	    { "PIDNS", "PIDNS" }, { "USERNS", "USERNS" },
+	{ "UTS", "UTS" },	    { NULL, NULL },
+};
 
-static bool label_matches(const struct container *c, const char *want)
+/* ---- filters: item is a struct container, data all of them ------------------------------- */
+
+struct all {
+	const struct container *c;
+	size_t n;
+};
+
+static int by_id(const void *item, const char *value, void *data, struct error *e)
 {
-	const char *eq = strchr(want, '=');
-	_cleanup_free_ char *key = eq != NULL ? strndup(want, (size_t)(eq - want)) : strdup(want);
-	const char *value;
+	const struct container *c = item;
 
-	if (key == NULL)
-		return false;
-	value = json_string_value(json_object_get(json_object_get(c->record, "labels"), key));
-	return value != NULL && (eq == NULL || strcmp(value, eq + 1) == 0);
+	(void)data;
+	(void)e; /* every text is one */
+	return c == NULL || str_starts(c->id, value);
 }
 
-static bool image_matches(const struct container *c, const char *want)
+static int by_name(const void *item, const char *value, void *data, struct error *e)
 {
-	const char *at;
+	const struct container *c = item;
 
-	if (strcmp(c->image, want) == 0 ||
-	    (c->image_id[0] != '\0' && str_starts(c->image_id, want)))
-		return true;
+	(void)data;
+	(void)e; /* every text is one */
+	return c == NULL || filter_regex(c->name, value);
+}
+
+static int by_label(const void *item, const char *value, void *data, struct error *e)
+{
+	const struct container *c = item;
+
+	(void)data;
+	(void)e; /* every text is one */
+	return c == NULL || filter_label(json_object_get(c->record, "labels"), value);
+}
+
+static int by_no_label(const void *item, const char *value, void *data, struct error *e)
+{
+	return item == NULL || !by_label(item, value, data, e);
+}
+
+static int by_exited(const void *item, const char *value, void *data, struct error *e)
+{
+	const struct container *c = item;
+	unsigned long long code;
+
+	(void)data;
+	if (str_to_u64(value, 255, &code) < 0)
+		return error_setf(e, -EINVAL, "\"%s\" is not an exit code", value);
+	return c == NULL || (strcmp(c->state, "exited") == 0 && c->exit_code == (int)code);
+}
+
+static int by_status(const void *item, const char *value, void *data, struct error *e)
+{
+	static const char *const states[] = { "created", "running",    "paused",     "stopped",
+					      "exited",	 "restarting", "unknown",    "removing",
+					      "dead",	 "stopping",   "initialized" };
+	const struct container *c = item;
+
+	(void)data;
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		if (strcmp(states[i], value) == 0)
+			return c == NULL || strcmp(c->state, value) == 0 ||
+			       (strcmp(c->state, "exited") == 0 && strcmp(value, "stopped") == 0);
+	return error_setf(e, -EINVAL,
+			  "\"%s\" is no state of a container: created, running, paused, exited",
+			  value);
+}
+
+static int by_ancestor(const void *item, const char *value, void *data, struct error *e)
+{
+	const struct container *c = item;
+
+	(void)data;
+	(void)e; /* an image that does not exist has no containers */
+	if (c == NULL || strcmp(c->image, value) == 0 ||
+	    (c->image_id[0] != '\0' && str_starts(c->image_id, value)))
+		return 1;
 	/* "busybox" and "busybox:latest" for "docker.io/library/busybox:latest" */
-	for (at = strstr(c->image, want); at != NULL; at = strstr(at + 1, want)) {
-		const char *end = at + strlen(want);
+	for (const char *at = strstr(c->image, value); at != NULL; at = strstr(at + 1, value)) {
+		const char *end = at + strlen(value);
 
 		if ((at == c->image || at[-1] == '/') && (*end == '\0' || *end == ':'))
-			return true;
-	}
-	return false;
-}
-
-/* Refuse what filter_matches() would, also when there is no container to try it on. */
-static int check_filters(const struct options *o, struct error *e)
-{
-	static const char *const keys[] = { "name=",   "id=",	    "status=",
-					    "exited=", "ancestor=", "label=" };
-	const size_t n = sizeof(keys) / sizeof(keys[0]);
-
-	for (size_t i = 0; i < o->filters.n; i++) {
-		size_t k = 0;
-
-		while (k < n && !str_starts(o->filters.v[i], keys[k]))
-			k++;
-		if (k == n)
-			return error_setf(
-				e, -EINVAL,
-				"filter \"%s\" is not known: use name=, id=, status=, exited=, "
-				"ancestor= or label=",
-				o->filters.v[i]);
+			return 1;
 	}
 	return 0;
 }
 
-/* 1: matches, 0: not, -EINVAL. The key is one of check_filters(). */
-static int filter_matches(const struct container *c, const char *filter, struct error *e)
+static const struct container *find(const struct all *all, const char *text, struct error *e)
 {
-	const char *value = strchr(filter, '=');
-	size_t len = value != NULL ? (size_t)(value - filter) : 0;
-	unsigned long long code;
+	const struct container *found = NULL;
 
-	if (value == NULL)
-		return 0;
-	value++;
-	if (len == 4 && memcmp(filter, "name", 4) == 0)
-		return strstr(c->name, value) != NULL;
-	if (len == 2 && memcmp(filter, "id", 2) == 0)
-		return str_starts(c->id, value);
-	if (len == 6 && memcmp(filter, "status", 6) == 0)
-		return strcmp(c->state, value) == 0;
-	if (len == 6 && memcmp(filter, "exited", 6) == 0) {
-		if (str_to_u64(value, 255, &code) < 0)
-			return error_setf(e, -EINVAL, "filter \"%s\": not an exit code", filter);
-		return c->exit_code == (int)code;
+	for (size_t i = 0; i < all->n; i++) {
+		if (strcmp(all->c[i].name, text) == 0)
+			return &all->c[i];
+		if (text[0] != '\0' && str_starts(all->c[i].id, text))
+			found = &all->c[i];
 	}
-	if (len == 8 && memcmp(filter, "ancestor", 8) == 0)
-		return image_matches(c, value);
-	return label_matches(c, value);
+	if (found == NULL)
+		(void)error_setf(e, -ENOENT, "no container with name or id \"%s\"", text);
+	return found;
 }
 
-/* As podman: values of one key are alternatives, different keys must all match. */
-static int passes(const struct options *o, const struct container *c, struct error *e)
+/* The text of RFC 3339 in UTC sorts like the time, to the nanosecond. */
+static const char *created_text(const struct container *c)
 {
-	bool any_status = o->all || o->latest || o->last > 0;
+	const char *text = json_string_value(json_object_get(c->record, "created"));
 
-	for (size_t i = 0; i < o->filters.n; i++) {
-		size_t key = strcspn(o->filters.v[i], "=") + 1;
-		bool found = false;
+	return text != NULL ? text : "";
+}
 
-		if (str_starts(o->filters.v[i], "status=") ||
-		    str_starts(o->filters.v[i], "exited="))
-			any_status = true;
-		for (size_t k = 0; k < o->filters.n; k++) {
-			int r;
+static int by_order(const void *item, const char *value, void *data, bool before, struct error *e)
+{
+	const struct container *c = item, *other = find(data, value, e);
+	int order;
 
-			if (strncmp(o->filters.v[i], o->filters.v[k], key) != 0)
-				continue;
-			r = filter_matches(c, o->filters.v[k], e);
-			if (r < 0)
-				return r;
-			found = found || r > 0;
-		}
-		if (!found)
-			return 0;
+	if (other == NULL || c == NULL)
+		return other != NULL ? 1 : -ENOENT;
+	order = strcmp(created_text(c), created_text(other));
+	return before ? order < 0 : order > 0;
+}
+
+static int by_before(const void *item, const char *value, void *data, struct error *e)
+{
+	return by_order(item, value, data, true, e);
+}
+
+static int by_since(const void *item, const char *value, void *data, struct error *e)
+{
+	return by_order(item, value, data, false, e);
+}
+
+static int by_until(const void *item, const char *value, void *data, struct error *e)
+{
+	const struct container *c = item;
+	time_t t;
+
+	(void)data;
+	if (out_parse_until(value, time(NULL), &t) < 0)
+		return error_setf(e, -EINVAL, "\"%s\" is neither a time nor a duration", value);
+	return c == NULL || c->created < t;
+}
+
+/* SOURCE[:DESTINATION] or a volume's name */
+static int by_volume(const void *item, const char *value, void *data, struct error *e)
+{
+	const struct container *c = item;
+	_cleanup_json_ json_t *list = c != NULL ? container_volumes(c) : NULL;
+	size_t len = strcspn(value, ":");
+	json_t *v;
+	size_t i;
+
+	(void)data;
+	(void)e; /* every text is one */
+	json_array_foreach(list, i, v) {
+		const char *name = json_string_value(json_object_get(v, "Name"));
+		const char *source = json_string_value(json_object_get(v, "Source"));
+		const char *dest = json_string_value(json_object_get(v, "Destination"));
+
+		name = name != NULL ? name : source;
+		if (dest == NULL || name == NULL)
+			continue;
+		if (value[len] == '\0' && strcmp(dest, value) == 0)
+			return 1;
+		if (strlen(name) == len && strncmp(name, value, len) == 0 &&
+		    (value[len] == '\0' || strcmp(dest, value + len + 1) == 0))
+			return 1;
 	}
-	return any_status || strcmp(c->state, "running") == 0;
+	return c == NULL;
+}
+
+static int by_network(const void *item, const char *value, void *data, struct error *e)
+{
+	const struct container *c = item;
+	const char *mode;
+
+	(void)data;
+	(void)e; /* every text is one */
+	if (c == NULL)
+		return 1;
+	mode = json_string_value(
+		json_object_get(json_object_get(c->record, "config"), "networkMode"));
+	return mode != NULL && strcmp(mode, value) == 0;
+}
+
+/* What a record says under key, or else. */
+static int by_record(const struct container *c, const char *key, const char *otherwise,
+		     const char *value)
+{
+	const char *is = c != NULL ? json_string_value(json_object_get(c->record, key)) : value;
+
+	return strcmp(is != NULL ? is : otherwise, value) == 0;
+}
+
+static int by_health(const void *item, const char *value, void *data, struct error *e)
+{
+	(void)data;
+	(void)e; /* every text is one */
+	return by_record(item, "health", "none", value);
+}
+
+static int by_restart(const void *item, const char *value, void *data, struct error *e)
+{
+	(void)data;
+	(void)e; /* every text is one */
+	return by_record(item, "restartPolicy", "no", value);
+}
+
+static int by_pod(const void *item, const char *value, void *data, struct error *e)
+{
+	(void)item;
+	(void)data;
+	return error_setf(e, -EINVAL, "there are no pods, so none is \"%s\"", value);
+}
+
+static const struct filter_spec filters[] = {
+	{ "name", false, by_name },	    { "id", false, by_id },
+	{ "status", false, by_status },	    { "exited", false, by_exited },
+	{ "ancestor", false, by_ancestor }, { "label", true, by_label },
+	{ "label!", true, by_no_label },    { "before", false, by_before },
+	{ "since", false, by_since },	    { "until", false, by_until },
+	{ "volume", false, by_volume },	    { "network", false, by_network },
+	{ "health", false, by_health },	    { "restart-policy", false, by_restart },
+	{ "pod", false, by_pod },	    { NULL, false, NULL },
+};
+
+static int passes(const struct options *o, const struct container *c, struct all *all,
+		  struct error *e)
+{
+	if (!o->all && !o->latest && o->last == 0 && !filter_has(&o->filters, "status") &&
+	    !filter_has(&o->filters, "exited") && strcmp(c->state, "running") != 0 &&
+	    strcmp(c->state, "paused") != 0)
+		return 0;
+	return filter_pass(filters, &o->filters, c, all, e);
+}
+
+/* ---- order ---------------------------------------------------------------------------------- */
+
+static int compare_times(time_t x, time_t y)
+{
+	return (x > y) - (x < y);
+}
+
+static int compare(const void *a, const void *b, void *data)
+{
+	const struct container *x = a, *y = b;
+	const char *by = data;
+	_cleanup_free_ char *p = NULL, *q = NULL;
+
+	switch (by[0]) {
+	case 'c': /* command, created */
+		if (by[1] == 'r')
+			return strcmp(created_text(x), created_text(y));
+		p = container_command(x);
+		q = container_command(y);
+		return strcmp(p != NULL ? p : "", q != NULL ? q : "");
+	case 'i': /* id, image */
+		return by[1] == 'd' ? strcmp(x->id, y->id) : strcmp(x->image, y->image);
+	case 'n':
+		return strcmp(x->name, y->name);
+	case 'r':
+		return compare_times(x->created, y->created);
+	default:
+		return strcmp(x->state, y->state);
+	}
+}
+
+static int sort(struct container *c, size_t n, const char *by, struct error *e)
+{
+	static const char *const known[] = { "command", "created",    "id",    "image",
+					     "names",	"runningfor", "status" };
+
+	for (size_t i = 0; by != NULL && i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcmp(known[i], by) != 0)
+			continue;
+		qsort_r(c, n, sizeof(*c), compare, (void *)(uintptr_t)by);
+		return 0;
+	}
+	return by == NULL ? 0 :
+			    error_setf(e, -EINVAL,
+				       "--sort %s: must be command, created, id, image, names, "
+				       "runningfor or status",
+				       by);
 }
 
 /* ---- rows ---------------------------------------------------------------------------------- */
@@ -200,25 +391,74 @@ static char *mount_text(const struct container *c)
 	return b.err < 0 ? NULL : strdup(buf_str(&b));
 }
 
-static json_t *row_data(const struct container *c, const char *status)
+/* As podman: 0 as long as there is none. */
+static int shown_code(const struct container *c)
+{
+	return strcmp(c->state, "exited") == 0 ? c->exit_code : 0;
+}
+
+/* The ports with podman's keys. */
+static json_t *port_list(const struct container *c)
+{
+	json_t *list = json_array();
+	json_t *p;
+	size_t i;
+
+	json_array_foreach(json_object_get(c->record, "ports"), i, p)
+		(void)json_array_append_new(
+			list, json_pack("{s:O*, s:O*, s:O*, s:i, s:O*}", "host_ip",
+					json_object_get(p, "hostIp"), "container_port",
+					json_object_get(p, "containerPort"), "host_port",
+					json_object_get(p, "hostPort"), "range", 1, "protocol",
+					json_object_get(p, "protocol"))); /* as in a pack */
+	return list;
+}
+
+/* Numbers of the namespaces; empty for what does not run. */
+static json_t *namespaces(const struct container *c)
+{
+	static const char *const names[][2] = {
+		{ "cgroup", "CGROUPNS" }, { "ipc", "IPC" },	{ "mnt", "MNT" }, { "net", "NET" },
+		{ "pid", "PIDNS" },	  { "user", "USERNS" }, { "uts", "UTS" },
+	};
+	_cleanup_fd_ int proc_fd = c->pid > 0 ? procfs_open(NULL) : -1;
+	json_t *obj = json_object();
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char path[64], text[64] = "";
+		ssize_t n = -1;
+
+		(void)snprintf(path, sizeof(path), "%d/ns/%s", (int)c->pid, names[i][0]);
+		if (proc_fd >= 0)
+			n = readlinkat(proc_fd, path, text, sizeof(text) - 1);
+		text[n > 0 ? n : 0] = '\0';
+		text[strcspn(text, "]")] = '\0'; /* "net:[4026531840]" */
+		(void)json_object_set_new(
+			obj, names[i][1],
+			json_string(strchr(text, '[') != NULL ? strchr(text, '[') + 1 : ""));
+	}
+	return obj;
+}
+
+static json_t *row_data(const struct options *o, const struct container *c, const char *status)
 {
 	json_t *labels = json_object_get(c->record, "labels");
-	json_t *ports = json_object_get(c->record, "ports");
 	json_t *command = json_object_get(c->record, "command");
 	json_t *nothing = json_null();
 
 	return json_pack(
-		"{s:s, s:[s], s:s, s:s, s:O, s:s, s:s, s:b, s:i, s:i, s:I, s:s, s:b, s:O, s:O, s:o}",
-		"Id", c->id, "Names", c->name, "Image", c->image, "ImageID", c->image_id, "Command",
-		command != NULL ? command : nothing, "State", c->state, "Status", status, "Exited",
-		(int)(strcmp(c->state, "exited") == 0), "ExitCode", c->exit_code, "Pid",
-		(int)c->pid, "Created", (json_int_t)c->created, "CreatedAt",
-		json_string_value(json_object_get(c->record, "created")) != NULL ?
-			json_string_value(json_object_get(c->record, "created")) :
-			"",
-		"AutoRemove", (int)json_is_true(json_object_get(c->record, "rm")), "Labels",
-		labels != NULL ? labels : nothing, "Ports", ports != NULL ? ports : nothing,
-		"Mounts", mount_points(c));
+		"{s:b, s:O, s:s, s:b, s:I, s:i, s:s, s:s, s:s, s:b, s:O, s:o, s:[s], s:o, s:[], s:i, "
+		"s:s, s:s, s:o, s:n, s:I, s:s, s:s, s:I}",
+		"AutoRemove", (int)json_is_true(json_object_get(c->record, "rm")), "Command",
+		command != NULL ? command : nothing, "CreatedAt", created_text(c), "Exited",
+		(int)(strcmp(c->state, "exited") == 0), "ExitedAt",
+		c->finished > 0 ? (json_int_t)c->finished : (json_int_t)-62135596800LL, "ExitCode",
+		shown_code(c), "Id", c->id, "Image", c->image, "ImageID", c->image_id, "IsInfra", 0,
+		"Labels", labels != NULL ? labels : nothing, "Mounts", mount_points(c), "Names",
+		c->name, "Namespaces", o->ns ? namespaces(c) : json_object(), "Networks", "Pid",
+		(int)c->pid, "Pod", "", "PodName", "", "Ports", port_list(c), "Size", "StartedAt",
+		(json_int_t)c->created, "State", c->state, "Status", status, "Created",
+		(json_int_t)c->created);
 }
 
 static char *shown_command(const struct container *c, bool full)
@@ -250,19 +490,27 @@ static int add_row(struct out_rows *rows, const struct options *o, const struct 
 	_cleanup_free_ char *at = out_time(c->created);
 	_cleanup_free_ char *human = age != NULL ? str_printf("%s ago", age) : NULL;
 	json_t *labels = json_object_get(c->record, "labels");
+	json_t *fields;
 
 	if (id == NULL || image_id == NULL || command == NULL || status == NULL || ports == NULL ||
 	    at == NULL || human == NULL || mounts == NULL)
 		return -ENOMEM;
-	return out_rows_add(
-		rows,
-		json_pack(
-			"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:O?}",
-			"ID", id, "Image", c->image, "ImageID", image_id, "Command", command,
-			"CreatedHuman", human, "RunningFor", human, "CreatedAt", at, "Status",
-			status, "State", c->state, "Ports", ports, "Names", c->name, "Pid",
-			(int)c->pid, "ExitCode", c->exit_code, "Mounts", mounts, "Labels", labels),
-		row_data(c, status));
+	fields = json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:s, s:s, s:O?}",
+		"ID", id, "Image", c->image, "ImageID", image_id, "Command", command,
+		"CreatedHuman", human, "RunningFor", human, "CreatedAt", at, "Status", status,
+		"State", c->state, "Ports", ports, "Names", c->name, "Pid", (int)c->pid, "ExitCode",
+		shown_code(c), "Mounts", mounts, "Networks", "", "Pod", "", "PodName", "", "Labels",
+		labels);
+	if (o->ns) {
+		_cleanup_json_ json_t *ns = namespaces(c);
+
+		if (json_object_update(fields, ns) < 0) {
+			json_decref(fields);
+			return -ENOMEM;
+		}
+	}
+	return out_rows_add(rows, fields, row_data(o, c, status));
 }
 
 static int list(const struct options *o, const struct cmd_global *g, struct error *e)
@@ -271,24 +519,31 @@ static int list(const struct options *o, const struct cmd_global *g, struct erro
 	struct out_rows rows = { NULL, NULL };
 	struct storage *s = NULL;
 	size_t limit = o->latest ? 1 : o->last > 0 ? o->last : SIZE_MAX;
+	struct all known;
 	size_t n = 0;
 	int r;
 
-	r = check_filters(o, e);
-	if (r == 0)
-		r = storage_open(g->root, false, &s, e);
+	r = storage_open(g->root, false, &s, e);
 	if (r == 0)
 		r = container_list(s, &all, &n, e);
+	known = (struct all){ .c = all, .n = n };
+	if (r == 0)
+		r = filter_check(filters, &o->filters, &known, e);
+	if (r == 0 && limit == SIZE_MAX) /* the newest ones stay in their order */
+		r = sort(all, n, o->sort, e);
 	if (r == 0 && out_rows_init(&rows) < 0)
 		r = error_set(e, -ENOMEM, "listing containers");
 	for (size_t i = 0; r == 0 && i < n && json_array_size(rows.fields) < limit; i++) {
-		r = passes(o, &all[i], e);
+		r = passes(o, &all[i], &known, e);
 		if (r > 0 && (r = add_row(&rows, o, &all[i])) < 0)
 			r = error_set(e, r, "listing containers");
 	}
 	if (r == 0)
-		r = out_print(&rows, o->quiet ? columns_quiet : columns, o->format,
-			      o->quiet || o->no_heading, e);
+		r = out_print(&rows,
+			      o->quiet ? columns_quiet :
+			      o->ns    ? columns_ns :
+					 columns,
+			      o->format, o->quiet || o->no_heading, e);
 	out_rows_fini(&rows);
 	containers_free(all, n);
 	storage_free(s);

@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cmd/container.h"
+#include "cmd/filter.h"
 #include "cmd/inside.h"
 #include "cmd/opt.h"
 #include "cmd/out.h"
@@ -314,94 +315,75 @@ static int volume_create(int argc, char **argv, const struct cmd_global *g)
 	return code;
 }
 
-/* ---- filters --------------------------------------------------------------------------------------- */
+/* ---- filters: item is a struct volume, data the store ---------------------------------------- */
 
-static bool label_matches(const struct volume *v, const char *want)
+static int by_name(const void *item, const char *value, void *data, struct error *e)
 {
-	const char *eq = strchr(want, '=');
-	_cleanup_free_ char *key = strndup(want, eq != NULL ? (size_t)(eq - want) : strlen(want));
-	const char *value;
+	const struct volume *v = item;
 
-	if (key == NULL)
-		return false;
-	value = json_string_value(json_object_get(json_object_get(v->record, "labels"), key));
-	return value != NULL && (eq == NULL || strcmp(value, eq + 1) == 0);
+	(void)data;
+	(void)e; /* every text is one */
+	return v == NULL || filter_regex(v->name, value);
 }
 
-/* 1: matches, 0: not, -EINVAL. v NULL: only check the filter. */
-static int filter_matches(struct storage *s, const struct volume *v, const char *filter,
-			  struct error *e)
+static int by_label(const void *item, const char *value, void *data, struct error *e)
 {
-	const char *value = strchr(filter, '=');
-	struct volume other = { .name = NULL };
+	const struct volume *v = item;
+
+	(void)data;
+	(void)e; /* every text is one */
+	return v == NULL || filter_label(json_object_get(v->record, "labels"), value);
+}
+
+static int by_no_label(const void *item, const char *value, void *data, struct error *e)
+{
+	return item == NULL || !by_label(item, value, data, e);
+}
+
+static int by_driver(const void *item, const char *value, void *data, struct error *e)
+{
+	(void)item;
+	(void)data;
+	(void)e; /* every text is one */
+	return strcmp(value, "local") == 0;
+}
+
+static int by_dangling(const void *item, const char *value, void *data, struct error *e)
+{
+	const struct volume *v = item;
+	int want = filter_bool("dangling", value, e);
+
+	(void)data;
+	return want < 0 || v == NULL ? want : (want > 0) == (v->users == 0);
+}
+
+static int by_until(const void *item, const char *value, void *data, struct error *e)
+{
+	const struct volume *v = item;
 	time_t t;
-	bool want;
-	int r;
 
-	if (value == NULL)
-		return error_setf(e, -EINVAL, "filter \"%s\": expected KEY=VALUE", filter);
-	value++;
-	if (str_starts(filter, "name="))
-		return v == NULL || strstr(v->name, value) != NULL;
-	if (str_starts(filter, "label="))
-		return v == NULL || label_matches(v, value);
-	if (str_starts(filter, "label!="))
-		return v == NULL || !label_matches(v, value);
-	if (str_starts(filter, "driver="))
-		return strcmp(value, "local") == 0;
-	if (str_starts(filter, "scope="))
-		return strcmp(value, "local") == 0;
-	if (str_starts(filter, "dangling=") && opt_parse_bool(value, &want) == 0)
-		return v == NULL || want == (v->users == 0);
-	if (str_starts(filter, "until=")) {
-		if (out_parse_until(value, time(NULL), &t) < 0)
-			return error_setf(e, -EINVAL, "filter \"%s\": not a time or duration",
-					  filter);
-		return v == NULL || v->created < t;
-	}
-	if (str_starts(filter, "since=") || str_starts(filter, "after=")) {
-		r = volume_load(s, value, &other, e);
-		if (r < 0)
-			return r;
-		r = v == NULL || v->created > other.created;
-		volume_fini(&other);
-		return r;
-	}
-	return error_setf(e, -EINVAL,
-			  "filter \"%s\" is not known: use name=, label=, label!=, dangling=, "
-			  "driver=, until= or since=",
-			  filter);
+	(void)data;
+	if (out_parse_until(value, time(NULL), &t) < 0)
+		return error_setf(e, -EINVAL, "\"%s\" is neither a time nor a duration", value);
+	return v == NULL || v->created < t;
 }
 
-/* Values of one key are alternatives, but all labels must match; different keys must all match. */
-static int passes(struct storage *s, const struct options *o, const struct volume *v,
-		  struct error *e)
+static int by_since(const void *item, const char *value, void *data, struct error *e)
 {
-	for (size_t i = 0; i < o->filters.n; i++) {
-		const char *filter = o->filters.v[i];
-		size_t key = strcspn(filter, "=") + 1;
-		bool all = str_starts(filter, "label");
-		int r = filter_matches(s, v, filter, e);
+	const struct volume *v = item;
+	_cleanup_volume_ struct volume other = { .name = NULL };
+	int r = volume_load(data, value, &other, e);
 
-		for (size_t k = 0; r == 0 && !all && k < o->filters.n; k++)
-			if (strncmp(o->filters.v[k], filter, key) == 0)
-				r = filter_matches(s, v, o->filters.v[k], e);
-		if (r <= 0)
-			return r;
-	}
-	return 1;
+	return r < 0 ? r : v == NULL || v->created > other.created;
 }
 
-static int check_filters(struct storage *s, const struct options *o, struct error *e)
-{
-	for (size_t i = 0; i < o->filters.n; i++) {
-		int r = filter_matches(s, NULL, o->filters.v[i], e);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
+static const struct filter_spec filters[] = {
+	{ "name", false, by_name },	 { "label", true, by_label },
+	{ "label!", true, by_no_label }, { "driver", false, by_driver },
+	{ "scope", false, by_driver },	 { "dangling", false, by_dangling },
+	{ "until", false, by_until },	 { "since", false, by_since },
+	{ "after", false, by_since },	 { NULL, false, NULL },
+};
 
 /* ---- ls and inspect ------------------------------------------------------------------------------------ */
 
@@ -418,7 +400,7 @@ static int ls(const struct options *o, const struct cmd_global *g, struct error 
 	int r = storage_open(g->root, false, &s, e);
 
 	if (r == 0)
-		r = check_filters(s, o, e);
+		r = filter_check(filters, &o->filters, s, e);
 	if (r == 0)
 		r = storage_volume_list(s, &names, e);
 	if (r == 0 && out_rows_init(&rows) < 0)
@@ -433,7 +415,7 @@ static int ls(const struct options *o, const struct cmd_global *g, struct error 
 			continue;
 		}
 		if (r == 0)
-			r = passes(s, o, &v, e);
+			r = filter_pass(filters, &o->filters, &v, s, e);
 		if (r <= 0)
 			continue;
 		data = volume_json(s, &v);
@@ -674,7 +656,7 @@ static int prune(const struct options *o, const struct cmd_global *g, struct err
 	int r = storage_open(g->root, false, &s, e);
 
 	if (r == 0)
-		r = check_filters(s, o, e);
+		r = filter_check(filters, &o->filters, s, e);
 	if (r == 0)
 		r = storage_volume_list(s, &names, e);
 	for (size_t i = 0; r >= 0 && i < names.n; i++) {
@@ -682,7 +664,7 @@ static int prune(const struct options *o, const struct cmd_global *g, struct err
 
 		r = volume_load(s, names.v[i], &v, e);
 		if (r == 0)
-			r = v.users > 0 ? 0 : passes(s, o, &v, e);
+			r = v.users > 0 ? 0 : filter_pass(filters, &o->filters, &v, s, e);
 		if (r > 0)
 			r = remove_volume(s, names.v[i], false, e);
 		else if (r == 0)

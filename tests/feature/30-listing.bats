@@ -22,7 +22,7 @@ running() {
 	[[ ${lines[0]} =~ ^CONTAINER\ ID\ +IMAGE\ +COMMAND\ +CREATED\ +STATUS\ +PORTS\ +NAMES$ ]] || flunk "heading"
 	[[ ${lines[1]} =~ ^[0-9a-f]{12}\ +builtin:busybox\ +sleep\ 1000\ .*Up\ .*127.0.0.1:[0-9]+-\>80/tcp\ +second$ ]] || flunk "line"
 	run c ps -a --format '{{.Names}} {{.State}} {{.ExitCode}}'
-	[ "${lines[0]}" = "second running -1" ] || flunk
+	[ "${lines[0]}" = "second running 0" ] || flunk
 	[ "${lines[1]}" = "first exited 3" ] || flunk
 	run c ps -a --filter label=color=blue --format '{{.Status}}/{{index .Labels "color"}}'
 	assert_match '^Exited \(3\) .* ago/blue$'
@@ -34,6 +34,57 @@ running() {
 	assert_output second
 	run c rm -f second
 	assert_status 0
+}
+
+@test "ps and images: filters by time, label, volume and name, orders, namespaces, headings of templates" {
+	c run --name one -l a=1 -v box:/data builtin:busybox true
+	c run --name two -l a=1 -l b=2 builtin:busybox true
+	c run --name three -l a=2 builtin:busybox sh -c 'exit 4' || [ $? = 4 ]
+	names() { run c ps -a --format '{{.Names}}' "$@"; }
+	names --filter since=one
+	assert_output $'three\ntwo'
+	names --filter before=two
+	assert_output one
+	names -f label=a=1 -f label=b
+	assert_output two
+	names -f 'label!=b' -f name=one -f name=three
+	assert_output $'three\none'
+	names -f 'name=^t.o$'
+	assert_output two
+	names -f volume=box
+	assert_output one
+	names -f volume=/data -f status=exited -f exited=0
+	assert_output one
+	names -f until=1h
+	assert_output ""
+	names -f exited=4 -f restart-policy=no -f health=none -f network=slirp4netns
+	assert_output three
+	names --sort names
+	assert_output $'one\nthree\ntwo'
+	run --separate-stderr c ps -f pod=x
+	assert_error 125 "there are no pods"
+	run --separate-stderr c ps -f since=nobody
+	assert_error 125 "nobody"
+	run --separate-stderr c ps -f status=happy
+	assert_error 125 "happy"
+	run c ps -a --filter name=two --format 'table {{.Names}} {{.CreatedAt}}\t{{.RunningFor}}'
+	[[ ${lines[0]} =~ ^NAMES\ +CREATED\ AT\ +RUNNING\ FOR$ ]] || flunk "heading"
+	run c ps -a --filter name=two --format '{{range .}}{{.Names}} {{.Label "b"}}{{end}}'
+	assert_output "two 2"
+	running live
+	run c ps --ns --noheading
+	assert_match '^[0-9a-f]{12} +live +[0-9]+ +[0-9]+ +[0-9]+ +[0-9]+ +[0-9]+ +[0-9]+ +[0-9]+ +[0-9]+$'
+	c rm -fa
+	image one --config.label k=v
+	c pull -q "oci:$T/img/one:latest"
+	run c images -f label=k=v --format '{{.Repository}}'
+	assert_match img/one
+	run c images -q -f 'label!=k' -f containers=false
+	assert_match '^[0-9a-f]{12}$'
+	run c images --sort size -q
+	[ "${#lines[@]}" = 2 ] || flunk
+	run --separate-stderr c images --sort colour
+	assert_error 125 colour
 }
 
 @test "ps: every port of several, json for programs" {
