@@ -288,8 +288,11 @@ static void put_default_table(const struct out_rows *rows, const struct out_colu
 		(void)buf_printf(b, "%s%s", c->heading, c[1].heading != NULL ? "\t" : "\n");
 	json_array_foreach(rows->fields, i, row) {
 		for (const struct out_column *c = columns; c->heading != NULL; c++) {
-			const char *text = json_string_value(json_object_get(row, c->field));
+			const json_t *value = json_object_get(row, c->field);
+			const char *text = json_string_value(value);
 
+			if (json_is_integer(value))
+				(void)buf_printf(b, "%lld", (long long)json_integer_value(value));
 			put_cell(text != NULL ? text : "", b);
 			(void)buf_putc(b, c[1].heading != NULL ? '\t' : '\n');
 		}
