@@ -52,8 +52,8 @@ static const struct {
 	{ "update", oci_update, "[options] ID", "change the resource limits of a container" },
 	{ "events", oci_events, "[--stats] [--interval TIME] ID",
 	  "print figures of a container, one line each time" },
-	{ "checkpoint", oci_checkpoint, "ID", "refused: needs CRIU" },
-	{ "restore", oci_checkpoint, "ID", "refused: needs CRIU" },
+	{ "checkpoint", oci_checkpoint, "[options] ID", "save a running container with CRIU" },
+	{ "restore", oci_restore, "[options] ID", "bring back a container that was saved" },
 	{ "spec", oci_spec, "[--rootless] [--bundle DIR]", "write a config.json to begin with" },
 	{ "features", oci_features, "", "print what this runtime can do as JSON" },
 };
@@ -185,9 +185,9 @@ int oci_open_root(struct oci_global *g, bool create, struct error *e)
 
 /* What crun's suite looks for before it tests readiness and labels. */
 #if RUNTIME_SYSTEMD
-#define VERSION_FEATURES "+SYSTEMD +SELINUX +APPARMOR +CAP +SECCOMP +EBPF"
+#define VERSION_FEATURES "+SYSTEMD +SELINUX +APPARMOR +CAP +SECCOMP +EBPF +CRIU"
 #else
-#define VERSION_FEATURES "+SELINUX +APPARMOR +CAP +SECCOMP +EBPF"
+#define VERSION_FEATURES "+SELINUX +APPARMOR +CAP +SECCOMP +EBPF +CRIU"
 #endif
 
 static int print_version(void)
@@ -204,7 +204,7 @@ static int print_help(void)
 		"Usage: crt-oci [--root DIR] [--log FILE] [--log-format text|json] [--debug]\n"
 		"               [--cgroup-manager cgroupfs|systemd|disabled] [--systemd-cgroup] VERB ...\n\nVerbs:\n");
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		(void)printf("  %-9s %-32s %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
+		(void)printf("  %-10s %-32s %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
 	return 0;
 }
 
@@ -278,7 +278,7 @@ int main(int argc, char **argv)
 	struct log_options l = { .file = NULL };
 	struct error e = ERROR_INIT;
 	bool version = false, help = false;
-	const char *rootless = NULL, *criu = NULL;
+	const char *rootless = NULL;
 	const struct oci_option opts[] = {
 		{ .name = "--root", .value = &g.root },
 		{ .name = "--log", .value = &l.file },
@@ -288,7 +288,7 @@ int main(int argc, char **argv)
 		{ .name = "--systemd-cgroup", .flag = &g.systemd_cgroup },
 		{ .name = "--cgroup-manager", .value = &g.cgroup_manager },
 		{ .name = "--rootless", .value = &rootless },
-		{ .name = "--criu", .value = &criu },
+		{ .name = "--criu", .value = &g.criu },
 		{ .name = "--version", .letter = 'v', .flag = &version },
 		{ .name = "--help", .letter = 'h', .flag = &help },
 	};

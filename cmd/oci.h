@@ -8,11 +8,13 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "runtime/runtime.h"
 
 /* The global options. */
 struct oci_global {
 	const char *root; /* --root, NULL = the default place */
 	const char *cgroup_manager;
+	const char *criu; /* --criu, NULL = the installed one */
 	bool systemd_cgroup;
 	bool rootless_given;
 	char *state_root;  /* what was chosen */
@@ -45,6 +47,7 @@ typedef int (*oci_verb_fn)(struct oci_global *g, int argc, char **argv, struct e
 int oci_create(struct oci_global *g, int argc, char **argv, struct error *e);
 int oci_run(struct oci_global *g, int argc, char **argv, struct error *e);
 int oci_start(struct oci_global *g, int argc, char **argv, struct error *e);
+int oci_restore(struct oci_global *g, int argc, char **argv, struct error *e);
 int oci_checkpoint(struct oci_global *g, int argc, char **argv, struct error *e);
 int oci_exec(struct oci_global *g, int argc, char **argv, struct error *e);
 int oci_state(struct oci_global *g, int argc, char **argv, struct error *e);
@@ -58,6 +61,27 @@ int oci_update(struct oci_global *g, int argc, char **argv, struct error *e);
 int oci_events(struct oci_global *g, int argc, char **argv, struct error *e);
 int oci_spec(struct oci_global *g, int argc, char **argv, struct error *e);
 int oci_features(struct oci_global *g, int argc, char **argv, struct error *e);
+
+/* The options of checkpoint and restore about CRIU. Release with oci_criu_fini(). */
+struct oci_criu {
+	struct runtime_criu c;
+	const char *image_path;
+	const char *work_path;
+	const char *page_server;
+	const char *status_fd;
+	const char *cgroups_mode;
+	const char *empty_ns;
+	const char *network_lock;
+	char *image; /* absolute */
+	char *work;
+	char *address;
+};
+#define OCI_CRIU_OPTIONS 20
+/* Fill to[OCI_CRIU_OPTIONS]; their number. */
+size_t oci_criu_options(struct oci_criu *o, bool restore, struct oci_option *to);
+/* Check them and open the directories (dump: and make them). */
+int oci_criu_open(struct oci_criu *o, const struct oci_global *g, bool restore, struct error *e);
+void oci_criu_fini(struct oci_criu *o);
 
 /* Connect to a console or pidfd socket. fd or -errno. */
 int oci_connect(const char *path, struct error *e);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * crt-oci create, run and start.
+ * crt-oci create, run, start and restore.
  *
  * Theory of operation: options become struct runtime_create; runtime/ does
  * the rest. `create` leaves the container at its gate and exits; `run` starts
@@ -286,6 +286,58 @@ int oci_run(struct oci_global *g, int argc, char **argv, struct error *e)
 	if (r >= 0)
 		status = run_started(&k, c, e);
 	create_call_fini(&k);
+	return status;
+}
+
+static int parse_restore(int argc, char **argv, struct create_options *o, struct oci_criu *criu,
+			 struct error *e)
+{
+	const struct oci_option own[] = {
+		{ .name = "--bundle", .letter = 'b', .value = &o->bundle },
+		{ .name = "--console-socket", .value = &o->console_socket },
+		{ .name = "--pid-file", .value = &o->pid_file },
+		{ .name = "--pidfd-socket", .value = &o->pidfd_socket },
+		{ .name = "--detach", .letter = 'd', .flag = &o->detach },
+		{ .name = "--no-pivot", .flag = &o->no_pivot },
+		{ .name = "--no-subreaper", .flag = &o->no_subreaper },
+		{ .name = "--no-new-keyring", .flag = &o->no_new_keyring },
+		{ .name = "--keep", .flag = &o->keep },
+	};
+	struct oci_option opts[sizeof(own) / sizeof(own[0]) + OCI_CRIU_OPTIONS];
+	size_t n = sizeof(own) / sizeof(own[0]);
+	int at;
+
+	memcpy(opts, own, sizeof(own));
+	n += oci_criu_options(criu, true, opts + n);
+	at = oci_options(argc, argv, opts, n, e);
+	if (at >= 0 && at + 1 != argc)
+		return error_setf(e, -EINVAL, "restore: \"restore\" requires exactly 1 argument");
+	return at;
+}
+
+int oci_restore(struct oci_global *g, int argc, char **argv, struct error *e)
+{
+	struct create_call k = {
+		.c = RUNTIME_CREATE_INIT, .bundle_fd = -1, .console_fd = -1, .notify_fd = -1
+	};
+	struct oci_criu criu = { .c = RUNTIME_CRIU_INIT };
+	struct runtime_container *c = NULL;
+	int at = parse_restore(argc, argv, &k.o, &criu, e), r = at, status = 1;
+
+	if (r >= 0)
+		r = oci_criu_open(&criu, g, true, e);
+	if (r >= 0)
+		r = prepare(&k, g, argv[at], e);
+	if (r >= 0 && !k.o.detach && k.c.console_sock_fd < 0)
+		k.c.ret_console_fd = &k.console_fd;
+	if (r >= 0)
+		r = runtime_container_restore(&k.c, &criu.c, &c, e);
+	if (r >= 0 && (r = publish(&k, c, e)) < 0)
+		runtime_container_destroy(c);
+	if (r >= 0)
+		status = run_started(&k, c, e);
+	create_call_fini(&k);
+	oci_criu_fini(&criu);
 	return status;
 }
 

@@ -400,11 +400,3 @@ int oci_features(struct oci_global *g, int argc, char **argv, struct error *e)
 	(void)argv;
 	return runtime_features(&text, e) < 0 || print(text, e) < 0 ? 1 : 0;
 }
-
-int oci_checkpoint(struct oci_global *g, int argc, char **argv, struct error *e)
-{
-	(void)g;
-	(void)argc;
-	(void)error_setf(e, -ENOTSUP, "%s: this runtime is built without CRIU", argv[0]);
-	return 1;
-}

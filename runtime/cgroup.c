@@ -329,6 +329,26 @@ int cgroup_enter(struct prepared *pr, const json_t *record, const char *sub, str
 	return 0;
 }
 
+int cgroup_attach(const json_t *record, const struct child_plan *plan, pid_t pid, struct error *e)
+{
+	json_t *paths = json_object_get(record, "paths"), *v;
+	const char *key;
+	char text[16];
+
+	if (plan->scope_fd >= 0)
+		return cgroup_systemd_attach(plan, pid, e);
+	(void)snprintf(text, sizeof(text), "%d", (int)pid);
+	json_object_foreach(paths, key, v) {
+		const char *dir = json_string_value(v);
+		int r = dir == NULL ? -EINVAL : cgroup_write(dir, "cgroup.procs", text);
+
+		(void)key;
+		if (r < 0)
+			return error_set(e, r, "write %s/cgroup.procs", dir != NULL ? dir : "");
+	}
+	return 0;
+}
+
 /* Call fn for DIR and all groups below, deepest first. */
 static void walk(const char *dir, int depth, void (*fn)(const char *dir, void *data), void *data)
 {

@@ -22,6 +22,8 @@ int cgroup_create(struct prepared *pr, const struct spec *s, const char *id, con
 		  const struct prepare_host *h, json_t **ret_record, struct error *e);
 /* Put the fds for entering the groups of a running container into the plan (exec). sub: a sub-group or NULL. */
 int cgroup_enter(struct prepared *pr, const json_t *record, const char *sub, struct error *e);
+/* Move a process of ours into the groups that cgroup_create() made with this plan. */
+int cgroup_attach(const json_t *record, const struct child_plan *plan, pid_t pid, struct error *e);
 /* Kill what is left and remove the groups with their sub-groups. */
 void cgroup_remove(const json_t *record);
 /* A signal to every process of the groups. Number of processes or -errno. */

@@ -30,6 +30,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "runtime/child.h"
@@ -206,6 +207,46 @@ static void take_stdio(const struct child_plan *p)
 			child_fail(STEP_STDIO, (size_t)i, errno);
 }
 
+static bool is_null(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}
+
+/*
+ * Streams from nowhere come from the container's own /dev/null: a descriptor
+ * of the host's would hold the host's mount, and CRIU could not save it. Where
+ * the container has no such device they stay what they are.
+ */
+static void own_null(const struct child_plan *p)
+{
+	char name[32] = "self/fd/";
+	int root_fd = -1, path_fd = -1, fd = -1;
+
+	for (int i = 0; i < 3; i++) {
+		if (!is_null(i))
+			continue;
+		if (root_fd < 0) {
+			root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+			path_fd = root_fd < 0 ? -1 : child_dev_null(root_fd);
+			if (path_fd < 0)
+				break;
+			(void)child_append_num(name + strlen(name), name + sizeof(name) - 1,
+					       (unsigned long)path_fd);
+			fd = openat(p->proc_fd, name, O_RDWR | O_CLOEXEC);
+		}
+		if (fd >= 0)
+			(void)!dup2(fd, i); /* it is no worse without */
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	if (path_fd >= 0)
+		(void)close(path_fd);
+	if (root_fd >= 0)
+		(void)close(root_fd);
+}
+
 static void make_root(struct child_plan *p, int root_fd)
 {
 	int slave_fd = -1;
@@ -261,7 +302,9 @@ _Noreturn void child_main(struct child_plan *p)
 		take_console(p, child_console_open(p, fd));
 		(void)close(fd);
 	}
-	if (!p->terminal)
+	if (!p->terminal) {
 		take_stdio(p);
+		own_null(p);
+	}
 	child_finish(p);
 }

@@ -35,26 +35,9 @@
 #include "base/proc.h"
 #include "base/procfs.h"
 #include "runtime/cgroup.h"
+#include "runtime/container.h"
 #include "runtime/hooks.h"
-#include "runtime/parent.h"
-#include "runtime/prepare.h"
 #include "runtime/notify.h"
-#include "runtime/runtime.h"
-#include "runtime/state.h"
-
-struct runtime_container {
-	struct spec spec;
-	struct prepared pr;
-	struct state state;
-	struct parent_child child;
-	char *id;
-	int state_root_fd; /* borrowed, -1 */
-	bool made_dir;
-	bool gate_on_disk;
-	bool ran_start; /* past the gate: poststop hooks are due */
-	bool reaped;
-	bool keep; /* the container outlives this structure */
-};
 
 static int read_config(const struct runtime_create *c, struct spec *ret, char **ret_text,
 		       size_t *ret_len, struct error *e)
@@ -250,7 +233,7 @@ static int fill_memfd(int fd, const char *text)
 	return fd_write_all(fd, text, strlen(text));
 }
 
-static int run_create_hooks(void *data, pid_t pid, struct error *e)
+int container_create_hooks(void *data, pid_t pid, struct error *e)
 {
 	struct runtime_container *k = data;
 	_cleanup_free_ char *creating = NULL, *created = NULL;
@@ -279,7 +262,7 @@ static int spawn(struct runtime_container *k, const struct runtime_create *c, st
 				  .euid = geteuid(),
 				  .egid = getegid(),
 				  .ret_console_fd = c->ret_console_fd,
-				  .hooks = run_create_hooks,
+				  .hooks = container_create_hooks,
 				  .data = k };
 	int r;
 
@@ -296,7 +279,7 @@ static int spawn(struct runtime_container *k, const struct runtime_create *c, st
 	return 0;
 }
 
-static int create(struct runtime_container *k, const struct runtime_create *c, struct error *e)
+int container_begin(struct runtime_container *k, const struct runtime_create *c, struct error *e)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
@@ -314,17 +297,23 @@ static int create(struct runtime_container *k, const struct runtime_create *c, s
 			"cannot allocate tty if runc will detach without setting console socket: use --console-socket");
 	if ((r = fill_state(k, c, e)) < 0)
 		return r;
-	if (k->state_root_fd >= 0) {
-		r = make_state_dir(k, c->config != NULL ? c->config : text,
-				   c->config != NULL ? c->config_len : len, e);
+	if (k->state_root_fd < 0)
+		return 0;
+	return make_state_dir(k, c->config != NULL ? c->config : text,
+			      c->config != NULL ? c->config_len : len, e);
+}
+
+static int create(struct runtime_container *k, const struct runtime_create *c, struct error *e)
+{
+	int r = container_begin(k, c, e);
+
+	if (r == 0 && k->state_root_fd >= 0) {
 		k->pr.plan.lookup_early = true;
 		k->gate_on_disk = !c->start_follows;
-		if (r == 0 && k->gate_on_disk)
+		if (k->gate_on_disk)
 			r = make_gate(k, e);
-		if (r < 0)
-			return r;
 	}
-	if ((r = prepare_all(k, c, e)) < 0 || (r = spawn(k, c, e)) < 0)
+	if (r < 0 || (r = prepare_all(k, c, e)) < 0 || (r = spawn(k, c, e)) < 0)
 		return r;
 	/* the process alone listens: who knocks when it is dead must hear that */
 	close_fd(&k->pr.plan.listen_fd);
@@ -339,24 +328,41 @@ static int create(struct runtime_container *k, const struct runtime_create *c, s
 	return 0;
 }
 
-int runtime_container_create(const struct runtime_create *c, struct runtime_container **ret,
-			     struct error *e)
+struct runtime_container *container_new(const struct runtime_create *c, struct error *e)
 {
 	struct runtime_container *k;
-	int r;
 
-	if (c->id == NULL || !id_container_valid(c->id))
-		return error_setf(e, -EINVAL, "invalid container id format: \"%.64s\"",
-				  c->id != NULL ? c->id : "");
+	if (c->id == NULL || !id_container_valid(c->id)) {
+		(void)error_setf(e, -EINVAL, "invalid container id format: \"%.64s\"",
+				 c->id != NULL ? c->id : "");
+		return NULL;
+	}
 	k = calloc(1, sizeof(*k));
-	if (k == NULL)
-		return error_set(e, -ENOMEM, "container %s", c->id);
+	if (k == NULL) {
+		(void)error_set(e, -ENOMEM, "container %s", c->id);
+		return NULL;
+	}
 	prepared_init(&k->pr);
 	k->state = STATE_INIT;
 	k->child = (struct parent_child){ .pid = -1, .pid_fd = -1, .sync_fd = -1 };
 	k->state_root_fd = c->state_root_fd;
 	k->id = strdup(c->id);
-	r = k->id == NULL ? error_set(e, -ENOMEM, "container") : create(k, c, e);
+	if (k->id != NULL)
+		return k;
+	(void)error_set(e, -ENOMEM, "container %s", c->id);
+	runtime_container_destroy(k);
+	return NULL;
+}
+
+int runtime_container_create(const struct runtime_create *c, struct runtime_container **ret,
+			     struct error *e)
+{
+	struct runtime_container *k = container_new(c, e);
+	int r;
+
+	if (k == NULL)
+		return c->id == NULL || !id_container_valid(c->id) ? -EINVAL : -ENOMEM;
+	r = create(k, c, e);
 	if (r < 0) {
 		runtime_container_destroy(k);
 		return r;

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "runtime/mountopt.h"
+#include "runtime/criu.h"
 #include "runtime/runtime.h"
 #include "runtime/seccomp.h"
 #include "runtime/spec.h"
@@ -60,10 +61,12 @@ int runtime_features(char **ret, struct error *e)
 		(void)json_array_append_new(hooks, json_string(spec_hook_names[i]));
 	for (const struct mountopt *o = mountopt_table; o->name != NULL; o++)
 		(void)json_array_append_new(options, json_string(o->name));
-	j = json_pack("{s:s,s:s,s:o,s:o,s:o,s:{s:s},s:[s,s,s]}", "ociVersionMin", "1.0.0",
+	j = json_pack("{s:s,s:s,s:o,s:o,s:o,s:{s:s,s:s},s:[s,s,s]}", "ociVersionMin", "1.0.0",
 		      "ociVersionMax", "1.3.0", "hooks", hooks, "mountOptions", options, "linux",
 		      linux_features(), "annotations", "org.opencontainers.runc.version",
-		      CRT_VERSION, "potentiallyUnsafeConfigAnnotations", "org.systemd.property.",
+		      CRT_VERSION, "org.opencontainers.runc.checkpoint.enabled",
+		      criu_usable(NULL, NULL, NULL) == 0 ? "true" : "false",
+		      "potentiallyUnsafeConfigAnnotations", "org.systemd.property.",
 		      "run.oci.keep_original_groups", "run.oci.mount_context_type");
 	*ret = j == NULL ? NULL : json_to_pretty(j);
 	return *ret == NULL ? error_set(e, -ENOMEM, "features") : 0;

@@ -147,6 +147,67 @@ unsigned int runtime_oom_take(struct runtime_oom *w);
 /* Accepts NULL. */
 void runtime_oom_free(struct runtime_oom *w);
 
+/* How criu is to save or bring back a container. Zero-initialise with RUNTIME_CRIU_INIT, all is borrowed. */
+struct runtime_criu {
+	const char *program;	 /* a path, or a name in the system's directories; NULL = criu */
+	const char *image_path;	 /* directory of the images, absolute */
+	const char *work_path;	 /* directory of the log, absolute */
+	const char *parent_path; /* earlier images, relative to image_path; NULL = none */
+	const char *page_server_address; /* send the memory there, NULL = to the directory */
+	int page_server_port;
+	int cgroups_mode;	       /* enum runtime_criu_cgroups */
+	int network_lock;	       /* enum runtime_criu_lock */
+	int status_fd;		       /* gets a zero byte when lazy pages can be fetched; -1 */
+	const char *lsm_profile;       /* restore: "apparmor:NAME", "selinux:LABEL" */
+	const char *lsm_mount_context; /* restore */
+	bool leave_running;
+	bool pre_dump; /* the memory only, and let it run on */
+	bool tcp_established;
+	bool tcp_skip_in_flight;
+	bool link_remap;
+	bool ext_unix_sk;
+	bool shell_job;
+	bool lazy_pages;
+	bool file_locks;
+	bool auto_dedup;
+	bool empty_network; /* leave the network namespace to the caller's hooks */
+};
+#define RUNTIME_CRIU_INIT \
+	((struct runtime_criu){ .status_fd = -1, .cgroups_mode = RUNTIME_CRIU_CGROUPS_SOFT })
+#define RUNTIME_CRIU_DUMP_LOG	 "dump.log"
+#define RUNTIME_CRIU_RESTORE_LOG "restore.log"
+/* Numbers of criu's own. */
+enum runtime_criu_cgroups {
+	RUNTIME_CRIU_CGROUPS_IGNORE = 0,
+	RUNTIME_CRIU_CGROUPS_NONE = 1,
+	RUNTIME_CRIU_CGROUPS_PROPS = 2,
+	RUNTIME_CRIU_CGROUPS_SOFT = 3,
+	RUNTIME_CRIU_CGROUPS_FULL = 4,
+	RUNTIME_CRIU_CGROUPS_STRICT = 5,
+};
+enum runtime_criu_lock {
+	RUNTIME_CRIU_LOCK_DEFAULT = 0,
+	RUNTIME_CRIU_LOCK_IPTABLES = 1,
+	RUNTIME_CRIU_LOCK_NFTABLES = 2,
+	RUNTIME_CRIU_LOCK_SKIP = 3,
+};
+/* -EPERM, -ENOENT with what to do when this caller cannot checkpoint at all, otherwise 0. */
+int runtime_criu_usable(const char *program, struct error *e);
+/*
+ * Save a running or paused container. It is gone afterwards, as after delete,
+ * unless it is to run on; when this fails it runs on unchanged.
+ */
+int runtime_checkpoint(int state_root_fd, const char *id, const struct runtime_criu *o,
+		       struct error *e);
+/*
+ * Create a container from such images: it runs when this returns, and is a
+ * child of the caller. c as for runtime_container_create(), with a state root.
+ * The caller gets a mount namespace of its own. 0 or -errno, then nothing is
+ * left behind.
+ */
+int runtime_container_restore(const struct runtime_create *c, const struct runtime_criu *o,
+			      struct runtime_container **ret, struct error *e);
+
 /* A process to add to a running container. Zero-initialise with RUNTIME_EXEC_INIT, all is borrowed. */
 struct runtime_exec {
 	const char *id;
