@@ -569,7 +569,7 @@ int compose_config(struct run_plan *p, struct error *e)
 	json_t *root = json_object();
 	int r;
 
-	p->own_netns = req->net.mode != NET_MODE_HOST;
+	p->own_netns = req->net.mode != NET_MODE_HOST && req->net.mode != NET_MODE_JOIN;
 	p->config = json_object();
 	if (p->config == NULL)
 		return error_set(e, -ENOMEM, "composing the configuration");

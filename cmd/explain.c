@@ -89,6 +89,7 @@ static json_t *network_json(const struct run_plan *p)
 		[NET_MODE_SLIRP] = "slirp",
 		[NET_MODE_HOST] = "host",
 		[NET_MODE_NONE] = "none",
+		[NET_MODE_JOIN] = "join",
 	};
 	const struct net_request *n = &p->req->net;
 	json_t *ports = json_array();

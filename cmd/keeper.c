@@ -80,7 +80,13 @@ static void report(struct keeper *k, enum keeper_event event, int value, const s
 static int make_network(struct keeper *k, struct error *e)
 {
 	struct run_plan *p = k->plan;
+	int r;
 
+	if (k->start->join.net_fd >= 0) {
+		r = join_enter(&k->start->join, e);
+		join_fini(&k->start->join);
+		return r;
+	}
 	if (!p->own_netns)
 		return 0;
 	if (unshare(CLONE_NEWNET) < 0)

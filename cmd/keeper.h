@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "cmd/compose.h"
+#include "cmd/join.h"
 #include "net/net.h"
 #include "storage/storage.h"
 #include "userns/userns.h"
@@ -40,6 +41,7 @@ struct keeper_start {
 	int lock_fd;	  /* of the container's record, kept open by the keeper; -1 = none */
 	int tap_sock;	  /* net_tap_socket() or -1 */
 	int stdio[3];	  /* for the container, without a terminal or detached */
+	struct join join; /* of --network container: and ns:, else empty */
 	bool detached;	  /* becomes the monitor when the program runs; never ends with crt */
 	int net_fd;	  /* detached: crt-net's life line, else -1 */
 	bool keep_record; /* it existed before: whatever fails, the record stays */

@@ -153,17 +153,43 @@ static int write_file(struct launch *r, const char *name, const struct buf *b, s
 	return fd_create_file_at(r->bundle_fd, name, buf_str(b), b->len, 0644, e);
 }
 
+/* hosts and resolv.conf of the container whose network this one has. */
+static int copy_files(struct launch *r, struct buf *hosts, struct buf *resolv, struct error *e)
+{
+	_cleanup_fd_ int dir_fd = open(r->join.rundir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *hosts_text = NULL, *resolv_text = NULL;
+	int ret;
+
+	if (dir_fd < 0)
+		return error_set(e, -errno, "opening %s", r->join.rundir);
+	ret = fd_read_file_at(dir_fd, "hosts", LIMIT_JSON_BYTES, &hosts_text, NULL, e);
+	if (ret == 0)
+		ret = fd_read_file_at(dir_fd, "resolv.conf", LIMIT_JSON_BYTES, &resolv_text, NULL,
+				      e);
+	if (ret < 0)
+		return ret;
+	(void)buf_puts(hosts, hosts_text); /* write_file() sees a failure */
+	(void)buf_puts(resolv, resolv_text);
+	return 0;
+}
+
 static int write_network_files(struct launch *r, struct error *e)
 {
 	const struct run_plan *p = &r->plan;
 	_cleanup_buf_ struct buf hosts = BUF_INIT, resolv = BUF_INIT, hostname = BUF_INIT;
+	struct net_request net = r->req->net; /* borrowed */
 	int ret;
 
-	ret = net_hosts(&r->req->net, p->hostname, p->name, &r->req->add_host, &hosts, e);
+	if (net.mode == NET_MODE_JOIN)
+		net.mode = NET_MODE_HOST; /* whose names are as good as any, except a container's */
+	if (r->join.rundir != NULL)
+		ret = copy_files(r, &hosts, &resolv, e);
+	else
+		ret = net_hosts(&net, p->hostname, p->name, &r->req->add_host, &hosts, e);
 	if (ret == 0)
 		ret = write_file(r, "hosts", &hosts, e);
-	if (ret == 0)
-		ret = net_resolv_conf(&r->req->net, &resolv, e);
+	if (ret == 0 && r->join.rundir == NULL)
+		ret = net_resolv_conf(&net, &resolv, e);
 	if (ret == 0)
 		ret = write_file(r, "resolv.conf", &resolv, e);
 	if (ret == 0) {
@@ -319,6 +345,7 @@ static void become_keeper(struct launch *r, struct userns_child *self)
 		.lock_fd = r->lock_fd,
 		.tap_sock = -1,
 		.net_fd = -1,
+		.join = r->join,
 		.detached = r->detached,
 		.keep_record = r->existing,
 	};
@@ -365,10 +392,14 @@ static int launch(struct launch *r, struct error *e)
 	if (ret == 0 && slirp)
 		ret = r->detached ? net_start(&r->req->net, &r->net, e) :
 				    net_prepare(&r->req->net, &r->net, e);
+	if (ret == 0 && r->req->net.mode == NET_MODE_JOIN)
+		ret = join_open(p->store, &r->req->net, p->caps.kind == USERNS_KIND_NONE, &r->join,
+				e);
 	if (ret < 0)
 		return ret;
 	relay_block_signals();
-	ret = userns_clone(&p->caps, &p->keeper_map, 0, false, &r->keeper, e);
+	ret = r->join.net_fd >= 0 ? userns_clone_join(&r->keeper, e) :
+				    userns_clone(&p->caps, &p->keeper_map, 0, false, &r->keeper, e);
 	if (ret < 0)
 		return ret;
 	if (ret == 0)
@@ -601,6 +632,7 @@ void launch_init(struct launch *l, const struct cmd_global *g, struct run_reques
 		.bundle_fd = -1,
 		.lock_fd = -1,
 		.net = NET_HANDLE_INIT,
+		.join = JOIN_INIT,
 		.stdio = { { -1, -1, -1 }, { -1, -1, -1 } },
 		.ctl = { -1, -1 },
 	};
@@ -615,6 +647,7 @@ void launch_fini(struct launch *l)
 	close_fd(&l->lock_fd);
 	close_fd(&l->ctl[0]);
 	close_fd(&l->ctl[1]);
+	join_fini(&l->join);
 	run_plan_fini(&l->plan);
 	storage_free(store);
 	free(l->containers);

@@ -7,6 +7,7 @@
 #include "cmd/compose.h"
 #include "cmd/opt.h"
 #include "cmd/relay.h"
+#include "cmd/join.h"
 #include "net/net.h"
 #include "userns/userns.h"
 
@@ -27,6 +28,7 @@ struct launch {
 	bool detached;
 	bool recorded;
 	struct net_handle net;
+	struct join join;
 	struct relay_stdio stdio;
 	bool net_answered; /* net_wait_ready() was called */
 	int ctl[2];	   /* ours, the keeper's */

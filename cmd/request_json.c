@@ -100,6 +100,7 @@ static const struct member members[] = {
 	{ "netCidr", KIND_TEXT, TEXT(net.cidr) },
 	{ "netOutbound", KIND_TEXT, TEXT(net.outbound_addr) },
 	{ "netOutbound6", KIND_TEXT, TEXT(net.outbound_addr6) },
+	{ "netJoin", KIND_STRING, AT(net.join), 0 },
 	{ "netPcap", KIND_STRING, AT(net.pcap), 0 },
 	{ "publishAll", KIND_BOOL, AT(publish_all), 0 },
 	{ "expose", KIND_LIST, AT(expose), 0 },

@@ -226,9 +226,10 @@ static const struct option_spec options[] = {
 	{ "mount", 0, OPT_CALL, 0, "type=TYPE,...",
 	  "Mount a directory of the host, a volume or a tmpfs", NULL, on_mount },
 	{ "name", 0, OPT_STRING, AT(name), "NAME", "Name the container", NULL, NULL },
-	{ "net", 0, OPT_CALL, 0, "MODE", NULL, "slirp|host|none", on_network },
-	{ "network", 0, OPT_CALL, 0, "MODE", "Network: slirp[:OPT=VALUE,...], host or none",
-	  "slirp|host|none", on_network },
+	{ "net", 0, OPT_CALL, 0, "MODE", NULL, "slirp|host|none|container:|ns:", on_network },
+	{ "network", 0, OPT_CALL, 0, "MODE",
+	  "Network: slirp[:OPT=VALUE,...], host, none, container:NAME, ns:PATH",
+	  "slirp|host|none|container:|ns:", on_network },
 	{ "pid", 0, OPT_CALL, 0, "MODE", "PID namespace: host or private", "host|private", on_pid },
 	{ "pidfile", 0, OPT_STRING, AT(pidfile), "FILE", "Write the container's process id to FILE",
 	  "file", NULL },
@@ -442,6 +443,8 @@ static void drop_ports(struct run_request *req)
 	log_warning("-p is ignored: with --network %s",
 		    req->net.mode == NET_MODE_HOST ?
 			    "host the container's ports are ports of the host" :
+		    req->net.mode == NET_MODE_JOIN ?
+			    "container: and ns: ports are published by who made the network" :
 			    "none the container cannot be reached");
 	req->net.forwards_n = 0;
 }

@@ -21,6 +21,7 @@ enum net_mode {
 	NET_MODE_SLIRP,
 	NET_MODE_HOST,
 	NET_MODE_NONE,
+	NET_MODE_JOIN, /* the network of somebody else; entering it is the caller's */
 	NET_MODE_COUNT
 };
 
@@ -47,6 +48,7 @@ struct net_request {
 	char cidr[INET_ADDRSTRLEN + 4]; /* "10.0.2.0/24" */
 	char outbound_addr[INET_ADDRSTRLEN];
 	char outbound_addr6[INET6_ADDRSTRLEN];
+	char *join;		      /* owned; JOIN: "container:NAME" or "ns:PATH" */
 	char *pcap;		      /* owned; a file for a copy of the frames, NULL = none */
 	struct net_forward *forwards; /* owned */
 	size_t forwards_n;
@@ -55,7 +57,7 @@ struct net_request {
 
 void net_request_init(struct net_request *r);
 void net_request_fini(struct net_request *r);
-/* "slirp[:opt=val,...]", "slirp4netns[:...]", "host", "none" (podman's --network/--net). 0 or -EINVAL with the reason. */
+/* "slirp[:opt=val,...]", "slirp4netns[:...]", "host", "none", "container:NAME", "ns:PATH". 0 or -EINVAL with the reason. */
 int net_parse_mode(const char *text, struct net_request *r, struct error *e);
 /* -p: [[ip:][hostPort]:]containerPort[-end][/tcp|/udp], IPv6 addresses in brackets. Appends. SCTP is refused by name. */
 int net_parse_publish(const char *text, struct net_request *r, struct error *e);

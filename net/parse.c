@@ -41,6 +41,7 @@ void net_request_fini(struct net_request *r)
 {
 	free(r->forwards);
 	free(r->pcap);
+	free(r->join);
 	strv_fini(&r->dns);
 	strv_fini(&r->dns_search);
 	strv_fini(&r->dns_option);
@@ -157,6 +158,23 @@ static int parse_slirp_options(const char *text, struct net_request *r, struct e
 	return 0;
 }
 
+static int parse_join(const char *text, struct net_request *r, struct error *e)
+{
+	char *join = strdup(text);
+
+	if (join == NULL)
+		return error_set(e, -ENOMEM, "--network");
+	if (strchr(text, ':')[1] == '\0') {
+		free(join);
+		return error_setf(e, -EINVAL, "--network %s: expected container:NAME or ns:PATH",
+				  text);
+	}
+	free(r->join);
+	r->join = join;
+	r->mode = NET_MODE_JOIN;
+	return 0;
+}
+
 int net_parse_mode(const char *text, struct net_request *r, struct error *e)
 {
 	static const struct {
@@ -171,6 +189,9 @@ int net_parse_mode(const char *text, struct net_request *r, struct error *e)
 	const char *colon = strchr(text, ':');
 	size_t len = colon != NULL ? (size_t)(colon - text) : strlen(text);
 
+	if (strncmp(text, "container:", strlen("container:")) == 0 ||
+	    strncmp(text, "ns:", strlen("ns:")) == 0)
+		return parse_join(text, r, e);
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
 		if (strlen(modes[i].name) != len || memcmp(modes[i].name, text, len) != 0)
 			continue;
@@ -182,7 +203,9 @@ int net_parse_mode(const char *text, struct net_request *r, struct error *e)
 	}
 	return error_setf(
 		e, -EINVAL,
-		"--network %s: unknown network; known: slirp[:OPTION=VALUE,...], host, none", text);
+		"--network %s: unknown network; known: slirp[:OPTION=VALUE,...], host, none, "
+		"container:NAME, ns:PATH",
+		text);
 }
 
 int parse_port_range(const char *text, size_t len, uint16_t *ret_first, uint16_t *ret_last)

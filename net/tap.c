@@ -262,6 +262,7 @@ int net_tap_create(const struct net_request *r, int tap_sock, struct net_agent *
 		add_link_up(&b, RTNL_LOOPBACK, "bring lo up");
 		return rtnl_run(&b, e);
 	case NET_MODE_HOST:
+	case NET_MODE_JOIN:
 	case NET_MODE_COUNT:
 		break;
 	}

@@ -138,12 +138,38 @@ int userns_clone(const struct userns_caps *c, const struct id_map *map, unsigned
 	return 1;
 }
 
+int userns_clone_join(struct userns_child *ret, struct error *e)
+{
+	struct userns_child child;
+	int sync[2];
+	int r;
+
+	child_init(&child);
+	child.joined = true;
+	r = fd_socketpair(SOCK_SEQPACKET, sync);
+	if (r < 0)
+		return error_set(e, r, "starting a process");
+	child.pid = raw_clone(CLONE_PIDFD | SIGCHLD, &child.pid_fd);
+	if (child.pid < 0) {
+		r = error_set(e, -errno, "starting a process");
+		close_fd(&sync[0]);
+		close_fd(&sync[1]);
+		return r;
+	}
+	child.sync_fd = child.pid == 0 ? sync[1] : sync[0];
+	close_fd(child.pid == 0 ? &sync[0] : &sync[1]);
+	if (child.pid == 0)
+		child.pid_fd = -1;
+	*ret = child;
+	return child.pid == 0 ? 0 : 1;
+}
+
 int userns_map_finish(struct userns_child *child, const struct userns_caps *c,
 		      const struct id_map *map, struct error *e)
 {
 	int r = 0;
 
-	if (c->kind != USERNS_KIND_NONE) {
+	if (c->kind != USERNS_KIND_NONE && !child->joined) {
 		if (child->helper[0] > 0)
 			r = idmap_await_helpers(child, e);
 		else

@@ -74,6 +74,7 @@ struct userns_child {
 	pid_t helper[2]; /* newuidmap, newgidmap still running; 0 = none */
 	int helper_fd[2];
 	int helper_err[2];
+	bool joined; /* has no namespace of its own */
 };
 
 /*
@@ -89,6 +90,11 @@ struct userns_child {
  */
 int userns_clone(const struct userns_caps *c, const struct id_map *map, unsigned int extra_flags,
 		 bool die_with_parent, struct userns_child *ret, struct error *e);
+/*
+ * Like userns_clone(), for a child that enters a mapped user namespace and makes a mount namespace
+ * there itself, before it calls userns_map_wait().
+ */
+int userns_clone_join(struct userns_child *ret, struct error *e);
 /* Parent: wait for the helpers, write single-id maps, release the child. On failure the child is killed and reaped. */
 int userns_map_finish(struct userns_child *child, const struct userns_caps *c,
 		      const struct id_map *map, struct error *e);

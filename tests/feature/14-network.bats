@@ -140,3 +140,37 @@ web_start() {
 		[ "${lines[-1]}" = installed ] || flunk "$who"
 	done
 }
+
+@test "--network container:NAME and ns:PATH: one network for two containers, alice, carol and root" {
+	local who name pid
+	need_root
+	for who in alice carol root; do
+		name=first$RANDOM
+		run as "$who" crt run -d --name "$name" --init builtin:busybox sh -c \
+			'mkdir /www; echo "from the first" >/www/index.html; exec httpd -f -p 127.0.0.1:80 -h /www'
+		assert_status 0
+		wait_for 20 as "$who" crt run --rm --network "container:$name" builtin:busybox wget -q -O /dev/null http://127.0.0.1/
+		run as "$who" crt run --rm --network "container:$name" builtin:busybox sh -c \
+			"wget -q -O - http://127.0.0.1/; ip -4 -o addr show tap0 | awk '{ print \$4 }'; grep -c '$name' /etc/hosts; cat /etc/resolv.conf"
+		assert_contains "from the first"
+		assert_contains "10.0.2.100/24"
+		assert_match $'\n1\n'
+		assert_contains "nameserver 10.0.2.3"
+		run as "$who" crt inspect -f '{{.State.Pid}}' "$name"
+		pid=$output
+		run as "$who" crt run --rm --network "ns:/proc/$pid/ns/net" builtin:busybox wget -q -O - http://127.0.0.1/
+		assert_output "from the first"
+		run as "$who" timeout 30 crt stop -t 0 "$name"
+		assert_status 0
+		run --separate-stderr as "$who" crt run --rm --network "container:$name" builtin:busybox true
+		assert_error 125 "the container is not running"
+		run as "$who" crt rm "$name"
+		assert_status 0
+	done
+	run --separate-stderr as alice crt run --rm --network container:nobody builtin:busybox true
+	assert_error 125 "nobody"
+	run --separate-stderr as alice crt run --rm --network ns:/proc/self/ns/net builtin:busybox true
+	assert_error 125 "only root can enter it"
+	run --separate-stderr as alice crt run --rm --network ns:/dev/null builtin:busybox true
+	assert_error 125 "not a network namespace"
+}

@@ -149,6 +149,11 @@ static void mode(void **state)
 	assert_false(r.allow_host_loopback);
 	assert_int_equal(net_parse_mode("none", &r, &e), 0);
 	assert_int_equal(r.mode, NET_MODE_NONE);
+	assert_int_equal(net_parse_mode("container:web", &r, &e), 0);
+	assert_int_equal(r.mode, NET_MODE_JOIN);
+	assert_string_equal(r.join, "container:web");
+	assert_int_equal(net_parse_mode("ns:/run/netns/x", &r, &e), 0);
+	assert_string_equal(r.join, "ns:/run/netns/x");
 	assert_int_equal(net_parse_mode("host", &r, &e), 0);
 	assert_int_equal(r.mode, NET_MODE_HOST);
 	assert_int_equal(net_parse_mode("slirp", &r, &e), 0);
@@ -178,6 +183,9 @@ static void mode_bad(void **state)
 		{ "bridge", "unknown network" },
 		{ "hostx", "unknown network" },
 		{ "none:mtu=1500", "takes no options" },
+		{ "container:", "expected container:NAME" },
+		{ "ns:", "ns:PATH" },
+		{ "slirp:pcap=", "file name" },
 		{ "slirp:mtu", "OPTION=VALUE" },
 		{ "slirp:mtu=1500,", "OPTION=VALUE" },
 		{ "slirp:mtu=0", "mtu=0" },
