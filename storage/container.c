@@ -357,6 +357,52 @@ int storage_container_update(struct storage *s, const char *id, const char *reco
 	return storage_container_write(s, id, "record.json", record_json, e);
 }
 
+/*
+ * The name is taken as that of a new container is, by a link to the lock file, whose text is
+ * then written in place, since the keeper holds the lock by this very file. A crash in
+ * between leaves two names of this container, of which the one that the text does
+ * not say stays until its container is removed; then it is stale.
+ */
+int storage_container_rename(struct storage *s, const char *id, const char *name,
+			     const char *record_json, struct error *e)
+{
+	_cleanup_fd_ int dir_fd = -1, fd = -1;
+	char tied_id[ID_LEN + 1], old[LIMIT_NAME + 1], path[STORE_PATH_MAX];
+	char text[ID_LEN + LIMIT_NAME + 3];
+	int n, r;
+
+	if (!id_name_valid(name))
+		return error_setf(
+			e, -EINVAL,
+			"invalid container name: letters, digits, \"_\", \".\" and \"-\" only, "
+			"beginning with a letter or digit, at most %d",
+			LIMIT_NAME);
+	dir_fd = storage_container_open(s, id, e);
+	if (dir_fd < 0)
+		return dir_fd;
+	r = store_rel(path, "containers/%s/lock", id);
+	if (r == 0)
+		r = read_tie(s, path, tied_id, old);
+	if (r < 0)
+		return error_set(e, r, "read %s/%s", s->root, path);
+	fd = openat(dir_fd, "lock", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return error_set(e, -errno, "open %s/%s", s->root, path);
+	r = name_take(s, dir_fd, name, id, e);
+	if (r < 0)
+		return r;
+	n = snprintf(text, sizeof(text), "%s %s\n", id, name);
+	if (n < 0 || pwrite(fd, text, (size_t)n, 0) != n || ftruncate(fd, n) < 0) {
+		r = error_set(e, -errno, "write %s/%s", s->root, path);
+		name_drop(s, name, id);
+		return r;
+	}
+	r = storage_container_update(s, id, record_json, e);
+	if (r == 0 && id_name_valid(old) && strcmp(old, name) != 0)
+		name_drop(s, old, id);
+	return r;
+}
+
 /* ---- life ------------------------------------------------------------------------ */
 
 int storage_container_lock(struct storage *s, const char *id, struct error *e)

@@ -19,7 +19,7 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 
 @test "run -d prints the id when the command runs, and the caller's streams are free" {
 	# a process that kept the pipe open would hang this
-	run as alice timeout 20 crt run -d --name one $B sleep 600
+	run as alice timeout 60 crt run -d --name one $B sleep 600
 	assert_status 0
 	assert_match '^[0-9a-f]{64}$'
 	is_state one running
@@ -42,7 +42,7 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 @test "stop sends the stop signal, the exit code is recorded, start begins another life with the same files" {
 	as alice crt run -d --name s --network none $B \
 		sh -c 'trap "exit 3" TERM; echo life >>/lives; echo ready; while :; do sleep 0.1; done'
-	wait_for 20 log_has s ready
+	wait_for 60 log_has s ready
 	run as alice crt stop s
 	assert_output s
 	run as alice crt inspect -f '{{.State.Status}} {{.State.ExitCode}}' s
@@ -64,7 +64,7 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 	is_state c created
 	run as alice crt start c
 	assert_status 0
-	run as alice timeout 20 crt wait c
+	run as alice timeout 60 crt wait c
 	assert_output 4
 	run --separate-stderr as alice crt logs c
 	assert_output out
@@ -77,7 +77,7 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 
 @test "logs -f ends with the container and misses nothing" {
 	as alice crt run -d --name f --network none $B sh -c 'for i in $(seq 2000); do echo "line $i"; done; sleep 0.3; echo last'
-	run as alice timeout 20 crt logs -f f
+	run as alice timeout 60 crt logs -f f
 	assert_status 0
 	[ "${#lines[@]}" = 2001 ]
 	[ "${lines[2000]}" = last ]
@@ -88,7 +88,7 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 
 @test "json-file, none, max-size with rotation" {
 	as alice crt run -d --name j --network none --log-driver json-file $B printf 'a"b\n\001'
-	as alice timeout 20 crt wait j
+	as alice timeout 60 crt wait j
 	python3 - "$(store alice)"/containers/*/ctr.log <<-'EOP'
 		import json, sys
 		lines = [json.loads(l) for l in open(sys.argv[1])]
@@ -97,12 +97,12 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 	run as alice crt logs j
 	assert_output $'a"b\n\001'
 	as alice crt run -d --name n --network none --log-driver none $B echo x
-	as alice timeout 20 crt wait n
+	as alice timeout 60 crt wait n
 	run --separate-stderr as alice crt logs n
 	assert_error 125 "log-driver none"
 	as alice crt run -d --name m --network none --log-opt max-size=20k --log-opt max-file=3 $B \
 		sh -c 'i=0; while [ $i -lt 4000 ]; do i=$((i+1)); echo "number $i"; done'
-	as alice timeout 20 crt wait m
+	as alice timeout 60 crt wait m
 	run as alice crt logs --tail 2 m
 	[ "${lines[1]}" = 'number 4000' ]
 	[ "$(cat "$(store alice)"/containers/*/ctr.log.* | wc -c)" -le 42000 ]
@@ -110,7 +110,7 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 
 @test "on a terminal the log cannot do more than colours" {
 	as alice crt run -d --name t --network none $B printf '\033[2J\033]52;c;aGk=\007red:\033[31m\r\n\302\233x\n'
-	as alice timeout 20 crt wait t
+	as alice timeout 60 crt wait t
 	run pty alice -- crt logs t
 	assert_contains 'x1b[2J'
 	assert_contains $'red:\033[31m'
@@ -121,14 +121,14 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 
 @test "kill sends any signal; wrong states and unknown names are errors with one line" {
 	as alice crt run -d --name k --network none $B sh -c 'trap "echo got" USR1; echo ready; while :; do sleep 0.1; done'
-	wait_for 20 log_has k ready
+	wait_for 60 log_has k ready
 	run as alice crt kill -s USR1 k
 	assert_output k
-	wait_for 20 log_has k got
+	wait_for 60 log_has k got
 	run as alice crt rm k
 	assert_status 2
 	as alice crt kill k
-	run as alice timeout 20 crt wait k
+	run as alice timeout 60 crt wait k
 	assert_output 137
 	run --separate-stderr as alice crt kill k
 	assert_error 125 "state exited"
@@ -148,19 +148,19 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 
 @test "--rm -d leaves nothing, and wait still tells the exit code" {
 	as alice crt run -d --rm --name r --network none $B sh -c 'sleep 0.5; exit 7'
-	run as alice timeout 20 crt wait r
+	run as alice timeout 60 crt wait r
 	assert_output 7
-	wait_for 20 sh -c "[ -z \"\$(ls '$(store alice)/containers')\" ]"
+	wait_for 60 sh -c "[ -z \"\$(ls '$(store alice)/containers')\" ]"
 }
 
 @test "restart policies, and stop ends them" {
 	as alice crt run -d --name on --network none --restart on-failure:2 $B sh -c 'echo life; exit 1'
-	wait_for 20 is_state on exited
-	wait_for 20 sh -c "[ \"\$(grep -c life '$(store alice)'/containers/*/ctr.log)\" = 3 ]"
-	run as alice timeout 20 crt wait on
+	wait_for 60 is_state on exited
+	wait_for 60 sh -c "[ \"\$(grep -c life '$(store alice)'/containers/*/ctr.log)\" = 3 ]"
+	run as alice timeout 60 crt wait on
 	assert_output 1
 	as alice crt run -d --name al --network none --restart always $B sh -c 'echo again; sleep 0.2'
-	wait_for 20 sh -c "[ \"\$(cat '$(store alice)'/containers/*/ctr.log | grep -c again)\" -ge 2 ]"
+	wait_for 60 sh -c "[ \"\$(cat '$(store alice)'/containers/*/ctr.log | grep -c again)\" -ge 2 ]"
 	run as alice crt stop al
 	assert_status 0
 	is_state al exited
@@ -172,7 +172,7 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 	pid=$(cut -d' ' -f3 "$(runtime_dir alice)"/crt/containers/*/pid)
 	[ "$(cat "/proc/$pid/comm")" = crt-monitor ]
 	kill -KILL "$pid"
-	wait_for 20 is_state v exited
+	wait_for 60 is_state v exited
 	run as alice crt wait v
 	assert_status 0
 	run as alice crt start v
@@ -207,4 +207,26 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 	exec 7>&-
 	run bash -c "ls -l /proc/*/fd/* 2>/dev/null | grep -c '$T/mark'"
 	assert_output 0
+}
+
+@test "restart begins another life, rename keeps it running" {
+	as alice crt run -d --name old --network none --stop-timeout 0 $B sh -c 'echo life; exec sleep 600'
+	wait_for 60 log_has old life
+	run as alice crt restart old
+	assert_output old
+	wait_for 60 sh -c "[ \"\$(grep -c life '$(store alice)'/containers/*/ctr.log)\" = 2 ]"
+	is_state old running
+	run as alice crt rename old new
+	assert_status 0
+	is_state new running
+	run --separate-stderr as alice crt logs old
+	assert_error 125 old
+	as alice crt create --name old --network none $B true
+	run --separate-stderr as alice crt rename old new
+	assert_error 125 "in use"
+	run --separate-stderr as alice crt rename new 'a/b'
+	assert_error 125 "invalid container name"
+	run as alice crt rm -f new
+	assert_status 0
+	as alice crt create --name new --network none $B true
 }

@@ -65,7 +65,7 @@ teardown() {
 	run as alice crt exec -d box sh -c 'echo there >/mark; exec sleep 601'
 	assert_status 0
 	assert_output ""
-	wait_for 20 as alice crt exec box grep there /mark
+	wait_for 60 as alice crt exec box grep there /mark
 	as alice crt stop -t 0 box
 	run -255 as alice crt exec box true
 }

@@ -16,13 +16,13 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 
 @test "start -a shows all of the output and ends with the container's exit code" {
 	as alice crt create --name a --network none $B sh -c 'echo first; echo err >&2; exit 6'
-	run --separate-stderr as alice timeout 20 crt start -a a
+	run --separate-stderr as alice timeout 60 crt start -a a
 	assert_status 6
 	assert_output first
 	[ "$stderr" = err ]
 	as alice crt create -i --name i --network none $B cat
 	head -c 300000 /dev/urandom >"$T/data"
-	as alice timeout 20 crt start -ai i <"$T/data" >"$T/back"
+	as alice timeout 60 crt start -ai i <"$T/data" >"$T/back"
 	cmp "$T/data" "$T/back"
 	as alice crt create --name n --network none $B nope
 	run --separate-stderr -127 as alice crt start -a n
@@ -38,20 +38,20 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 	assert_output running
 	# somebody else watches
 	crt_start alice attach --no-stdin t
-	wait_for 20 log_has t '40 101'
+	wait_for 60 log_has t '40 101'
 	run pty alice 'send:echo se""en; exit 3\n' expect:seen -- crt attach --detach-keys ctrl-x t
 	assert_status 3
 	job_wait
 	assert_status 3
-	run as alice timeout 20 crt wait t
+	run as alice timeout 60 crt wait t
 	assert_output 3
 }
 
 @test "signals are passed on; who cannot be attached to is told why" {
 	as alice crt run -d --name s --network none $B sh -c 'trap "echo got; exit 8" TERM; echo ready; while :; do sleep 0.1; done'
-	wait_for 20 log_has s ready
+	wait_for 60 log_has s ready
 	crt_start alice attach s
-	wait_for 20 sh -c "ls -l /proc/$JOB/fd | grep -q signalfd"
+	wait_for 60 sh -c "ls -l /proc/$JOB/fd | grep -q signalfd"
 	kill -TERM "$JOB"
 	job_wait
 	assert_status 8
