@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cmd/container.h"
+#include "cmd/inspect.h"
 #include "cmd/opt.h"
 #include "cmd/out.h"
 #include "cmd/verbs.h"
@@ -54,101 +55,6 @@ static json_t *copy(const json_t *obj, const char *key)
 
 /* ---- containers ----------------------------------------------------------------------- */
 
-/* {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]} */
-static json_t *port_map(const json_t *ports)
-{
-	json_t *map = json_object();
-	json_t *port;
-	size_t i;
-
-	json_array_foreach((json_t *)(uintptr_t)ports, i, port) {
-		const char *protocol = json_string_value(json_object_get(port, "protocol"));
-		_cleanup_free_ char *key = str_printf(
-			"%lld/%s",
-			(long long)json_integer_value(json_object_get(port, "containerPort")),
-			protocol != NULL ? protocol : "tcp");
-		_cleanup_free_ char *host = str_printf(
-			"%lld", (long long)json_integer_value(json_object_get(port, "hostPort")));
-		json_t *list;
-
-		if (key == NULL || host == NULL) {
-			json_decref(map);
-			return NULL;
-		}
-		list = json_object_get(map, key);
-		if (list == NULL) {
-			list = json_array();
-			(void)json_object_set_new(map, key,
-						  list); /* the pack below fails on a NULL list */
-		}
-		(void)json_array_append_new(list,
-					    json_pack("{s:o, s:s}", "HostIp", copy(port, "hostIp"),
-						      "HostPort", host));
-	}
-	return map;
-}
-
-static json_t *container_state(const struct container *c)
-{
-	const char *finished = json_string_value(json_object_get(c->record, "finished"));
-
-	return json_pack("{s:s, s:b, s:b, s:b, s:i, s:o, s:s?, s:s?}", "Status", c->state,
-			 "Running", (int)(strcmp(c->state, "running") == 0), "Paused", 0, "Dead", 0,
-			 "Pid", (int)c->pid, "ExitCode",
-			 c->exit_code >= 0 ? json_integer(c->exit_code) :
-			 c->live	   ? json_integer(0) :
-					     json_null(),
-			 "StartedAt", json_string_value(json_object_get(c->record, "created")),
-			 "FinishedAt", finished);
-}
-
-/* A list without its first words. */
-static json_t *rest_of(const json_t *command, size_t first)
-{
-	json_t *rest = json_array();
-	json_t *word;
-	size_t i;
-
-	json_array_foreach((json_t *)(uintptr_t)command, i, word)
-		if (i >= first)
-			(void)json_array_append(rest, word); /* a NULL list makes the pack fail */
-	return rest;
-}
-
-static json_t *container_config(const struct container *c)
-{
-	const json_t *config = json_object_get(c->record, "config");
-	size_t own = json_array_size(json_object_get(config, "entrypoint"));
-
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "Hostname",
-			 copy(config, "hostname"), "User", copy(config, "user"), "Tty",
-			 copy(config, "tty"), "OpenStdin", copy(config, "openStdin"), "Env",
-			 copy(config, "env"), "Cmd",
-			 rest_of(json_object_get(c->record, "command"), own), "Entrypoint",
-			 copy(config, "entrypoint"), "WorkingDir", copy(config, "cwd"),
-			 "StopSignal", copy(config, "stopSignal"), "StopTimeout",
-			 copy(config, "stopTimeout"), "Labels", copy(c->record, "labels"), "Image",
-			 c->image);
-}
-
-static json_t *container_object(const struct container *c)
-{
-	const json_t *command = json_object_get(c->record, "command");
-	const json_t *config = json_object_get(c->record, "config");
-	json_t *path = json_array_get(command, 0);
-	json_t *ports = port_map(json_object_get(c->record, "ports"));
-
-	return json_pack(
-		"{s:s, s:o, s:O?, s:o, s:o, s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:{s:o, s:O}, s:{s:b, s:o, s:o}}",
-		"Id", c->id, "Created", copy(c->record, "created"), "Path", path, "Args",
-		rest_of(command, 1), "State", container_state(c), "Image", c->image_id, "ImageName",
-		c->image, "Name", c->name, "RestartCount", 0, "Rootfs", copy(c->record, "rootfs"),
-		"Mounts", container_volumes(c), "Config", container_config(c), "NetworkSettings",
-		"Networks", json_object(), "Ports", ports, "HostConfig", "AutoRemove",
-		(int)json_is_true(json_object_get(c->record, "rm")), "NetworkMode",
-		copy(config, "networkMode"), "PortBindings", ports);
-}
-
 static int inspect_container(struct storage *s, const char *text, json_t **ret, struct error *e)
 {
 	struct container c = { .id = NULL };
@@ -159,7 +65,7 @@ static int inspect_container(struct storage *s, const char *text, json_t **ret, 
 		r = container_load(s, id, &c, e);
 	if (r != 0)
 		return r;
-	*ret = container_object(&c);
+	*ret = inspect_container_json(s, &c);
 	container_fini(&c);
 	return *ret != NULL ? 0 : error_set(e, -ENOMEM, "inspecting %s", text);
 }

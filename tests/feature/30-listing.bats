@@ -178,6 +178,8 @@ running() {
 	run c inspect init
 	[ "$(jq -c '.[0] | [.Path, .Args, .Mounts, .Config.Cmd, .Config.Entrypoint]' <<<"$output")" = \
 		'["echo",["a","b"],[],["b"],["echo","a"]]' ] || flunk
+	run c inspect -f '{{.HostConfig.NetworkMode}} {{json .HostConfig.PortBindings}} {{.HostConfig.RestartPolicy.Name}}.{{.State.OOMKilled}} {{.RestartCount}} {{len .NetworkSettings.Networks}} {{join .HostConfig.Binds " "}} {{if .State.Running}}up{{else}}down{{end}}' box
+	assert_output "slirp4netns {} .false 0 0 /tmp:/mnt:rbind,rprivate,nosuid,nodev,ro down"
 	run c inspect -f '{{.Architecture}} {{json .Config.Cmd}} {{.RootFS.Type}}' builtin:busybox
 	assert_match '^[a-z0-9_]+ \["sh"\] layers$'
 	run c inspect --type image box
