@@ -74,7 +74,8 @@ int oci_kill(struct oci_global *g, int argc, char **argv, struct error *e)
 			all = true;
 			continue;
 		}
-		sig = proc_signal_parse(argv[i]);
+		/* 0 asks whether there is somebody */
+		sig = strcmp(argv[i], "0") == 0 ? 0 : proc_signal_parse(argv[i]);
 		if (sig < 0) {
 			(void)error_setf(e, -EINVAL, "unknown signal \"%s\"", argv[i]);
 			return 1;

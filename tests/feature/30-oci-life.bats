@@ -73,6 +73,7 @@ load oci
 	assert_output "[$pid]"
 	run oci alice ps c1
 	assert_contains 'sleep 1000'
+	oci alice kill c1 0
 	run oci alice delete c1
 	assert_status 1
 	assert_contains 'that is not stopped'
