@@ -302,3 +302,37 @@ options() {
 	[ "$(p alice exec a cat /dev/shm/x)" = shared ] || flunk "the pod did not start again"
 	p alice pod rm -f -t 0 pod >/dev/null
 }
+
+@test "podman: container checkpoint and restore, also by an archive" {
+	need_program criu
+	criu check >"$T/criu.log" 2>&1 || skip "criu cannot work on this kernel: $(grep -m 1 Error "$T/criu.log")"
+	local before
+	pd root a $I sh -c 'i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done' >/dev/null
+	wait_for 20 eval '[ "$(p root logs a | tail -n 1)" -ge 3 ]'
+	p root container checkpoint a
+	[ "$(p root inspect --format '{{.State.Status}}' a)" = exited ] || flunk "it runs on"
+	before=$(p root logs a | tail -n 1)
+	p root container restore a
+	wait_for 20 eval '[ "$(p root logs a | tail -n 1)" -gt "$((before + 1))" ]'
+	# nothing was counted twice, nothing left out
+	p root logs a | awk '$1 != NR - 1 { exit 1 }' || flunk "$(p root logs a)"
+	[ "$(p root exec a echo in)" = in ] || flunk "no exec"
+	p root container checkpoint --export "$E/root/a.tar.gz" a
+	p root rm -f a >/dev/null
+	p root container restore --import "$E/root/a.tar.gz" --name b >/dev/null
+	wait_for 20 eval '[ "$(p root logs b | tail -n 1)" -gt "$((before + 3))" ]'
+	p root rm -f -t 0 b >/dev/null
+}
+
+@test "podman: a terminal is saved and restored" {
+	need_program criu
+	criu check >"$T/criu.log" 2>&1 || skip "criu cannot work on this kernel: $(grep -m 1 Error "$T/criu.log")"
+	pd root a -t $I sh -c 'tty; i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done' >/dev/null
+	wait_for 20 eval '[ "$(p root logs a | grep -c .)" -ge 4 ]'
+	p root container checkpoint a
+	local before
+	before=$(p root logs a | grep -c .)
+	p root container restore a
+	wait_for 20 eval '[ "$(p root logs a | grep -c .)" -gt "$((before + 2))" ]'
+	p root rm -f -t 0 a >/dev/null
+}
