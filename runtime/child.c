@@ -207,44 +207,67 @@ static void take_stdio(const struct child_plan *p)
 			child_fail(STEP_STDIO, (size_t)i, errno);
 }
 
-static bool is_null(int fd)
+/* The container's own node for a descriptor of the host's, or NULL. */
+static const char *own_node(const struct stat *st)
 {
-	struct stat st;
+	static const struct {
+		const char *path;
+		unsigned int minor;
+	} nodes[] = { { "dev/null", 3 },
+		      { "dev/zero", 5 },
+		      { "dev/full", 7 },
+		      { "dev/random", 8 },
+		      { "dev/urandom", 9 } };
 
-	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+	if (!S_ISCHR(st->st_mode) || major(st->st_rdev) != 1)
+		return NULL;
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
+		if (minor(st->st_rdev) == nodes[i].minor)
+			return nodes[i].path;
+	return NULL;
 }
 
-/*
- * Streams from nowhere come from the container's own /dev/null: a descriptor
- * of the host's would hold the host's mount, and CRIU could not save it. Where
- * the container has no such device they stay what they are.
- */
-static void own_null(const struct child_plan *p)
+/* Put the container's node in the place of descriptor fd. It is no worse without. */
+static void take_node(const struct child_plan *p, int fd, const char *path, dev_t dev)
 {
 	char name[32] = "self/fd/";
-	int root_fd = -1, path_fd = -1, fd = -1;
+	int flags = (int)syscall(SYS_fcntl, fd, F_GETFL);
+	int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int path_fd = root_fd < 0 ? -1 : child_dev_node(root_fd, path, dev);
+	int own_fd = -1;
 
-	for (int i = 0; i < 3; i++) {
-		if (!is_null(i))
-			continue;
-		if (root_fd < 0) {
-			root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-			path_fd = root_fd < 0 ? -1 : child_dev_null(root_fd);
-			if (path_fd < 0)
-				break;
-			(void)child_append_num(name + strlen(name), name + sizeof(name) - 1,
-					       (unsigned long)path_fd);
-			fd = openat(p->proc_fd, name, O_RDWR | O_CLOEXEC);
-		}
-		if (fd >= 0)
-			(void)!dup2(fd, i); /* it is no worse without */
+	if (path_fd >= 0 && flags >= 0) {
+		(void)child_append_num(name + strlen(name), name + sizeof(name) - 1,
+				       (unsigned long)path_fd);
+		own_fd = openat(p->proc_fd, name,
+				(flags & (O_ACCMODE | O_APPEND | O_NONBLOCK)) | O_CLOEXEC);
 	}
-	if (fd >= 0)
-		(void)close(fd);
+	if (own_fd >= 0) {
+		(void)!dup2(own_fd, fd);
+		(void)close(own_fd);
+	}
 	if (path_fd >= 0)
 		(void)close(path_fd);
 	if (root_fd >= 0)
 		(void)close(root_fd);
+}
+
+/*
+ * Streams from and to nowhere are the container's own devices: with a descriptor of the host's
+ * /dev/null real root in the container could change the mode of that node for the whole host, it
+ * would hold the host's mount, and CRIU could not save it. Where the container has no such device
+ * they stay what they are.
+ */
+static void own_nodes(const struct child_plan *p)
+{
+	struct stat st;
+
+	for (int i = 0; i < 3; i++) {
+		const char *path = fstat(i, &st) == 0 ? own_node(&st) : NULL;
+
+		if (path != NULL)
+			take_node(p, i, path, st.st_rdev);
+	}
 }
 
 static void make_root(struct child_plan *p, int root_fd)
@@ -304,7 +327,7 @@ _Noreturn void child_main(struct child_plan *p)
 	}
 	if (!p->terminal) {
 		take_stdio(p);
-		own_null(p);
+		own_nodes(p);
 	}
 	child_finish(p);
 }

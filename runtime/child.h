@@ -68,6 +68,8 @@ void child_dev_prepare(struct child_plan *p);
 void child_dev_fill(struct child_plan *p, int root_fd);
 /* An O_PATH fd of the container's /dev/null, verified to be character device 1:3. */
 int child_dev_null(int root_fd);
+/* The same for any character device. */
+int child_dev_node(int root_fd, const char *path, dev_t dev);
 /* Open a pty in the container's devpts, send the master, bind the slave; returns the slave. */
 int child_console_open(struct child_plan *p, int root_fd);
 

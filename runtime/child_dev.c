@@ -118,17 +118,22 @@ void child_dev_fill(struct child_plan *p, int root_fd)
 	child_close(dev_fd);
 }
 
-int child_dev_null(int root_fd)
+int child_dev_node(int root_fd, const char *path, dev_t dev)
 {
-	int fd = child_path_open(root_fd, "dev/null", O_PATH | O_NOFOLLOW, true);
+	int fd = child_path_open(root_fd, path, O_PATH | O_NOFOLLOW, true);
 	struct stat st;
 
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
+	if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == dev)
 		return fd;
 	child_close(fd);
 	return -EPERM;
+}
+
+int child_dev_null(int root_fd)
+{
+	return child_dev_node(root_fd, "dev/null", makedev(1, 3));
 }
 
 static int open_ptmx(int root_fd)

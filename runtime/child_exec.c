@@ -29,7 +29,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "runtime/child.h"
@@ -270,50 +269,6 @@ static void change_ids(const struct child_plan *p)
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (p->die_with_parent)
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-}
-
-/*
- * A descriptor of the host's /dev/null would let real root in the container change the mode and
- * owner of that node for the whole host: the container's own node takes its place, as it does for
- * the other devices of memory that a caller may have redirected to. In a user namespace the host's
- * nodes belong to nobody there.
- */
-static void take_own_nodes(const struct child_plan *p)
-{
-	static const struct {
-		const char *path;
-		unsigned int minor;
-	} nodes[] = { { "dev/null", 3 },
-		      { "dev/zero", 5 },
-		      { "dev/full", 7 },
-		      { "dev/random", 8 },
-		      { "dev/urandom", 9 } };
-	struct stat st, own;
-
-	if (p->in_userns || p->terminal)
-		return;
-	for (int fd = 0; fd < 3; fd++) {
-		int flags = (int)syscall(SYS_fcntl, fd, F_GETFL), root_fd, own_fd = -1;
-
-		if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || major(st.st_rdev) != 1 ||
-		    flags < 0)
-			continue;
-		root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		for (size_t i = 0; root_fd >= 0 && i < sizeof(nodes) / sizeof(nodes[0]); i++)
-			if (minor(st.st_rdev) == nodes[i].minor)
-				own_fd = child_path_open(root_fd, nodes[i].path,
-							 (flags & O_ACCMODE) | O_NOFOLLOW |
-								 O_NOCTTY | O_NONBLOCK,
-							 true);
-		/* without a node of that kind the caller's stays */
-		if (own_fd >= 0 && fstat(own_fd, &own) == 0 && S_ISCHR(own.st_mode) &&
-		    own.st_rdev == st.st_rdev && syscall(SYS_fcntl, own_fd, F_SETFL, flags) == 0)
-			(void)dup2(own_fd, fd);
-		if (own_fd >= 0)
-			child_close(own_fd);
-		if (root_fd >= 0)
-			child_close(root_fd);
-	}
 }
 
 /*
@@ -566,7 +521,6 @@ _Noreturn void child_finish(struct child_plan *p)
 							     enter_cwd(p->process->cwd, !p->enter);
 	if (r == 0)
 		check_cwd();
-	take_own_nodes(p);
 	set_rlimits(p);
 	own_stdio(p);
 	change_ids(p);
