@@ -45,7 +45,10 @@ sweep() {
 	for signal in TERM KILL; do
 		while read -r p; do
 			kill -$signal "$p" 2>/dev/null
-		done < <(grep -lzsF "HOME=$W/home" /proc/[0-9]*/environ | cut -d/ -f3)
+		done < <(
+			grep -lzsF "HOME=$W/home" /proc/[0-9]*/environ | cut -d/ -f3
+			pgrep -u "$user" -f "^$W/netload" # has podman's environment
+		)
 		sleep 0.5
 	done
 	wait "${run-}" 2>/dev/null
