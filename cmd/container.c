@@ -59,23 +59,41 @@ struct pids {
 	unsigned long long pid, start, keeper, keeper_start;
 };
 
-static struct pids read_pids(const json_t *record)
+static struct pids parse_pids(char *text, const char *boot)
+{
+	struct pids p = { 0, 0, 0, 0 };
+	unsigned long long *to[] = { &p.pid, &p.start, &p.keeper, &p.keeper_start };
+	char *rest = text, *word;
+
+	for (size_t i = 0; i < 4 && (word = strsep(&rest, " ")) != NULL; i++)
+		if (str_to_u64(word, i % 2 == 0 ? 1u << 22 : UINT64_MAX, to[i]) < 0)
+			return (struct pids){ 0, 0, 0, 0 };
+	if (boot != NULL && (rest == NULL || strcmp(rest, boot) != 0))
+		return (struct pids){ 0, 0, 0, 0 };
+	return p;
+}
+
+/*
+ * The bundle's, else, where the runtime directory was removed while the container lives (a logout), the
+ * one beside the record, which may be of another boot or node.
+ */
+static struct pids read_pids(struct storage *s, const json_t *record)
 {
 	const char *dir = get_string(record, "rundir");
 	_cleanup_free_ char *path = str_printf("%s/pid", dir);
 	_cleanup_free_ char *text = NULL;
-	struct pids p = { 0, 0, 0, 0 };
-	unsigned long long *to[] = { &p.pid, &p.start, &p.keeper, &p.keeper_start };
-	char *rest, *word;
+	_cleanup_fd_ int proc_fd = -1;
+	char boot[37];
 
-	if (dir[0] != '/' || path == NULL ||
-	    fd_read_file_at(AT_FDCWD, path, 128, &text, NULL, NULL) < 0)
-		return p;
-	rest = text;
-	for (size_t i = 0; i < 4 && (word = strsep(&rest, " ")) != NULL; i++)
-		if (str_to_u64(word, i % 2 == 0 ? 1u << 22 : UINT64_MAX, to[i]) < 0)
-			return (struct pids){ 0, 0, 0, 0 };
-	return p;
+	if (dir[0] != '/' || path == NULL)
+		return (struct pids){ 0, 0, 0, 0 };
+	if (fd_read_file_at(AT_FDCWD, path, 128, &text, NULL, NULL) == 0)
+		return parse_pids(text, NULL);
+	if (s == NULL || faccessat(AT_FDCWD, dir, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+	    storage_container_read(s, get_string(record, "id"), "pid", &text, NULL) < 0 ||
+	    (proc_fd = procfs_open(NULL)) < 0 || procfs_boot_id(proc_fd, boot) < 0)
+		return (struct pids){ 0, 0, 0, 0 };
+	return parse_pids(text, boot);
 }
 
 /* Is there this file in the bundle? */
@@ -124,7 +142,7 @@ int container_load(struct storage *s, const char *id, struct container *ret, str
 		c.live = false; /* over, while the keeper still cleans up */
 	}
 	c.started = get_time(c.record, "started");
-	c.pid = c.live ? (pid_t)read_pids(c.record).pid : 0;
+	c.pid = c.live ? (pid_t)read_pids(s, c.record).pid : 0;
 	if (c.pid > 0)
 		c.state = "running";
 	else if (c.live) /* being made, or between two lives */
@@ -171,7 +189,7 @@ static void end_survivor(const struct container *c)
 {
 	_cleanup_fd_ int proc_fd = -1;
 	_cleanup_fd_ int pid_fd = -1;
-	struct pids p = read_pids(c->record);
+	struct pids p = read_pids(NULL, c->record);
 	unsigned long long now;
 	pid_t pid = (pid_t)p.pid;
 
@@ -379,7 +397,7 @@ static void pause_a_little(void)
 
 int container_pidfd(struct storage *s, const struct container *c)
 {
-	pid_t pid = (pid_t)read_pids(c->record).pid;
+	pid_t pid = (pid_t)read_pids(s, c->record).pid;
 	_cleanup_fd_ int pid_fd = -1;
 
 	if (pid <= 0)
@@ -387,14 +405,15 @@ int container_pidfd(struct storage *s, const struct container *c)
 	pid_fd = proc_pidfd_open(pid);
 	if (pid_fd < 0)
 		return pid_fd;
-	if (!storage_container_is_live(s, c->id) || (pid_t)read_pids(c->record).pid != pid)
+	if (!storage_container_is_live(s, c->id) || (pid_t)read_pids(s, c->record).pid != pid)
 		return -ESRCH;
 	return steal_fd(&pid_fd);
 }
 
-void container_process(const struct container *c, pid_t *ret_pid, unsigned long long *ret_start)
+void container_process(struct storage *s, const struct container *c, pid_t *ret_pid,
+		       unsigned long long *ret_start)
 {
-	struct pids p = read_pids(c->record);
+	struct pids p = read_pids(s, c->record);
 
 	*ret_pid = (pid_t)p.pid;
 	*ret_start = p.start;
@@ -403,7 +422,7 @@ void container_process(const struct container *c, pid_t *ret_pid, unsigned long 
 /* The same for its keeper or monitor, which holds the lock. */
 static int keeper_pidfd(struct storage *s, const struct container *c)
 {
-	struct pids p = read_pids(c->record);
+	struct pids p = read_pids(s, c->record);
 	_cleanup_fd_ int proc_fd = procfs_open(NULL);
 	_cleanup_fd_ int pid_fd = p.keeper > 0 ? proc_pidfd_open((pid_t)p.keeper) : -ESRCH;
 	unsigned long long now;
@@ -469,6 +488,8 @@ int container_stop(struct storage *s, struct container *c, unsigned int grace, s
 	note_stop(c);
 	pid_fd = container_pidfd(s, c);
 	keeper_fd = keeper_pidfd(s, c);
+	if (keeper_fd >= 0) /* says the same, also where the bundle is gone; a keeper blocks it */
+		(void)proc_pidfd_send_signal(keeper_fd, SIGTERM);
 	/* A container that is just being made, or between two lives, has no process. */
 	for (int tries = 0; pid_fd == -ESRCH && tries < 200 && storage_container_is_live(s, c->id);
 	     tries++) {

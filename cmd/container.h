@@ -61,7 +61,8 @@ int container_wait(struct storage *s, struct container *c, int *ret_code, struct
 /* A pidfd of the first process, which is certainly it. -ESRCH when there is none. */
 int container_pidfd(struct storage *s, const struct container *c);
 /* Its process number and start time as the keeper noted them; zeros when it does not run. */
-void container_process(const struct container *c, pid_t *ret_pid, unsigned long long *ret_start);
+void container_process(struct storage *s, const struct container *c, pid_t *ret_pid,
+		       unsigned long long *ret_start);
 /* Stop it where it lives and remove all of it. 0 or -errno. The trash is the caller's to empty. */
 int container_remove(struct storage *s, struct container *c, unsigned int grace, struct error *e);
 /* Connect to the monitor (monitor.h). fd, -ENOTCONN when it has none that listens, or -errno. */

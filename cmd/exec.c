@@ -188,8 +188,8 @@ static int carry(const struct options *o, struct relay_stdio *stdio, pid_t pid, 
 	return relay_run(&relay, e);
 }
 
-static int start(const struct container *c, int bundle_fd, const struct options *o, char **args,
-		 int n, struct error *e)
+static int start(struct storage *s, const struct container *c, int bundle_fd,
+		 const struct options *o, char **args, int n, struct error *e)
 {
 	struct runtime_exec x = RUNTIME_EXEC_INIT;
 	struct relay_stdio stdio = { { -1, -1, -1 }, { -1, -1, -1 } };
@@ -198,7 +198,7 @@ static int start(const struct container *c, int bundle_fd, const struct options 
 	int console_fd = -1, pid_fd = -1, r, code;
 	pid_t pid;
 
-	container_process(c, &x.pid, &x.start_time);
+	container_process(s, c, &x.pid, &x.start_time);
 	r = compose(bundle_fd, x.pid, o, args, n, &process, e);
 	if (r == 0 && o->detach) {
 		null_fd = fd_open_null(e);
@@ -233,8 +233,8 @@ static int start(const struct container *c, int bundle_fd, const struct options 
 	return code;
 }
 
-static int exec_in(const struct container *c, const struct options *o, char **args, int n,
-		   struct error *e)
+static int exec_in(struct storage *s, const struct container *c, const struct options *o,
+		   char **args, int n, struct error *e)
 {
 	const char *dir = json_string_value(json_object_get(c->record, "rundir"));
 	_cleanup_fd_ int bundle_fd = -1;
@@ -248,9 +248,10 @@ static int exec_in(const struct container *c, const struct options *o, char **ar
 	bundle_fd = open(dir != NULL ? dir : "", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (bundle_fd < 0) {
 		(void)error_set(e, -errno, "opening the bundle of container %s", c->name);
+		(void)error_hint(e, " (is the runtime directory gone, as after a logout?)");
 		return EXIT_CRT;
 	}
-	return start(c, bundle_fd, o, args, n, e);
+	return start(s, c, bundle_fd, o, args, n, e);
 }
 
 static int find_and_exec(const struct options *o, const struct cmd_global *g, char **words, int n,
@@ -267,12 +268,12 @@ static int find_and_exec(const struct options *o, const struct cmd_global *g, ch
 		if (r == 0 && count == 0)
 			(void)error_setf(e, -ENOENT, "there is no container");
 		else if (r == 0)
-			code = exec_in(&all[0], o, words, n, e);
+			code = exec_in(s, &all[0], o, words, n, e);
 		containers_free(all, count);
 	} else if (r == 0) {
 		r = container_open(s, words[0], &c, e);
 		if (r == 0)
-			code = exec_in(&c, o, words + 1, n - 1, e);
+			code = exec_in(s, &c, o, words + 1, n - 1, e);
 		container_fini(&c);
 	}
 	storage_free(s);

@@ -109,7 +109,7 @@ static int again(struct storage *s, struct detach *d, struct error *e)
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	if (r < 0)
 		return EXIT_CRT;
-	r = keeper_write_pid(l->rundir_fd, runtime_container_pid(k), e);
+	r = keeper_write_pid(l->rundir_fd, runtime_container_pid(k), s, l->id, e);
 	if (r == 0)
 		r = runtime_container_start(k, e);
 	if (r == 0) {

@@ -285,22 +285,28 @@ static int create(struct keeper *k, int *ret_console, struct error *e)
 	return r;
 }
 
-int keeper_write_pid(int bundle_fd, pid_t pid, struct error *e)
+int keeper_write_pid(int bundle_fd, pid_t pid, struct storage *s, const char *id, struct error *e)
 {
 	_cleanup_fd_ int proc_fd = procfs_open(e);
 	unsigned long long start = 0, own = 0;
-	char text[128];
+	char text[128], boot[37] = "";
+	size_t len;
 	int r;
 
 	/* the times tell these processes from later ones of the same number (container.c) */
 	r = proc_fd < 0 ? proc_fd : procfs_start_time(proc_fd, pid, &start);
 	if (r == 0)
 		r = procfs_start_time(proc_fd, getpid(), &own);
+	if (r == 0 && s != NULL)
+		r = procfs_boot_id(proc_fd, boot);
 	if (r < 0)
 		return error_set(e, r, "reading the start time of the container");
 	(void)unlinkat(bundle_fd, MONITOR_EXIT, 0); /* of the life before; rarely there */
-	(void)snprintf(text, sizeof(text), "%d %llu %d %llu", (int)pid, start, (int)getpid(), own);
-	return fd_write_file_at(bundle_fd, "pid", text, strlen(text), 0600, false, e);
+	(void)snprintf(text, sizeof(text), "%d %llu %d %llu %s", (int)pid, start, (int)getpid(),
+		       own, boot);
+	len = strlen(text);
+	r = s == NULL ? 0 : storage_container_write(s, id, "pid", text, e);
+	return r < 0 ? r : fd_write_file_at(bundle_fd, "pid", text, len, 0600, false, e);
 }
 
 static int report_created(struct keeper *k, int console_fd, struct error *e)
@@ -308,7 +314,8 @@ static int report_created(struct keeper *k, int console_fd, struct error *e)
 	struct keeper_message m = { .event = KEEPER_CREATED,
 				    .pid = runtime_container_pid(k->container) };
 	int fds[2] = { runtime_container_pidfd(k->container), console_fd };
-	int r = keeper_write_pid(k->start->bundle_fd, m.pid, e);
+	int r = keeper_write_pid(k->start->bundle_fd, m.pid,
+				 k->start->detached ? k->plan->store : NULL, k->plan->id, e);
 
 	if (r < 0)
 		return r;

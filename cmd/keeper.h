@@ -55,8 +55,11 @@ struct keeper_start {
 void keeper_main(struct keeper_start *k, struct userns_child *self, int ctl_fd)
 	__attribute__((noreturn));
 
-/* Write BUNDLE/pid: the container's process and ours, each with its start time. 0 or -errno. */
-int keeper_write_pid(int bundle_fd, pid_t pid, struct error *e);
+/*
+ * Write BUNDLE/pid: the container's process and ours, each with its start time. With s also beside
+ * the record, with the boot id: a logout can take the runtime directory from a container that goes on. 0 or -errno.
+ */
+int keeper_write_pid(int bundle_fd, pid_t pid, struct storage *s, const char *id, struct error *e);
 /* What is left to do after the end: orphans of --pid=host, mounts, bundle, record. */
 struct keeper_end {
 	struct storage *store;

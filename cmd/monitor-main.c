@@ -26,7 +26,7 @@
  * and starts the container again in the same namespaces and executes us again.
  * Waiting before a restart happens here, where it costs no memory.
  *
- * Signals: SIGTERM asks us to stop waiting for a restart. All others that could
+ * Signals: SIGTERM says that the end is wanted: no restart, no waiting for one. All others that could
  * end us are ignored; SIGKILL ends the container as well, because its
  * parent-death signal is ours, and the lock is free then: every command
  * sees the truth at once, and the next one removes what is left.
@@ -257,11 +257,19 @@ static int exit_code(const struct monitor *m)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+static bool is_asked_to_end(void)
+{
+	sigset_t set;
+
+	return asked_to_end || (sigpending(&set) == 0 && sigismember(&set, SIGTERM) == 1);
+}
+
 static bool wants_restart(const struct monitor *m)
 {
 	const struct monitor_life *l = &m->life;
 
-	if (asked_to_end || faccessat(l->rundir_fd, MONITOR_STOP, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	if (is_asked_to_end() ||
+	    faccessat(l->rundir_fd, MONITOR_STOP, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return false;
 	switch (l->restart) {
 	case REQUEST_RESTART_ON_FAILURE:

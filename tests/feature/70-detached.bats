@@ -230,3 +230,19 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 	assert_status 0
 	as alice crt create --name new --network none $B true
 }
+
+@test "a runtime directory that is gone, as after a logout, hides no container" {
+	as alice crt run -d --name lost --network none --restart always $B sleep 600
+	rm -rf "$(runtime_dir alice)/crt"
+	is_state lost running
+	run as alice timeout 60 crt stop -t 0 lost
+	assert_status 0
+	is_state lost exited
+	run as alice crt start lost
+	assert_status 0
+	rm -rf "$(runtime_dir alice)/crt"
+	run as alice timeout 60 crt rm -f lost
+	assert_status 0
+	run as alice crt ps -aq
+	assert_output ""
+}
