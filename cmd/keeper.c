@@ -554,7 +554,7 @@ void keeper_main(struct keeper_start *start, struct userns_child *self, int ctl_
 		e = ERROR_INIT;
 		become_monitor(&k, &e);
 		code = 125;
-		report(&k, KEEPER_FAILED, code, &e); /* crt has gone already, most likely */
+		report(&k, KEEPER_FAILED, code, &e);
 		clean_up(&k, code);
 	} else if (code == 0) {
 		report(&k, KEEPER_STARTED, 0, NULL);

@@ -503,9 +503,11 @@ int launch_foreground(struct launch *r, struct error *e)
 	return code;
 }
 
-/* Until the program runs. 0 or the exit code. */
+/* Until the program runs and the keeper has become the monitor, which closes its end. 0 or the exit code. */
 static int await_start(struct launch *r, struct error *e)
 {
+	bool started = false;
+
 	for (;;) {
 		struct keeper_message m;
 		int fds[2] = { -1, -1 };
@@ -515,6 +517,8 @@ static int await_start(struct launch *r, struct error *e)
 
 		close_fd(&fds[0]);
 		close_fd(&fds[1]);
+		if (len == 0 && started)
+			return 0;
 		if (len != (ssize_t)sizeof(m)) {
 			(void)error_setf(e, -EPIPE, "the container's keeper died");
 			return 125;
@@ -532,8 +536,7 @@ static int await_start(struct launch *r, struct error *e)
 		}
 		if (ret < 0)
 			return 125;
-		if (m.event == KEEPER_STARTED)
-			return 0;
+		started = started || m.event == KEEPER_STARTED;
 	}
 }
 

@@ -457,8 +457,8 @@ static json_t *row_data(const struct options *o, const struct container *c, cons
 		"Labels", labels != NULL ? labels : nothing, "Mounts", mount_points(c), "Names",
 		c->name, "Namespaces", o->ns ? namespaces(c) : json_object(), "Networks", "Pid",
 		(int)c->pid, "Pod", "", "PodName", "", "Ports", port_list(c), "Size", "StartedAt",
-		c->started > 0 ? (json_int_t)c->started : (json_int_t)-62135596800LL, "State", c->state, "Status", status, "Created",
-		(json_int_t)c->created);
+		c->started > 0 ? (json_int_t)c->started : (json_int_t)-62135596800LL, "State",
+		c->state, "Status", status, "Created", (json_int_t)c->created);
 }
 
 static char *shown_command(const struct container *c, bool full)

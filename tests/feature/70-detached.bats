@@ -170,7 +170,7 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 	as alice crt run -d --name v $B sleep 600
 	local pid
 	pid=$(cut -d' ' -f3 "$(runtime_dir alice)"/crt/containers/*/pid)
-	[ "$(cat "/proc/$pid/comm")" = crt-monitor ]
+	wait_for 60 grep -qx crt-monitor "/proc/$pid/comm"
 	kill -KILL "$pid"
 	wait_for 60 is_state v exited
 	run as alice crt wait v
