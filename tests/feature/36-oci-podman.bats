@@ -331,6 +331,7 @@ options() {
 	wait_for 20 eval '[ "$(p root logs a | grep -c .)" -ge 4 ]'
 	p root container checkpoint a
 	local before
+	# shellcheck disable=SC2034  # used below, by eval
 	before=$(p root logs a | grep -c .)
 	p root container restore a
 	wait_for 20 eval '[ "$(p root logs a | grep -c .)" -gt "$((before + 2))" ]'
