@@ -1,25 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * crt completion bash: a completion script made of the option tables.
+ * crt completion SHELL: the scripts of bash, zsh and fish; crt __complete: what they ask.
  *
  * Theory of operation
  *
- * The script has one function. It finds the verb among the words typed so far,
- * then offers: the values of the option in front of the cursor, the options when
- * the word starts with "-", else images or containers, which it asks crt for.
- * Only names from our own tables are written into the script; names of images
- * and containers are produced at completion time and go through compgen, which
- * does not evaluate them (they are passed with -W after quoting by printf %q).
+ * The scripts hand the words typed so far to "crt __complete", which walks them with the
+ * option tables and prints what may stand at the cursor: values of the option in front of
+ * it, options when the word begins with "-", verbs, or names of images, containers and
+ * volumes that exist. So all shells offer the same, and always what this crt knows.
+ *
+ * Lines are "WORD<tab>DESCRIPTION"; ":file" and ":dir" ask the shell for paths. Names are
+ * foreign: one with other characters than names have is left out, so that nothing that
+ * a shell could evaluate reaches it. Errors are silent: there is a prompt on the screen.
  */
-#include <stdio.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "cmd/container.h"
 #include "cmd/opt.h"
 #include "cmd/out.h"
 #include "cmd/verbs.h"
+#include "storage/storage.h"
 
 static const struct option_spec options[] = { OPTION_END };
 
@@ -27,176 +32,344 @@ const struct cmd_verb cmd_verb_completion = {
 	.name = "completion",
 	.run = cmd_completion,
 	.options = options,
-	.usage = "bash",
-	.summary = "Print the completion script for bash",
-	.details = "To use it in this shell:  . <(crt completion bash)",
+	.usage = "bash|zsh|fish",
+	.summary = "Print the completion script of a shell",
+	.details = "To use it in this shell:  . <(crt completion bash)\n"
+		   "                          crt completion fish | source",
 	.operands = OPERANDS_WORDS,
-	.words = "bash",
+	.words = "bash|zsh|fish",
 };
 
-/* "a|b|c" as "a b c" */
-static void put_words(struct buf *b, const char *words)
+const struct cmd_verb cmd_verb_complete = {
+	.name = "__complete",
+	.run = cmd_complete,
+	.options = options,
+	.usage = "-- WORD...",
+	.summary = "Print what may stand for the last word (internal)",
+	.stops_at_operand = true,
+	.hidden = true,
+};
+
+/* What is being completed. */
+struct completion {
+	struct cmd_global global; /* with what the words say */
+	const char *word;	  /* the part of it that candidates begin with */
+	const char *before;	  /* printed in front of a candidate: "--pull=" */
+	size_t before_len;
+	struct buf out;
+};
+
+static void offer(struct completion *c, const char *word, const char *about)
 {
-	for (; *words != '\0'; words++)
-		(void)buf_putc(b, *words == '|' ? ' ' : *words);
+	if (str_starts(word, c->word))
+		(void)buf_printf(&c->out, "%.*s%s\t%s\n", (int)c->before_len, c->before, word,
+				 about); /* out_write() sees a failure */
 }
 
-static void put_action(struct buf *b, const char *complete)
+/* A foreign name. */
+static void offer_name(struct completion *c, const char *name, const char *about)
 {
-	if (complete == NULL)
-		(void)buf_puts(b, "return");
-	else if (strcmp(complete, "file") == 0)
-		(void)buf_puts(b, "_crt_files -f; return");
-	else if (strcmp(complete, "dir") == 0)
-		(void)buf_puts(b, "_crt_files -d; return");
-	else if (strcmp(complete, "image") == 0)
-		(void)buf_puts(b, "_crt_images; return");
-	else if (strcmp(complete, "container") == 0)
-		(void)buf_puts(b, "_crt_containers; return");
-	else {
-		(void)buf_puts(b, "_crt_words '");
-		put_words(b, complete);
-		(void)buf_puts(b, "'; return");
+	static const char good[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/@-";
+
+	if (name[0] != '\0' && name[0] != '-' && name[strspn(name, good)] == '\0')
+		offer(c, name, about);
+}
+
+static void offer_words(struct completion *c, const char *words)
+{
+	while (words != NULL && *words != '\0') {
+		size_t len = strcspn(words, "|");
+		_cleanup_free_ char *word = strndup(words, len);
+
+		if (word != NULL)
+			offer(c, word, "");
+		words += len + (words[len] == '|');
 	}
 }
 
-static bool has_value(const struct option_spec *o)
+static void offer_images(struct completion *c, struct storage *s)
 {
-	return o->type != OPT_FLAG && o->type != OPT_TRISTATE;
+	struct storage_image *images = NULL;
+	size_t n = 0;
+
+	if (storage_image_list(s, &images, &n, NULL) < 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < images[i].names.n; k++)
+			offer_name(c, images[i].names.v[k], "image");
+	storage_images_free(images, n);
 }
 
-/* The lines of one verb: values of its options, then the options, then its operands. */
-static void put_verb(struct buf *b, const struct cmd_verb *v)
+static void offer_containers(struct completion *c, struct storage *s)
 {
-	(void)buf_puts(b, "\t\tcase $prev in\n");
+	struct container *all = NULL;
+	size_t n = 0;
+
+	if (container_list(s, &all, &n, NULL) < 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		offer_name(c, all[i].name, all[i].state);
+	containers_free(all, n);
+}
+
+static void offer_volumes(struct completion *c, struct storage *s)
+{
+	_cleanup_strv_ struct strv names = { .v = NULL };
+
+	if (storage_volume_list(s, &names, NULL) < 0)
+		return;
+	for (size_t i = 0; i < names.n; i++)
+		offer_name(c, names.v[i], "volume");
+}
+
+/* "file", "dir", "image", "container", or words */
+static void offer_values(struct completion *c, const char *what)
+{
+	struct storage *s = NULL;
+
+	if (what == NULL)
+		return;
+	if (strcmp(what, "file") == 0 || strcmp(what, "dir") == 0) {
+		(void)buf_printf(&c->out, ":%s\n", what); /* out_write() sees a failure */
+	} else if (strcmp(what, "image") == 0 || strcmp(what, "container") == 0) {
+		if (storage_open(c->global.root, false, &s, NULL) < 0)
+			return;
+		if (what[0] == 'i')
+			offer_images(c, s);
+		else
+			offer_containers(c, s);
+		storage_free(s);
+	} else {
+		offer_words(c, what);
+	}
+}
+
+static void offer_operands(struct completion *c, const struct cmd_verb *v)
+{
+	struct storage *s = NULL;
+
+	if (v->operands == OPERANDS_WORDS) {
+		offer_words(c, v->words);
+		return;
+	}
+	if (v->operands == OPERANDS_NONE || storage_open(c->global.root, false, &s, NULL) < 0)
+		return;
+	if (v->operands == OPERANDS_CONTAINERS || v->operands == OPERANDS_BOTH)
+		offer_containers(c, s);
+	if (v->operands == OPERANDS_IMAGE || v->operands == OPERANDS_IMAGES ||
+	    v->operands == OPERANDS_BOTH)
+		offer_images(c, s);
+	if (v->operands == OPERANDS_VOLUMES)
+		offer_volumes(c, s);
+	storage_free(s);
+}
+
+static void offer_options(struct completion *c, const struct cmd_verb *v)
+{
 	for (const struct option_spec *o = v->options; o->name != NULL; o++) {
-		if (!has_value(o))
-			continue;
-		(void)buf_printf(b, "\t\t--%s", o->name);
-		if (o->letter != 0)
-			(void)buf_printf(b, " | -%c", o->letter);
-		(void)buf_puts(b, ") ");
-		put_action(b, o->complete);
-		(void)buf_puts(b, " ;;\n");
+		_cleanup_free_ char *word = o->help != NULL ? str_printf("--%s", o->name) : NULL;
+
+		if (word != NULL)
+			offer(c, word, o->help);
 	}
-	(void)buf_puts(b, "\t\tesac\n\t\tif [[ $cur == -* ]]; then\n\t\t\t_crt_words '");
-	for (const struct option_spec *o = v->options; o->name != NULL; o++)
-		if (o->help != NULL)
-			(void)buf_printf(b, "--%s ", o->name);
-	(void)buf_puts(b, "--help'\n\t\t\treturn\n\t\tfi\n");
+	offer(c, "--help", "Print a summary");
 }
 
-static void put_operands(struct buf *b, const struct cmd_verb *v)
+static void offer_verbs(struct completion *c, const struct cmd_verb *const *verbs, size_t skip)
 {
-	switch (v->operands) {
-	case OPERANDS_IMAGE:
-	case OPERANDS_IMAGES:
-		(void)buf_puts(b, "\t\t_crt_images\n");
-		break;
-	case OPERANDS_CONTAINERS:
-		(void)buf_puts(b, "\t\t_crt_containers\n");
-		break;
-	case OPERANDS_BOTH:
-		(void)buf_puts(b, "\t\t_crt_containers\n\t\t_crt_images\n");
-		break;
-	case OPERANDS_VOLUMES:
-		(void)buf_puts(b, "\t\t_crt_volumes\n");
-		break;
-	case OPERANDS_WORDS:
-		(void)buf_puts(b, "\t\t_crt_words '");
-		put_words(b, v->words);
-		(void)buf_puts(b, "'\n");
-		break;
-	case OPERANDS_NONE:
-	case OPERANDS_COUNT:
-		break;
-	}
-}
-
-void opt_bash_completion(const struct cmd_verb *global, const struct cmd_verb *const *verbs,
-			 struct buf *b)
-{
-	(void)buf_puts(
-		b,
-		"# bash completion for crt, made by \"crt completion bash\"\n"
-		"_crt_words() {\n"
-		"\tlocal word\n"
-		"\tfor word in $1; do\n"
-		"\t\t[[ $word == \"$cur\"* ]] && COMPREPLY+=(\"$word\")\n"
-		"\tdone\n"
-		"}\n"
-		"_crt_files() {\n"
-		"\tcompopt -o filenames 2>/dev/null\n"
-		"\tlocal line\n"
-		"\twhile IFS= read -r line; do COMPREPLY+=(\"$line\"); done < <(compgen \"$1\" -- \"$cur\")\n"
-		"}\n"
-		"_crt_lines() {\n"
-		"\tlocal line\n"
-		"\twhile IFS= read -r line; do\n"
-		"\t\t[[ $line == \"$cur\"* && $line != *[!a-zA-Z0-9_.:/@-]* ]] && COMPREPLY+=(\"$line\")\n"
-		"\tdone\n"
-		"\tdeclare -F __ltrimcolonacceptable >/dev/null && __ltrim_colon_completions \"$cur\"\n"
-		"}\n"
-		"_crt_images() {\n"
-		"\t_crt_lines < <(\"${COMP_WORDS[0]}\" \"${globals[@]}\" images --format '{{.Repository}}:{{.Tag}}' "
-		"2>/dev/null)\n"
-		"}\n"
-		"_crt_containers() {\n"
-		"\t_crt_lines < <(\"${COMP_WORDS[0]}\" \"${globals[@]}\" ps -a --format '{{.Names}}' 2>/dev/null)\n"
-		"}\n"
-		"_crt_volumes() {\n"
-		"\t_crt_lines < <(\"${COMP_WORDS[0]}\" \"${globals[@]}\" volume ls -q 2>/dev/null)\n"
-		"}\n"
-		"_crt() {\n"
-		"\tlocal cur prev verb='' i word\n"
-		"\tlocal -a globals=()\n"
-		"\tCOMPREPLY=()\n"
-		"\tcur=${COMP_WORDS[COMP_CWORD]}\n"
-		"\tprev=${COMP_WORDS[COMP_CWORD - 1]}\n"
-		"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-		"\t\tword=${COMP_WORDS[i]}\n"
-		"\t\tcase $word in\n\t\t");
-	for (const struct option_spec *o = global->options; o->name != NULL; o++)
-		if (has_value(o))
-			(void)buf_printf(b, "--%s | ", o->name);
-	(void)buf_puts(b, "--none) globals+=(\"$word\" \"${COMP_WORDS[i + 1]}\"); ((i++)) ;;\n"
-			  "\t\t-*) ;;\n"
-			  "\t\t*) verb=$word; break ;;\n"
-			  "\t\tesac\n"
-			  "\tdone\n"
-			  "\tcase $verb in\n");
-	for (size_t i = 0; verbs[i] != NULL; i++) {
-		(void)buf_printf(b, "\t%s", verbs[i]->name);
-		if (verbs[i]->alias != NULL)
-			(void)buf_printf(b, " | %s", verbs[i]->alias);
-		(void)buf_puts(b, ")\n");
-		put_verb(b, verbs[i]);
-		put_operands(b, verbs[i]);
-		(void)buf_puts(b, "\t\t;;\n");
-	}
-	(void)buf_puts(b, "\t'')\n");
-	put_verb(b, global);
-	(void)buf_puts(b, "\t\t_crt_words '");
 	for (size_t i = 0; verbs[i] != NULL; i++)
 		if (!verbs[i]->hidden)
-			(void)buf_printf(b, "%s ", verbs[i]->name);
-	(void)buf_puts(b, "help'\n\t\t;;\n\tesac\n}\ncomplete -F _crt crt\n");
+			offer(c, verbs[i]->name + skip, verbs[i]->summary);
 }
+
+/* ---- walking the words ------------------------------------------------------------------- */
+
+/* The option that word is, if it takes a value; NULL otherwise. */
+static const struct option_spec *option_of(const struct cmd_verb *v, const char *word)
+{
+	size_t len = strcspn(word, "=");
+
+	for (const struct option_spec *o = v->options; o->name != NULL; o++) {
+		if (o->type == OPT_FLAG || o->type == OPT_TRISTATE)
+			continue;
+		if (word[0] == '-' && word[1] == '-' && strlen(o->name) == len - 2 &&
+		    strncmp(o->name, word + 2, len - 2) == 0)
+			return o;
+		/* the last letter of a cluster: -itv */
+		if (o->letter != 0 && word[0] == '-' && word[1] != '-' && len > 1 &&
+		    word[len - 1] == o->letter)
+			return o;
+	}
+	return NULL;
+}
+
+static const struct cmd_verb *find(const struct cmd_verb *const *verbs, const char *name,
+				   size_t skip)
+{
+	for (size_t i = 0; verbs[i] != NULL; i++)
+		if (strcmp(verbs[i]->name + skip, name) == 0 ||
+		    (verbs[i]->alias != NULL && strcmp(verbs[i]->alias + skip, name) == 0))
+			return verbs[i];
+	return NULL;
+}
+
+/* n words, the last of which is completed. */
+static void complete(struct completion *c, char **words, int n)
+{
+	const struct cmd_verb *v = &cmd_verb_crt;
+	const struct cmd_verb *const *verbs = cmd_verbs;
+	const struct option_spec *value = NULL; /* what the current word is a value of */
+	size_t skip = 0;
+	const char *eq;
+
+	for (int i = 0; i < n - 1; i++) {
+		if (value != NULL) {
+			if (v == &cmd_verb_crt && strcmp(value->name, "root") == 0)
+				c->global.root = words[i];
+			value = NULL;
+		} else if (words[i][0] == '-' && words[i][1] != '\0') {
+			value = strchr(words[i], '=') == NULL ? option_of(v, words[i]) : NULL;
+		} else if (verbs != NULL) {
+			v = find(verbs, words[i], skip);
+			if (v == NULL)
+				return;
+			verbs = v->verbs;
+			skip = verbs != NULL ? strlen(v->name) + 1 : 0;
+		} else if (v->stops_at_operand) {
+			(void)buf_puts(&c->out, ":file\n"); /* the words of a command */
+			return;
+		}
+	}
+	eq = value == NULL && str_starts(c->word, "--") ? strchr(c->word, '=') : NULL;
+	if (eq != NULL) {
+		value = option_of(v, c->word);
+		c->before = c->word;
+		c->before_len = (size_t)(eq + 1 - c->word);
+		c->word = eq + 1;
+		if (value == NULL)
+			return;
+	}
+	if (value != NULL)
+		offer_values(c, value->complete);
+	else if (c->word[0] == '-')
+		offer_options(c, v);
+	else if (verbs != NULL)
+		offer_verbs(c, verbs, skip);
+	else
+		offer_operands(c, v);
+}
+
+int cmd_complete(int argc, char **argv, const struct cmd_global *g)
+{
+	struct completion c = { .global = *g, .before = "", .out = BUF_INIT };
+	struct error e = ERROR_INIT;
+	int code;
+	int first = opt_parse(&cmd_verb_complete, argc, argv, NULL, &code);
+
+	if (first < 0)
+		return code;
+	log_set_level(LOG_LEVEL_ERROR);
+	c.word = first < argc ? argv[argc - 1] : "";
+	complete(&c, argv + first, argc - first);
+	code = out_write(&c.out, &e) < 0 ? EXIT_CRT : 0;
+	buf_fini(&c.out);
+	return code;
+}
+
+/* ---- the scripts ---------------------------------------------------------------------------- */
+
+/* bash takes words apart at ":" and "="; they are joined, and what was joined is cut off the answers. */
+static const char bash_script[] =
+	"# bash completion for crt, made by \"crt completion bash\"\n"
+	"_crt_files() {\n"
+	"\tcompopt -o filenames 2>/dev/null\n"
+	"\tlocal line\n"
+	"\twhile IFS= read -r line; do COMPREPLY+=(\"$line\"); done < <(compgen \"$1\" -- \"${COMP_WORDS[COMP_CWORD]}\")\n"
+	"}\n"
+	"_crt() {\n"
+	"\tlocal i line word='' last='' joined=''\n"
+	"\tlocal -a words=()\n"
+	"\tCOMPREPLY=()\n"
+	"\tfor ((i = 1; i <= COMP_CWORD; i++)); do\n"
+	"\t\tword=${COMP_WORDS[i]}\n"
+	"\t\tif [[ $i -gt 1 && ( $word == [:=] || $last == [:=] ) ]]; then\n"
+	"\t\t\tjoined=${words[${#words[@]} - 1]}\n"
+	"\t\t\t[[ $word == [:=] ]] && joined+=$word word=''\n"
+	"\t\t\twords[${#words[@]} - 1]=$joined$word\n"
+	"\t\telse\n"
+	"\t\t\twords+=(\"$word\") joined=''\n"
+	"\t\tfi\n"
+	"\t\tlast=${COMP_WORDS[i]}\n"
+	"\tdone\n"
+	"\twhile IFS= read -r line; do\n"
+	"\t\tcase $line in\n"
+	"\t\t:file) _crt_files -f ;;\n"
+	"\t\t:dir) _crt_files -d ;;\n"
+	"\t\t*) line=${line%%$'\\t'*}; COMPREPLY+=(\"${line#\"$joined\"}\") ;;\n"
+	"\t\tesac\n"
+	"\tdone < <(\"${COMP_WORDS[0]}\" __complete -- \"${words[@]}\" 2>/dev/null)\n"
+	"}\n"
+	"complete -F _crt crt\n";
+
+static const char zsh_script[] =
+	"#compdef crt\n"
+	"# zsh completion for crt, made by \"crt completion zsh\"\n"
+	"_crt() {\n"
+	"\tlocal line paths=''\n"
+	"\tlocal -a names\n"
+	"\twhile IFS= read -r line; do\n"
+	"\t\tcase $line in\n"
+	"\t\t(:file|:dir) paths=$line ;;\n"
+	"\t\t(*) names+=(\"${${line%%$'\\t'*}//:/\\\\:}:${line#*$'\\t'}\") ;;\n"
+	"\t\tesac\n"
+	"\tdone < <(\"${words[1]}\" __complete -- \"${(@)words[2,CURRENT]}\" 2>/dev/null)\n"
+	"\tcase $paths in\n"
+	"\t(:file) _files ;;\n"
+	"\t(:dir) _files -/ ;;\n"
+	"\tesac\n"
+	"\t(( $#names )) && _describe -V crt names\n"
+	"}\n"
+	"if [[ ${funcstack[1]-} == _crt ]]; then\n"
+	"\t_crt \"$@\"\n"
+	"else\n"
+	"\tcompdef _crt crt\n"
+	"fi\n";
+
+static const char fish_script[] =
+	"# fish completion for crt, made by \"crt completion fish\"\n"
+	"function __crt_complete\n"
+	"\tset -l words (commandline -opc) (commandline -ct)\n"
+	"\t$words[1] __complete -- $words[2..-1] 2>/dev/null | while read -l line\n"
+	"\t\tswitch $line\n"
+	"\t\t\tcase ':file' ':dir'\n"
+	"\t\t\t\t__fish_complete_path (commandline -ct)\n"
+	"\t\t\tcase '*'\n"
+	"\t\t\t\techo $line\n"
+	"\t\tend\n"
+	"\tend\n"
+	"end\n"
+	"complete -c crt -f -a '(__crt_complete)'\n";
 
 int cmd_completion(int argc, char **argv, const struct cmd_global *g)
 {
-	struct error e = ERROR_INIT;
+	static const struct {
+		const char *shell, *script;
+	} scripts[] = { { "bash", bash_script }, { "zsh", zsh_script }, { "fish", fish_script } };
 	_cleanup_buf_ struct buf b = BUF_INIT;
+	struct error e = ERROR_INIT;
 	int code;
 	int first = opt_parse(&cmd_verb_completion, argc, argv, NULL, &code);
 
 	(void)g; /* the script is the same for all stores */
 	if (first < 0)
 		return code;
-	if (argc - first != 1 || strcmp(argv[first], "bash") != 0)
+	for (size_t i = 0; argc - first == 1 && i < sizeof(scripts) / sizeof(scripts[0]); i++)
+		if (strcmp(argv[first], scripts[i].shell) == 0)
+			(void)buf_puts(&b, scripts[i].script); /* out_write() sees a failure */
+	if (b.len == 0 && b.err == 0)
 		return opt_usage_error(&cmd_verb_completion,
-				       "crt completion knows one shell: bash");
-	opt_bash_completion(&cmd_verb_crt, cmd_verbs, &b);
+				       "crt completion needs a shell: bash, zsh or fish");
 	if (out_write(&b, &e) == 0)
 		return 0;
 	log_error(&e);

@@ -131,8 +131,5 @@ int opt_run_group(const struct cmd_verb *group, int argc, char **argv, const str
 int opt_parse_bool(const char *text, bool *ret);
 /* The --help text of a verb, appended to b. */
 void opt_help(const struct cmd_verb *verb, struct buf *b);
-/* The completion script of bash for all verbs of the NULL-terminated table. */
-void opt_bash_completion(const struct cmd_verb *global, const struct cmd_verb *const *verbs,
-			 struct buf *b);
 
 #endif

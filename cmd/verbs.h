@@ -5,6 +5,7 @@
 
 #include "cmd/opt.h"
 
+extern const struct cmd_verb cmd_verb_complete;
 extern const struct cmd_verb cmd_verb_completion;
 extern const struct cmd_verb cmd_verb_images;
 extern const struct cmd_verb cmd_verb_inspect;
@@ -37,6 +38,7 @@ int cmd_pull(int argc, char **argv, const struct cmd_global *g);
 int cmd_rm(int argc, char **argv, const struct cmd_global *g);
 int cmd_rmi(int argc, char **argv, const struct cmd_global *g);
 int cmd_run(int argc, char **argv, const struct cmd_global *g);
+int cmd_complete(int argc, char **argv, const struct cmd_global *g);
 int cmd_completion(int argc, char **argv, const struct cmd_global *g);
 int cmd_create(int argc, char **argv, const struct cmd_global *g);
 int cmd_keep(int argc, char **argv, const struct cmd_global *g);

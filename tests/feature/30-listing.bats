@@ -306,7 +306,13 @@ complete_line crt run --pull ne
 complete_line crt rm b
 complete_line crt rmi built
 complete_line crt --root
+complete_line crt volume r
+complete_line crt volume rm d
+complete_line crt run --pull = ne
+complete_line crt rmi builtin : b
+complete_line crt ps --filter status = ru
 END
+	c volume create data-1
 	run as alice bash "$T/complete"
 	[ "${lines[0]}" = images ] || flunk
 	[ "${lines[1]}" = --entrypoint ] || flunk
@@ -314,6 +320,27 @@ END
 	[ "${lines[3]}" = box ] || flunk
 	[ "${lines[4]}" = builtin:busybox ] || flunk
 	[ "${lines[5]}" = --root ] || flunk
+	[ "${lines[6]}" = rm ] || flunk
+	[ "${lines[7]}" = data-1 ] || flunk
+	[ "${lines[8]}" = "never newer" ] || flunk
+	[ "${lines[9]}" = busybox ] || flunk
+	[ "${lines[10]}" = running ] || flunk
+	# what the other shells ask; a name that is none of ours never reaches them
+	run c __complete -- volume inspect da
+	assert_output $'data-1\tvolume'
+	run c __complete -- run builtin:busybox ''
+	assert_output :file
+	run c completion nosuchshell
+	assert_status 125
+	local shell
+	for shell in zsh fish; do
+		c completion "$shell" >"$T/script"
+		if command -v "$shell" >/dev/null; then
+			"$shell" -n "$T/script" || flunk "$shell"
+		else
+			echo "# $shell is not installed: its script is not read" >&3
+		fi
+	done
 }
 
 @test "a reader that goes away is no error" {
