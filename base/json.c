@@ -145,6 +145,11 @@ static int scan_text(const char *text, size_t len, struct scan *s, struct buf *o
 #define SLAB_FIRST \
 	(32 * 1024) /* bytes; each further one is twice as large, so that they stay few */
 #define SLAB_ITEM 1024
+#ifdef CRT_SANITIZED
+#define SLABS false /* a sanitizer has to see each block */
+#else
+#define SLABS true
+#endif
 
 struct slab {
 	struct slab *next;
@@ -201,10 +206,10 @@ static void slab_free(void *p)
 /* Sanitizers want to see each block. */
 static void slabs_begin(void)
 {
-#ifndef CRT_SANITIZED
+	if (!SLABS)
+		return;
 	json_set_alloc_funcs(slab_alloc, slab_free);
 	slabs_open = true;
-#endif
 }
 
 static void slabs_end(void)
