@@ -96,12 +96,18 @@ static struct pids read_pids(struct storage *s, const json_t *record)
 	return parse_pids(text, boot);
 }
 
-/* Is there this file in the bundle? */
-static bool has_file(const json_t *record, const char *name)
+/* The exit code of a life whose end is not on record yet: BUNDLE/exit. -1 = there is none. */
+static int read_exit(const json_t *record)
 {
-	_cleanup_free_ char *path = str_printf("%s/%s", get_string(record, "rundir"), name);
+	_cleanup_free_ char *path = str_printf("%s/" MONITOR_EXIT, get_string(record, "rundir"));
+	_cleanup_free_ char *text = NULL;
+	unsigned long long code;
 
-	return path != NULL && path[0] == '/' && faccessat(AT_FDCWD, path, F_OK, 0) == 0;
+	if (path == NULL || path[0] != '/' ||
+	    fd_read_file_at(AT_FDCWD, path, 16, &text, NULL, NULL) < 0 ||
+	    str_to_u64(text, 255, &code) < 0)
+		return -1;
+	return (int)code;
 }
 
 static time_t get_time(const json_t *record, const char *key)
@@ -111,7 +117,7 @@ static time_t get_time(const json_t *record, const char *key)
 	return out_parse_time(get_string(record, key), &t) == 0 ? t : 0;
 }
 
-int container_load(struct storage *s, const char *id, struct container *ret, struct error *e)
+static int load(struct storage *s, const char *id, struct container *ret, struct error *e)
 {
 	struct container c = { .exit_code = -1 };
 	_cleanup_free_ char *text = NULL;
@@ -145,12 +151,29 @@ int container_load(struct storage *s, const char *id, struct container *ret, str
 	c.pid = c.live ? (pid_t)read_pids(s, c.record).pid : 0;
 	if (c.pid > 0)
 		c.state = "running";
-	else if (c.live) /* being made, or between two lives */
-		c.state = has_file(c.record, MONITOR_EXIT) ? "exited" : "created";
+	else if (c.live && (c.exit_code = read_exit(c.record)) >= 0)
+		c.state = "exited"; /* just now, or between two lives */
+	else if (c.live)
+		c.state = "created"; /* being made */
 	else
 		c.state = c.started == 0 && c.exit_code < 0 ? "created" : "exited";
 	*ret = c;
 	return 0;
+}
+
+int container_load(struct storage *s, const char *id, struct container *ret, struct error *e)
+{
+	struct container c;
+	int r = load(s, id, &c, e);
+
+	/* live, started, and nothing of the bundle: it is being made, or was cleaned up while we looked */
+	if (r == 0 && c.live && c.started != 0 && strcmp(c.state, "created") == 0) {
+		container_fini(&c);
+		r = load(s, id, &c, e);
+	}
+	if (r == 0)
+		*ret = c;
+	return r;
 }
 
 void container_fini(struct container *c)

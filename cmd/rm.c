@@ -62,7 +62,8 @@ static int remove_loaded(struct storage *s, struct container *c, const char *sai
 	struct error e = ERROR_INIT;
 	int r = 0;
 
-	if (c->live && !o->force) {
+	/* one that has ended may still be cleaned up by its keeper */
+	if (c->live && !o->force && strcmp(c->state, "exited") != 0) {
 		(void)error_setf(
 			&e, -EBUSY,
 			"cannot remove container %s as it is running: stop it first, or use --force",

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -22,6 +23,8 @@
 #include "cmd/record.h"
 #include "cmd/start.h"
 #include "cmd/verbs.h"
+
+#define LOCK_TRIES 200 /* two seconds */
 
 struct options {
 	bool all, attach, interactive, latest, sig_proxy;
@@ -99,8 +102,15 @@ int start_container(struct storage *s, const struct cmd_global *g, const struct 
 	launch_init(&l, g, &req);
 	l.created = created;
 	l.created_data = data;
-	l.lock_fd = storage_container_lock(s, c->id, e);
-	r = l.lock_fd;
+	r = storage_container_lock(s, c->id, e);
+	for (int tries = 0; r == -EWOULDBLOCK && tries < LOCK_TRIES; tries++) {
+		const struct timespec ts = { .tv_nsec = 10000000 };
+
+		(void)nanosleep(&ts, NULL); /* its last life is being cleaned up, most likely */
+		*e = ERROR_INIT;
+		r = storage_container_lock(s, c->id, e);
+	}
+	l.lock_fd = r;
 	if (r == -EWOULDBLOCK) /* another crt start was faster, or it ends just now */
 		r = error_setf(e, -EBUSY, "container %s is being started or stopped", c->name);
 	if (r >= 0) {

@@ -73,6 +73,12 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 	assert_match '^[0-9]{4}-[0-9-]+T[0-9:.]+\+00:00 '
 	run as alice crt logs --until 2001-01-01 c
 	assert_output ""
+	# at once after the end, while it is still cleaned up
+	as alice crt start c
+	as alice timeout 60 crt wait c
+	as alice crt start c
+	as alice timeout 60 crt wait c
+	as alice crt rm c
 }
 
 @test "logs -f ends with the container and misses nothing" {
@@ -147,8 +153,13 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 }
 
 @test "--rm -d leaves nothing, and wait still tells the exit code" {
-	as alice crt run -d --rm --name r --network none $B sh -c 'sleep 0.5; exit 7'
-	run as alice timeout 60 crt wait r
+	as alice crt run -d --rm --name r --network none $B \
+		sh -c 'trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done'
+	wait_for 60 log_has r ready
+	crt_start alice wait r
+	wait_for 60 sh -c "ls -l /proc/$JOB/fd | grep -q socket"
+	as alice crt kill -s TERM r
+	job_wait
 	assert_output 7
 	wait_for 60 sh -c "[ -z \"\$(ls '$(store alice)/containers')\" ]"
 }
@@ -193,6 +204,7 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 	for who in carol root; do
 		run as $who crt run -d --name d $B sh -c 'id -u; sleep 600'
 		assert_status 0
+		wait_for 60 grep -q 'stdout F 0' "$(store $who)"/containers/*/ctr.log
 		run as $who crt stop -t 0 d
 		assert_status 0
 		run as $who crt logs d
