@@ -484,6 +484,7 @@ int launch_foreground(struct launch *r, struct error *e)
 		.tty = r->req->tty,
 		.interactive = r->req->interactive,
 		.sig_proxy = r->req->sig_proxy,
+		.timeout = r->req->timeout,
 		.pidfile = r->req->pidfile,
 		.net = &r->net,
 		.net_request = &r->req->net,

@@ -6,7 +6,7 @@
  *
  * Theory of operation
  *
- * `crt run -d` and `crt start` make a container as `crt run` does (run.c): they
+ * `crt run -d` and `crt start` make a container as `crt run` does (launch.c): they
  * clone the keeper, which mounts, creates and starts. Then, where the keeper of
  * a foreground container would wait, it executes this program: the process,
  * its children, namespaces, locks and descriptors stay, the memory of crt is

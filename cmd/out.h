@@ -23,7 +23,7 @@ int out_parse_time(const char *text, time_t *ret);
  * 1970, or RFC 3339. 0 or -EINVAL.
  */
 int out_parse_until(const char *text, time_t now, time_t *ret);
-/* "2026-11-23 19:06:33 +0000 UTC" as podman's CreatedAt. Caller frees. */
+/* "2001-02-03 04:05:06 +0000 UTC" as podman's CreatedAt. Caller frees. */
 char *out_time(time_t t);
 /* The first 12 digits of an id (borrowed from a copy the caller frees), the whole id with full. NULL on -ENOMEM. */
 char *out_id(const char *id, bool full);

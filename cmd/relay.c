@@ -452,6 +452,16 @@ static int on_created(struct state *s, const struct keeper_message *m, int *fds,
 	return 0;
 }
 
+/* --timeout. The end is reported by the keeper, as always. */
+static int on_timeout(void *data)
+{
+	const struct state *s = data;
+
+	if (s->pid_fd >= 0)
+		(void)proc_pidfd_send_signal(s->pid_fd, SIGKILL); /* gone: it ended by itself */
+	return 0;
+}
+
 static int on_report(void *data, int fd, short revents)
 {
 	struct state *s = data;
@@ -483,6 +493,11 @@ static int on_report(void *data, int fd, short revents)
 		break;
 	case KEEPER_STARTED:
 		s->started = true;
+		if (s->relay->timeout > 0)
+			r = loop_add_timer(s->loop, (uint64_t)s->relay->timeout * 1000, on_timeout,
+					   s, NULL);
+		if (r < 0)
+			(void)error_set(s->error, r, "--timeout");
 		break;
 	case KEEPER_FAILED:
 		*s->error = m.error;

@@ -38,7 +38,8 @@ struct relay {
 	pid_t child_pid;
 	int child_pid_fd, console_fd; /* taken over; no terminal: -1 */
 	bool tty, interactive, sig_proxy;
-	const char *pidfile; /* NULL = none */
+	unsigned int timeout; /* seconds that the container may run, then it is killed; 0 = any */
+	const char *pidfile;  /* NULL = none */
 	struct net_handle
 		*net; /* crt-net, which is started when the container needs it; may be empty */
 	const struct net_request *net_request;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One request of `crt run`, as plain data: what the command line said, checked
- * for syntax, not yet joined with an image. Nothing behind cmd/run.c sees argv.
+ * for syntax, not yet joined with an image. Nothing behind cmd/run_options.c sees argv.
  */
 #ifndef CMD_REQUEST_H
 #define CMD_REQUEST_H

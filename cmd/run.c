@@ -44,6 +44,12 @@ static int run(struct launch *l, struct error *e)
 	const struct run_request *req = l->req;
 	int code;
 
+	/* in the foreground the first exit code is the caller's */
+	if (!req->detach && req->restart != REQUEST_RESTART_NO) {
+		(void)error_setf(e, -EINVAL, "--restart %s needs --detach",
+				 request_restart_name(req->restart));
+		return EXIT_CRT;
+	}
 	if (check_preserved_fds(req, e) < 0 || launch_open(l, e) < 0 || launch_plan(l, e) < 0)
 		return EXIT_CRT;
 	if (req->explain)

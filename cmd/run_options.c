@@ -435,17 +435,15 @@ static int check_expose(const struct run_request *req, struct error *e)
 /* As podman: scripts add -p to whatever network they are given. */
 static void drop_ports(struct run_request *req)
 {
-	if (req->net.mode == NET_MODE_SLIRP)
+	if (req->net.mode == NET_MODE_SLIRP || (req->net.forwards_n == 0 && !req->publish_all))
 		return;
-	req->publish_all = false;
-	if (req->net.forwards_n == 0)
-		return;
-	log_warning("-p is ignored: with --network %s",
+	log_warning("%s is ignored: with --network %s", req->net.forwards_n == 0 ? "-P" : "-p",
 		    req->net.mode == NET_MODE_HOST ?
 			    "host the container's ports are ports of the host" :
 		    req->net.mode == NET_MODE_JOIN ?
 			    "container: and ns: ports are published by who made the network" :
 			    "none the container cannot be reached");
+	req->publish_all = false;
 	req->net.forwards_n = 0;
 }
 

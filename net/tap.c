@@ -113,7 +113,7 @@ static void add_default_route(struct rtnl_batch *b, int ifindex, int family, con
 /*
  * The device drops reports of multicast groups and solicitations of routers (33:33:00:00:00:16 and :02),
  * which the container's kernel sends by itself: nobody would answer, and the first frame is
- * to be the container's (await.c). Where that is refused crt-net drops them.
+ * to be the container's. Where that is refused crt-net drops them.
  */
 static void drop_chatter(int fd)
 {

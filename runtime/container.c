@@ -480,8 +480,9 @@ static int start_loaded(const struct state *s, int proc_fd, struct error *e)
 	if (r == 0)
 		r = poststart(&spec, s, e);
 	spec_fini(&spec);
+	/* the next state query sees it stopped */
 	if (r < 0)
-		(void)kill(s->pid, SIGKILL); /* the next state query sees it stopped */
+		(void)state_signal(s, proc_fd, SIGKILL, NULL);
 	return r;
 }
 

@@ -37,23 +37,6 @@
 
 #define KILL_WAIT_MS 10000
 
-/* Signal the first process if it is still the one we made. 0 or -errno. */
-static int signal_init(const struct state *s, int proc_fd, int sig, int *ret_pid_fd)
-{
-	_cleanup_fd_ int pid_fd = s->pid > 0 ? proc_pidfd_open(s->pid) : -ESRCH;
-	int r;
-
-	if (pid_fd < 0)
-		return pid_fd == -EINVAL ? -ESRCH : pid_fd;
-	/* the pidfd came first: what is alive and ours now is what it names */
-	if (!state_alive(s, proc_fd))
-		return -ESRCH;
-	r = proc_pidfd_send_signal(pid_fd, sig);
-	if (r == 0 && ret_pid_fd != NULL)
-		*ret_pid_fd = steal_fd(&pid_fd);
-	return r;
-}
-
 int runtime_pidfd(int state_root_fd, const char *id, pid_t *ret_pid, struct error *e)
 {
 	_cleanup_fd_ int proc_fd = procfs_open(e), pid_fd = -1;
@@ -65,7 +48,7 @@ int runtime_pidfd(int state_root_fd, const char *id, pid_t *ret_pid, struct erro
 	r = state_load(state_root_fd, id, &s, e);
 	if (r < 0)
 		return r;
-	r = signal_init(&s, proc_fd, 0, &pid_fd);
+	r = state_signal(&s, proc_fd, 0, &pid_fd);
 	*ret_pid = s.pid;
 	state_fini(&s);
 	if (r < 0)
@@ -100,7 +83,7 @@ int runtime_kill(int state_root_fd, const char *id, int sig, bool all, struct er
 	r = state_load(state_root_fd, id, &s, e);
 	if (r < 0)
 		return r;
-	r = signal_init(&s, proc_fd, sig, NULL);
+	r = state_signal(&s, proc_fd, sig, NULL);
 	if (all && s.cgroup != NULL && (r == 0 || r == -ESRCH))
 		(void)cgroup_kill(s.cgroup, sig,
 				  NULL); /* the pid namespace has none left without its init */
@@ -145,7 +128,7 @@ static int delete_loaded(int state_root_fd, const struct state *s, bool force, s
 		if (st == STATE_PAUSED)
 			(void)cgroup_freeze(s->cgroup, false,
 					    NULL); /* a frozen process cannot die on version 1 */
-		r = signal_init(s, proc_fd, SIGKILL, &pid_fd);
+		r = state_signal(s, proc_fd, SIGKILL, &pid_fd);
 		if (r == 0)
 			r = proc_pidfd_wait(pid_fd, KILL_WAIT_MS);
 		if (r < 0 && r != -ESRCH)

@@ -31,6 +31,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/path.h"
+#include "base/proc.h"
 #include "base/procfs.h"
 #include "runtime/cgroup.h"
 #include "runtime/state.h"
@@ -216,6 +217,22 @@ bool state_alive(const struct state *s, int proc_fd)
 	if (st == 0 || st == 'Z' || st == 'X')
 		return false;
 	return procfs_start_time(proc_fd, s->pid, &start) == 0 && start == s->start_time;
+}
+
+int state_signal(const struct state *s, int proc_fd, int sig, int *ret_pid_fd)
+{
+	_cleanup_fd_ int pid_fd = s->pid > 0 ? proc_pidfd_open(s->pid) : -ESRCH;
+	int r;
+
+	if (pid_fd < 0)
+		return pid_fd == -EINVAL ? -ESRCH : pid_fd;
+	/* the pidfd came first: what is alive and ours now is what it names */
+	if (!state_alive(s, proc_fd))
+		return -ESRCH;
+	r = proc_pidfd_send_signal(pid_fd, sig);
+	if (r == 0 && ret_pid_fd != NULL)
+		*ret_pid_fd = steal_fd(&pid_fd);
+	return r;
 }
 
 enum state_status state_status(const struct state *s, int proc_fd)

@@ -60,5 +60,10 @@ int state_config(const struct state *s, struct spec *ret, struct error *e);
 char *state_now(void);
 /* Is the recorded process alive (not a zombie, not a reused pid)? */
 bool state_alive(const struct state *s, int proc_fd);
+/*
+ * Signal the first process if it is still the one we made; -ESRCH: it is not.
+ * *ret_pid_fd (may be NULL) is its pidfd, owned by the caller. 0 or -errno.
+ */
+int state_signal(const struct state *s, int proc_fd, int sig, int *ret_pid_fd);
 
 #endif

@@ -112,6 +112,13 @@ exit_codes() {
 	assert_output /new/dir
 }
 
+@test "--timeout ends the container; --restart is refused in the foreground" {
+	run as alice crt run --rm --network none --timeout 1 builtin:busybox sleep 1000
+	assert_status 137
+	run --separate-stderr as alice crt run --rm --restart on-failure builtin:busybox true
+	assert_error 125 '--restart on-failure needs --detach'
+}
+
 @test "--init reaps orphans and passes signals; without it the program is process 1" {
 	run as alice crt run --rm --init builtin:busybox sh -c 'echo $$; for i in 1 2 3 4 5; do (sleep 0.1 &) ; done; sleep 0.5; ps -o stat,comm | grep -c ^Z; true'
 	assert_status 0
