@@ -60,6 +60,7 @@
 #define BACKOFF_MAX_MS	60000
 #define BACKOFF_STEP_MS 100
 #define IDLE_MS		1000  /* without output, before the buffers are given back */
+#define DRAIN_MAX	64    /* packets: the largest pipe of an unprivileged user */
 #define HEALTHY_MS	10000 /* a life this long begins the back-off anew */
 
 enum {
@@ -120,13 +121,16 @@ static int *main_stream(struct monitor *m)
 	return m->life.console_fd >= 0 ? &m->life.console_fd : &m->life.out_fd;
 }
 
-/* What is in the pipes when the container has ended; a process that inherited them may live on. */
+/*
+ * What is in the pipes when the container has ended. A process that inherited them may live on and
+ * write for ever: no more is taken than a pipe can hold.
+ */
 static void drain(struct monitor *m)
 {
 	m->ended = true;
-	while (pump(m, main_stream(m), false))
+	for (size_t n = 0; n < DRAIN_MAX && pump(m, main_stream(m), false); n++)
 		;
-	while (pump(m, &m->life.err_fd, true))
+	for (size_t n = 0; n < DRAIN_MAX && pump(m, &m->life.err_fd, true); n++)
 		;
 }
 

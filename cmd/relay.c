@@ -42,6 +42,7 @@
 #include "cmd/keeper.h"
 
 #define CHANNEL_SIZE 65536
+#define DRAIN_MAX    (1024 * 1024) /* bytes: the largest pipe of an unprivileged user */
 
 /* One direction of copying. */
 struct channel {
@@ -52,6 +53,7 @@ struct channel {
 	size_t start, len;
 	bool close_to;	/* the sink is ours: close it at the end of the source */
 	bool is_output; /* has to be drained before we end */
+	size_t drained; /* bytes since the container's end */
 	bool done;
 };
 
@@ -293,10 +295,13 @@ static int on_writable(void *data, int fd, short revents)
 	}
 	c->start += (size_t)n;
 	c->len -= (size_t)n;
+	if (c->state->ended)
+		c->drained += (size_t)n;
 	if (c->len == 0 && c->state->ended && c->is_output) {
 		struct pollfd p = { .fd = c->from, .events = POLLIN };
 
-		if (poll(&p, 1, 0) == 0) {
+		/* who inherited the pipe may live on and write for ever: no more than a pipe can hold */
+		if (c->drained >= DRAIN_MAX || poll(&p, 1, 0) == 0) {
 			channel_finish(c); /* drained */
 			return 0;
 		}
@@ -362,6 +367,8 @@ static int attach_console(struct state *s, int console_fd)
 	int r;
 
 	s->console_fd = console_fd;
+	(void)fd_set_nonblock(console_fd,
+			      true); /* who does not read his terminal must not stop us */
 	copy_window_size(s);
 	if (s->relay->interactive)
 		make_raw(s);

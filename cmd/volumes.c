@@ -366,10 +366,18 @@ int volumes_users(struct storage *s, const char *name, struct strv *ret_ids, str
 		_cleanup_free_ char *text = NULL;
 		_cleanup_json_ json_t *record = NULL;
 
-		if (storage_container_record(s, ids.v[i], &text, NULL) < 0)
-			continue; /* it went away */
-		record = json_parse(text, strlen(text), "container record", NULL);
-		if (record != NULL && record_names(record, name) && strv_add(ret_ids, ids.v[i]) < 0)
+		r = storage_container_record(s, ids.v[i], &text, e);
+		if (r == -ENOENT) { /* it went away */
+			*e = ERROR_INIT;
+			r = 0;
+			continue;
+		}
+		if (r < 0)
+			return r; /* what cannot be read may use it */
+		record = json_parse(text, strlen(text), "container record", e);
+		if (record == NULL)
+			return error_prefix(e, "container %.12s", ids.v[i]);
+		if (record_names(record, name) && strv_add(ret_ids, ids.v[i]) < 0)
 			r = error_set(e, -ENOMEM, "looking for users of volume %s", name);
 	}
 	return r;

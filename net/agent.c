@@ -136,8 +136,8 @@ int net_agent_serve(struct net_agent *a)
 	ssize_t len = fd_recv(a->fd, &q, sizeof(q), NULL, &none);
 	int ret;
 
-	if (len == -EAGAIN)
-		return 0;
+	if (len == -EAGAIN || len == -ENOMEM || len == -ENOBUFS)
+		return 0; /* asked again when there is memory */
 	if (len != (ssize_t)sizeof(q) || (q.family != AF_INET && q.family != AF_INET6) ||
 	    q.count == 0 || q.count > AGENT_SOCKETS)
 		return len < 0 ? (int)len : -EPROTO; /* gone, or it is not crt-net any more */
@@ -153,7 +153,8 @@ int net_agent_serve(struct net_agent *a)
 			n++;
 	}
 	ret = fd_send(a->fd, &answer, sizeof(answer), fds, n);
-	if (ret == -ETOOMANYREFS) { /* too many are on their way: the user's limit of open files */
+	if (ret == -ETOOMANYREFS || ret == -ENOMEM || ret == -ENOBUFS) {
+		/* too many are on their way (the user's limit of open files), or no memory for them */
 		answer.code = ret;
 		ret = fd_send(a->fd, &answer, sizeof(answer), NULL, 0);
 	}

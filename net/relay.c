@@ -505,7 +505,9 @@ static void conn_event(struct relay *r, struct source *s, uint32_t events)
 		return;
 	if (c->connecting) {
 		connecting_event(r, c);
-		return;
+		/* with the connection may have come what the server said first; it is told only once */
+		if (c->dead || c->connecting || end->fd < 0)
+			return;
 	}
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		end->readable = true;

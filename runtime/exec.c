@@ -378,6 +378,9 @@ static int prepare_call(struct exec_call *k, struct error *e)
 	for (int ns = 0; ns < SPEC_NS_COUNT; ns++)
 		if ((r = add_join(k, (enum spec_ns)ns, e)) < 0)
 			return r;
+	/* it lives still: its number was its own when the namespaces were compared by it */
+	if (plan->join_pid_fd >= 0 && (r = proc_pidfd_send_signal(plan->join_pid_fd, 0)) < 0)
+		return error_set(e, r, "container %s", x->id);
 	if ((r = prepare_affinity(k, e)) < 0 ||
 	    (r = prepare_process(&k->pr, &k->p, k->spec.seccomp, e)) < 0 ||
 	    (r = cgroup_enter(&k->pr, k->state.cgroup, x->cgroup, e)) < 0)
