@@ -176,11 +176,16 @@ static void offer_options(struct completion *c, const struct cmd_verb *v)
 	offer(c, "--help", "Print a summary");
 }
 
-static void offer_verbs(struct completion *c, const struct cmd_verb *const *verbs, size_t skip)
+static void offer_verbs(struct completion *c, const struct cmd_verb *group)
 {
-	for (size_t i = 0; verbs[i] != NULL; i++)
-		if (!verbs[i]->hidden)
-			offer(c, verbs[i]->name + skip, verbs[i]->summary);
+	for (size_t i = 0; group->verbs[i] != NULL; i++) {
+		size_t len;
+		const char *name = opt_name_in(group, group->verbs[i], &len);
+		_cleanup_free_ char *word = strndup(name, len);
+
+		if (!group->verbs[i]->hidden && word != NULL)
+			offer(c, word, group->verbs[i]->summary);
+	}
 }
 
 /* ---- walking the words ------------------------------------------------------------------- */
@@ -204,23 +209,11 @@ static const struct option_spec *option_of(const struct cmd_verb *v, const char 
 	return NULL;
 }
 
-static const struct cmd_verb *find(const struct cmd_verb *const *verbs, const char *name,
-				   size_t skip)
-{
-	for (size_t i = 0; verbs[i] != NULL; i++)
-		if (strcmp(verbs[i]->name + skip, name) == 0 ||
-		    (verbs[i]->alias != NULL && strcmp(verbs[i]->alias + skip, name) == 0))
-			return verbs[i];
-	return NULL;
-}
-
 /* n words, the last of which is completed. */
 static void complete(struct completion *c, char **words, int n)
 {
 	const struct cmd_verb *v = &cmd_verb_crt;
-	const struct cmd_verb *const *verbs = cmd_verbs;
 	const struct option_spec *value = NULL; /* what the current word is a value of */
-	size_t skip = 0;
 	const char *eq;
 
 	for (int i = 0; i < n - 1; i++) {
@@ -230,12 +223,10 @@ static void complete(struct completion *c, char **words, int n)
 			value = NULL;
 		} else if (words[i][0] == '-' && words[i][1] != '\0') {
 			value = strchr(words[i], '=') == NULL ? option_of(v, words[i]) : NULL;
-		} else if (verbs != NULL) {
-			v = find(verbs, words[i], skip);
+		} else if (v->verbs != NULL) {
+			v = opt_find_verb(v, words[i]);
 			if (v == NULL)
 				return;
-			verbs = v->verbs;
-			skip = verbs != NULL ? strlen(v->name) + 1 : 0;
 		} else if (v->stops_at_operand) {
 			(void)buf_puts(&c->out, ":file\n"); /* the words of a command */
 			return;
@@ -254,8 +245,8 @@ static void complete(struct completion *c, char **words, int n)
 		offer_values(c, value->complete);
 	else if (c->word[0] == '-')
 		offer_options(c, v);
-	else if (verbs != NULL)
-		offer_verbs(c, verbs, skip);
+	else if (v->verbs != NULL)
+		offer_verbs(c, v);
 	else
 		offer_operands(c, v);
 }

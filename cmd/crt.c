@@ -76,44 +76,20 @@ const struct cmd_verb cmd_verb_crt = {
 	.usage = "[OPTIONS] COMMAND [ARG...]",
 	.summary = "Run containers without root and without a daemon",
 	.stops_at_operand = true,
+	.verbs = cmd_verbs,
 };
 
 const struct cmd_verb *const cmd_verbs[] = {
-	&cmd_verb_run,
-	&cmd_verb_create,
-	&cmd_verb_start,
-	&cmd_verb_stop,
-	&cmd_verb_restart,
-	&cmd_verb_kill,
-	&cmd_verb_wait,
-	&cmd_verb_exec,
-	&cmd_verb_attach,
-	&cmd_verb_logs,
-	&cmd_verb_ps,
-	&cmd_verb_port,
-	&cmd_verb_rm,
-	&cmd_verb_rename,
-	&cmd_verb_pull,
-	&cmd_verb_images,
-	&cmd_verb_rmi,
-	&cmd_verb_inspect,
-	&cmd_verb_volume,
-	&cmd_verb_unshare,
-	&cmd_verb_version,
-	&cmd_verb_completion,
-	&cmd_verb_keep,
-	&cmd_verb_complete,
-	NULL,
+	&cmd_verb_run,	     &cmd_verb_create,	 &cmd_verb_start,
+	&cmd_verb_stop,	     &cmd_verb_restart,	 &cmd_verb_kill,
+	&cmd_verb_wait,	     &cmd_verb_exec,	 &cmd_verb_attach,
+	&cmd_verb_logs,	     &cmd_verb_ps,	 &cmd_verb_port,
+	&cmd_verb_rm,	     &cmd_verb_rename,	 &cmd_verb_pull,
+	&cmd_verb_images,    &cmd_verb_rmi,	 &cmd_verb_inspect,
+	&cmd_verb_container, &cmd_verb_image,	 &cmd_verb_volume,
+	&cmd_verb_unshare,   &cmd_verb_version,	 &cmd_verb_completion,
+	&cmd_verb_keep,	     &cmd_verb_complete, NULL,
 };
-
-static const struct cmd_verb *find_verb(const char *name)
-{
-	for (size_t i = 0; cmd_verbs[i] != NULL; i++)
-		if (strcmp(cmd_verbs[i]->name, name) == 0 ||
-		    (cmd_verbs[i]->alias != NULL && strcmp(cmd_verbs[i]->alias, name) == 0))
-			return cmd_verbs[i];
-	return NULL;
-}
 
 static int print(const struct buf *b)
 {
@@ -133,27 +109,32 @@ static int print_version(void)
 	return print(&b);
 }
 
+/* The verb that the words name: of a group ("image", "ls") the one in it. n words, at least one. NULL = none. */
+static const struct cmd_verb *find_verb(char **words, int n)
+{
+	const struct cmd_verb *v = opt_find_verb(&cmd_verb_crt, words[0]);
+
+	for (int i = 1; v != NULL && v->verbs != NULL && i < n && words[i][0] != '-'; i++)
+		v = opt_find_verb(v, words[i]);
+	return v;
+}
+
 static int help(void)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
 
 	opt_help(&cmd_verb_crt, &b);
-	(void)buf_puts(&b, "\nCommands:\n"); /* print() sees a failure */
-	for (size_t i = 0; cmd_verbs[i] != NULL; i++)
-		if (!cmd_verbs[i]->hidden)
-			(void)buf_printf(&b, "  %-12s %s\n", cmd_verbs[i]->name,
-					 cmd_verbs[i]->summary);
 	(void)buf_puts(&b, "\nSee 'crt COMMAND --help' for the options of a command.\n");
 	return print(&b);
 }
 
-static int help_of(const char *name)
+static int help_of(char **words, int n)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
-	const struct cmd_verb *verb = find_verb(name);
+	const struct cmd_verb *verb = find_verb(words, n);
 
 	if (verb == NULL)
-		return opt_usage_error(&cmd_verb_crt, "unknown command \"%s\"", name);
+		return opt_usage_error(&cmd_verb_crt, "unknown command \"%s\"", words[0]);
 	opt_help(verb, &b);
 	return print(&b);
 }
@@ -162,7 +143,7 @@ int main(int argc, char **argv)
 {
 	struct options o = { .version = false };
 	struct error e = ERROR_INIT;
-	const struct cmd_verb *verb;
+	const struct cmd_verb *verb, *inner;
 	int first;
 
 	log_set_name("crt");
@@ -179,12 +160,13 @@ int main(int argc, char **argv)
 		return EXIT_CRT;
 	}
 	if (strcmp(argv[first], "help") == 0)
-		return first + 1 < argc ? help_of(argv[first + 1]) : help();
-	verb = find_verb(argv[first]);
+		return first + 1 < argc ? help_of(argv + first + 1, argc - first - 1) : help();
+	verb = opt_find_verb(&cmd_verb_crt, argv[first]);
 	if (verb == NULL)
 		return opt_usage_error(&cmd_verb_crt, "unknown command \"%s\"", argv[first]);
 	/* an image may name /proc/self/exe as its program: it must not get hold of a file that it can write */
-	if (verb->runs_containers && runtime_protect_self(argv, &e) < 0) {
+	inner = find_verb(argv + first, argc - first);
+	if (inner != NULL && inner->runs_containers && runtime_protect_self(argv, &e) < 0) {
 		log_error(&e);
 		return EXIT_CRT;
 	}

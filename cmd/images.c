@@ -50,6 +50,7 @@ static const struct option_spec options[] = {
 
 const struct cmd_verb cmd_verb_images = {
 	.name = "images",
+	.grouped = "ls|list",
 	.run = cmd_images,
 	.options = options,
 	.usage = "[OPTIONS] [NAME]",

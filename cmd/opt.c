@@ -316,6 +316,19 @@ static void help_left(const struct option_spec *o, struct buf *b)
 		(void)buf_printf(b, " %s", o->arg != NULL ? o->arg : "VALUE");
 }
 
+static void help_verbs(const struct cmd_verb *group, struct buf *b)
+{
+	(void)buf_puts(b, "\nCommands:\n");
+	for (size_t i = 0; group->verbs[i] != NULL; i++) {
+		size_t len;
+		const char *name = opt_name_in(group, group->verbs[i], &len);
+
+		if (!group->verbs[i]->hidden)
+			(void)buf_printf(b, "  %-12.*s %s\n", (int)len, name,
+					 group->verbs[i]->summary);
+	}
+}
+
 void opt_help(const struct cmd_verb *verb, struct buf *b)
 {
 	static const struct option_spec help = {
@@ -338,10 +351,8 @@ void opt_help(const struct cmd_verb *verb, struct buf *b)
 		if (o->help != NULL && left.len > width && left.len <= 40)
 			width = left.len;
 	}
-	for (size_t i = 0; verb->verbs != NULL && verb->verbs[i] != NULL; i++)
-		(void)buf_printf(b, "%s  %-12s %s\n", i == 0 ? "\nCommands:\n" : "",
-				 verb->verbs[i]->name + strlen(verb->name) + 1,
-				 verb->verbs[i]->summary);
+	if (verb->verbs != NULL)
+		help_verbs(verb, b);
 	(void)buf_puts(b, "\nOptions:\n");
 	for (const struct option_spec *o = verb->options;; o++) {
 		_cleanup_buf_ struct buf left = BUF_INIT;
@@ -369,9 +380,55 @@ void opt_help(const struct cmd_verb *verb, struct buf *b)
 
 /* ---- groups of verbs ---------------------------------------------------------------------- */
 
+/* "volume ls" in the group "volume" is "ls"; NULL when the name does not begin with the group's. */
+static const char *without_group(const struct cmd_verb *group, const char *name)
+{
+	size_t len = strlen(group->name);
+
+	if (name == NULL || len == 0)
+		return name;
+	return strncmp(name, group->name, len) == 0 && name[len] == ' ' ? name + len + 1 : NULL;
+}
+
+const char *opt_name_in(const struct cmd_verb *group, const struct cmd_verb *verb, size_t *ret_len)
+{
+	const char *name = without_group(group, verb->name);
+
+	if (name == NULL)
+		name = verb->grouped != NULL ? verb->grouped : verb->name;
+	*ret_len = strcspn(name, "|");
+	return name;
+}
+
+/* Is word one of these names? */
+static bool is_among(const char *names, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (; names != NULL && len > 0; names = strchr(names, '|')) {
+		names += *names == '|';
+		if (strncmp(names, word, len) == 0 && (names[len] == '|' || names[len] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+const struct cmd_verb *opt_find_verb(const struct cmd_verb *group, const char *word)
+{
+	for (size_t i = 0; group->verbs[i] != NULL; i++) {
+		const struct cmd_verb *v = group->verbs[i];
+		size_t len;
+
+		if (is_among(opt_name_in(group, v, &len), word) ||
+		    is_among(without_group(group, v->alias), word))
+			return v;
+	}
+	return NULL;
+}
+
 int opt_run_group(const struct cmd_verb *group, int argc, char **argv, const struct cmd_global *g)
 {
-	size_t len = strlen(group->name) + 1;
+	const struct cmd_verb *v;
 	int code;
 	int first = opt_parse(group, argc, argv, NULL, &code);
 
@@ -380,12 +437,9 @@ int opt_run_group(const struct cmd_verb *group, int argc, char **argv, const str
 	if (first == argc)
 		return opt_usage_error(group, "crt %s needs a command: %s", group->name,
 				       group->usage);
-	for (size_t i = 0; group->verbs[i] != NULL; i++) {
-		const struct cmd_verb *v = group->verbs[i];
-
-		if (strcmp(v->name + len, argv[first]) == 0 ||
-		    (v->alias != NULL && strcmp(v->alias + len, argv[first]) == 0))
-			return v->run(argc - first, argv + first, g);
-	}
-	return opt_usage_error(group, "unknown command \"%s %s\"", group->name, argv[first]);
+	v = opt_find_verb(group, argv[first]);
+	if (v == NULL)
+		return opt_usage_error(group, "unknown command \"%s %s\"", group->name,
+				       argv[first]);
+	return v->run(argc - first, argv + first, g);
 }

@@ -95,6 +95,8 @@ struct cmd_global {
 struct cmd_verb {
 	const char *name;
 	const char *alias; /* a second name, or NULL */
+	/* Its names in a group that lists it without being of it ("ls|list" of images in "image"); NULL: name. */
+	const char *grouped;
 	int (*run)(int argc, char **argv,
 		   const struct cmd_global *g); /* argv[0] is the verb; returns the exit code */
 	const struct option_spec *options;
@@ -106,8 +108,8 @@ struct cmd_verb {
 	bool runs_containers;  /* our own executable is protected from what it runs */
 	enum operands operands;
 	const char *words; /* for OPERANDS_WORDS: separated by "|" */
-	const struct cmd_verb *const
-		*verbs; /* of a group ("volume"): its verbs ("volume ls"), NULL at the end */
+	const struct cmd_verb *const *
+		verbs; /* of a group ("volume"): its verbs ("volume ls"), or others; NULL at the end */
 };
 
 #define EXIT_CRT 125 /* crt itself failed */
@@ -127,6 +129,10 @@ int opt_usage_error(const struct cmd_verb *verb, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Run the verb of a group that argv names: cmd_verb.run of the group. Returns the exit code. */
 int opt_run_group(const struct cmd_verb *group, int argc, char **argv, const struct cmd_global *g);
+/* The verb of a group (cmd_verb_crt: of crt) that word names, or NULL. */
+const struct cmd_verb *opt_find_verb(const struct cmd_verb *group, const char *word);
+/* What a verb is called in a group: the first of its names there. Borrowed, with its length. */
+const char *opt_name_in(const struct cmd_verb *group, const struct cmd_verb *verb, size_t *ret_len);
 /* "true", "1", "t" ... as Go's strconv.ParseBool. 0 or -EINVAL. */
 int opt_parse_bool(const char *text, bool *ret);
 /* The --help text of a verb, appended to b. */

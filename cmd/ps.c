@@ -60,6 +60,7 @@ static const struct option_spec options[] = {
 
 const struct cmd_verb cmd_verb_ps = {
 	.name = "ps",
+	.grouped = "ls|list|ps",
 	.run = cmd_ps,
 	.options = options,
 	.usage = "[OPTIONS]",

@@ -47,6 +47,7 @@ static const struct option_spec options[] = {
 
 const struct cmd_verb cmd_verb_rm = {
 	.name = "rm",
+	.grouped = "rm|remove",
 	.run = cmd_rm,
 	.options = options,
 	.usage = "[OPTIONS] CONTAINER...",

@@ -37,6 +37,7 @@ static const struct option_spec options[] = {
 
 const struct cmd_verb cmd_verb_rmi = {
 	.name = "rmi",
+	.grouped = "rm|remove",
 	.run = cmd_rmi,
 	.options = options,
 	.usage = "[OPTIONS] IMAGE...",

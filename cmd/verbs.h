@@ -7,6 +7,8 @@
 
 extern const struct cmd_verb cmd_verb_complete;
 extern const struct cmd_verb cmd_verb_completion;
+extern const struct cmd_verb cmd_verb_container;
+extern const struct cmd_verb cmd_verb_image;
 extern const struct cmd_verb cmd_verb_images;
 extern const struct cmd_verb cmd_verb_inspect;
 extern const struct cmd_verb cmd_verb_port;
@@ -30,6 +32,8 @@ extern const struct cmd_verb cmd_verb_unshare;
 extern const struct cmd_verb cmd_verb_version;
 extern const struct cmd_verb cmd_verb_volume;
 
+int cmd_container(int argc, char **argv, const struct cmd_global *g);
+int cmd_image(int argc, char **argv, const struct cmd_global *g);
 int cmd_images(int argc, char **argv, const struct cmd_global *g);
 int cmd_inspect(int argc, char **argv, const struct cmd_global *g);
 int cmd_port(int argc, char **argv, const struct cmd_global *g);

@@ -314,7 +314,7 @@ complete_line crt ps --filter status = ru
 END
 	c volume create data-1
 	run as alice bash "$T/complete"
-	[ "${lines[0]}" = images ] || flunk
+	[ "${lines[0]}" = "images image" ] || flunk
 	[ "${lines[1]}" = --entrypoint ] || flunk
 	[ "${lines[2]}" = "never newer" ] || flunk
 	[ "${lines[3]}" = box ] || flunk

@@ -30,12 +30,16 @@ compare() { # PAGE VERB...
 		complain "$page (>) does not have the options of crt $* --help (<)"
 }
 
-# a group of commands: one page has the options of all of them
+# a group of commands: one page has the options of all of them that are only there
 compare_group() { # PAGE VERB
 	local subs sub
-	subs=$("$crt" "$2" --help | sed -nE '/^Commands:/,/^$/ s/^  ([a-z]+) .*/\1/p')
+	subs=
+	for sub in $("$crt" "$2" --help | sed -nE '/^Commands:/,/^$/ s/^  ([a-z]+) .*/\1/p'); do
+		grep -qE "^\*$sub\*( |,|$)" "$1" || complain "$1 does not list the command $2 $sub"
+		# a verb of the top under another name has a page of its own
+		! "$crt" "$2" "$sub" --help | grep -q "^  crt $2 $sub" || subs+=" $sub"
+	done
 	for sub in $subs; do
-		grep -qE "^\*$sub\*( |$)" "$1" || complain "$1 does not list the command $2 $sub"
 		options_of_help "$2" "$sub" | sed 's/.*--//; /^help$/d' | sort -c 2>/dev/null ||
 			complain "crt $2 $sub --help: options are not in alphabetical order"
 	done
@@ -50,8 +54,8 @@ verbs=$("$crt" --help | sed -nE '/^Commands:/,/^$/ s/^  ([a-z]+) .*/\1/p')
 for verb in $verbs; do
 	grep -qE "^\*$verb\*( |$)" man/crt.1.scd || complain "man/crt.1.scd does not list the command $verb"
 	case $verb in
-	volume) compare_group "man/crt-$verb.1.scd" "$verb" ;;
-	version | completion) ;; # described in crt.1, no options of their own
+	image | volume) compare_group "man/crt-$verb.1.scd" "$verb" ;;
+	container | version | completion) ;; # described in crt.1, no options of their own
 	create) compare man/crt-run.1.scd create ;;
 	*) compare "man/crt-$verb.1.scd" "$verb" ;;
 	esac

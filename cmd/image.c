@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crt image: the verbs of images in one place.
+ *
+ * Theory of operation: podman and docker know most of them twice, as "images" and as
+ * "image ls". The group lists the verbs of the top, each under its name in the group
+ * (cmd_verb.grouped), and those that are only here.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cmd/opt.h"
+#include "cmd/verbs.h"
+#include "storage/storage.h"
+
+static const struct option_spec no_options[] = { OPTION_END };
+
+/* ---- exists ------------------------------------------------------------------------------ */
+
+static int image_exists(int argc, char **argv, const struct cmd_global *g);
+static const struct cmd_verb verb_exists = {
+	.name = "image exists",
+	.run = image_exists,
+	.options = no_options,
+	.usage = "IMAGE",
+	.summary = "Exit with 0 when an image is in the store, with 1 when not",
+	.operands = OPERANDS_IMAGES,
+};
+
+static int image_exists(int argc, char **argv, const struct cmd_global *g)
+{
+	struct storage_image image = { 0 };
+	struct error e = ERROR_INIT;
+	struct storage *s = NULL;
+	int code, r;
+	int first = opt_parse(&verb_exists, argc, argv, NULL, &code);
+
+	if (first < 0)
+		return code;
+	if (argc - first != 1)
+		return opt_usage_error(&verb_exists, "crt image exists needs one image");
+	r = storage_open(g->root, false, &s, &e);
+	if (r == 0)
+		r = storage_image_resolve(s, argv[first], &image, &e);
+	storage_image_fini(&image);
+	storage_free(s);
+	if (r == STORAGE_FOUND || r == STORAGE_MISSING)
+		return r == STORAGE_FOUND ? 0 : 1;
+	log_error(&e);
+	return EXIT_CRT;
+}
+
+/* ---- the group ----------------------------------------------------------------------------- */
+
+static const struct cmd_verb *const verbs[] = {
+	&verb_exists, &cmd_verb_images, &cmd_verb_pull, &cmd_verb_rmi, NULL,
+};
+
+const struct cmd_verb cmd_verb_image = {
+	.name = "image",
+	.run = cmd_image,
+	.options = no_options,
+	.usage = "COMMAND [ARG...]",
+	.summary = "Everything about images",
+	.stops_at_operand = true,
+	.verbs = verbs,
+};
+
+int cmd_image(int argc, char **argv, const struct cmd_global *g)
+{
+	return opt_run_group(&cmd_verb_image, argc, argv, g);
+}
