@@ -225,6 +225,42 @@ int storage_tree_copy(int from_fd, int to_fd, struct error *e);
 /* Give a directory and all below it another owner. No link is followed. */
 int storage_tree_chown(int fd, uid_t uid, gid_t gid, struct error *e);
 
+/* ---- trees as tar archives ---------------------------------------------------- */
+
+/* What the archive says of an entry; a hook may change it. */
+struct storage_pack_meta {
+	uint64_t uid, gid;
+	uint32_t mode; /* 07777 */
+	uint32_t type; /* S_IFMT bits, as they will be written; read only */
+};
+
+/*
+ * What is packed: everything below root_fd (name NULL), or one entry of it (name, a single
+ * component) with all below it. Runs with the ids of its caller: as root of the namespace that
+ * containers have (cmd/inside.h) the archive gets the container's owners. No link is followed
+ * and nothing outside root_fd is reached, whoever writes in it meanwhile; what vanishes
+ * meanwhile is left out, what shrinks is filled with zeros. proc, sysfs and the like are
+ * empty directories. Names are sorted: the same tree gives the same bytes. Pointers borrowed.
+ */
+struct storage_pack {
+	int root_fd;
+	const char *name;
+	const char *as; /* its name in the archive; of everything: the name of the top, NULL = none */
+	bool with_top; /* everything: an entry for the top directory itself, too ("./" without as) */
+	bool is_layer; /* an overlay's upper directory: its marks become ".wh." entries */
+	bool use_override; /* user.containers.override_stat says owner, mode and kind (stores of one id) */
+	bool with_fractions; /* times exact; else whole seconds, as layers have them */
+	/* 0; 1: leave it out (a directory with all below it); -errno. path is that of the archive. */
+	int (*hook)(void *data, const char *path, struct storage_pack_meta *m, struct error *e);
+	void *hook_data;
+	/* Where the archive goes: 0 or -errno with e filled. */
+	int (*write)(void *data, const void *bytes, size_t len, struct error *e);
+	void *write_data;
+};
+int storage_pack(const struct storage_pack *p, struct error *e);
+/* For write: data points to an int, the file descriptor. */
+int storage_pack_to_fd(void *data, const void *bytes, size_t len, struct error *e);
+
 /* ---- root file system ------------------------------------------------------- */
 
 enum storage_driver {
