@@ -22,6 +22,7 @@
 #include "cmd/opt.h"
 #include "cmd/out.h"
 #include "cmd/verbs.h"
+#include "net/net.h"
 
 #define SLIRP_TEXT_MAX 64
 
@@ -69,23 +70,6 @@ static void slirp_version(struct buf *ret)
 	close_fd(&pipe_fds[0]);
 }
 
-/* Is "4.7.0" older than the version with the mend? */
-static bool is_older(const char *version, unsigned int major, unsigned int minor,
-		     unsigned int patch)
-{
-	const unsigned int want[] = { major, minor, patch };
-
-	for (int i = 0; i < 3; i++) {
-		char *end;
-		unsigned long n = strtoul(version, &end, 10);
-
-		if (end == version || n != want[i])
-			return end != version && n < want[i];
-		version = *end == '.' ? end + 1 : end;
-	}
-	return false;
-}
-
 int cmd_version(int argc, char **argv, const struct cmd_global *g)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT, slirp = BUF_INIT;
@@ -106,12 +90,14 @@ int cmd_version(int argc, char **argv, const struct cmd_global *g)
 				 u.release, u.machine);
 	slirp_version(&slirp);
 	if (slirp.len > 1 && slirp.data[slirp.len - 1] == '\n') {
+		const char *advice;
+
 		slirp.data[--slirp.len] = '\0';
-		(void)buf_printf(&b, "libslirp:     %s%s\n", slirp.data,
-				 is_older(slirp.data, 4, 9, 2) ?
-					 " (without the mend of CVE-2026-9539 of 4.9.2, unless the "
-					 "distribution has added it)" :
-					 "");
+		advice = net_slirp_advice(slirp.data);
+		(void)buf_printf(&b, "libslirp:     %s", slirp.data);
+		if (advice != NULL)
+			(void)buf_printf(&b, " (%s)", advice);
+		(void)buf_putc(&b, '\n');
 	}
 	if (out_write(&b, &e) == 0)
 		return 0;

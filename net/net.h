@@ -149,7 +149,9 @@ int net_hosts(const struct net_request *r, const char *hostname, const char *con
 
 /* Main of the crt-net executable; argv is not used beyond argv[0]. Returns the exit status. */
 int net_slirp_main(void);
-/* The version of libslirp, "4.7.0". */
+/* The version of libslirp, "4.7.0"; only crt-net is linked with it ("crt-net --version"). */
 const char *net_slirp_version(void);
+/* What to tell about this version of libslirp ("4.7.0"): its known flaws and what they mean here. NULL = nothing. */
+const char *net_slirp_advice(const char *version);
 
 #endif
