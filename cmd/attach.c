@@ -33,6 +33,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "cmd/container.h"
+#include "cmd/events.h"
 #include "cmd/monitor.h"
 #include "cmd/opt.h"
 #include "cmd/verbs.h"
@@ -328,6 +329,7 @@ static int attach(struct storage *s, const struct container *c, const struct opt
 		a.detach_keys = json_string_value(json_object_get(config, "detachKeys"));
 	a.sock_fd = sock_fd;
 	a.pid_fd = pid_fd < 0 ? -1 : pid_fd;
+	events_container(s, "attach", c, -1);
 	return attach_run(&a, e);
 }
 

@@ -36,6 +36,7 @@
 #include "base/proc.h"
 #include "base/procfs.h"
 #include "cmd/compose.h"
+#include "cmd/events.h"
 #include "cmd/inside.h"
 #include "cmd/monitor.h"
 #include "cmd/out.h"
@@ -256,6 +257,7 @@ static bool clear_away(struct storage *s, const struct container *c)
 	if (!json_is_true(json_object_get(c->record, "rm")) ||
 	    storage_container_remove(s, c->id, NULL) < 0)
 		return false;
+	events_container(s, "remove", c, -1);
 	volumes_drop_anonymous(s, json_object_get(c->record, "volumes"));
 	return true;
 }
@@ -646,6 +648,8 @@ int container_remove(struct storage *s, struct container *c, unsigned int grace,
 		return r;
 	container_remove_bundle(c);
 	r = storage_container_remove(s, c->id, e);
+	if (r == 0)
+		events_container(s, "remove", c, -1);
 	if (r == -ENOENT) { /* one that goes with its end was removed by its keeper */
 		*e = ERROR_INIT;
 		r = 0;

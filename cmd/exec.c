@@ -28,6 +28,7 @@
 #include "base/proc.h"
 #include "cmd/compose.h"
 #include "cmd/container.h"
+#include "cmd/events.h"
 #include "cmd/opt.h"
 #include "cmd/relay.h"
 #include "cmd/request.h"
@@ -220,13 +221,17 @@ static int start(struct storage *s, const struct container *c, int bundle_fd,
 	x.ret_console_fd = &console_fd;
 	memcpy(x.stdio, stdio.child, sizeof(x.stdio));
 	r = runtime_exec(&x, &pid, &pid_fd, e);
-	if (r == RUNTIME_START_OK && !o->detach)
+	if (r == RUNTIME_START_OK)
+		events_container(s, "exec", c, -1);
+	if (r == RUNTIME_START_OK && !o->detach) {
 		code = carry(o, &stdio, pid, pid_fd, console_fd, e);
-	else
+		events_container(s, "exec_died", c, code);
+	} else {
 		code = r == RUNTIME_START_OK		 ? 0 :
 		       r == RUNTIME_START_NOT_FOUND	 ? 127 :
 		       r == RUNTIME_START_NOT_EXECUTABLE ? 126 :
 							   EXIT_CRT;
+	}
 	if (o->detach)
 		stdio.child[0] = stdio.child[1] = stdio.child[2] = -1;
 	relay_stdio_fini(&stdio);

@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/proc.h"
+#include "cmd/events.h"
 #include "cmd/progress.h"
 #include "userns/userns.h"
 
@@ -61,6 +62,16 @@ static int run_fetcher(struct storage_fetch *f, const struct userns_caps *caps,
 	return r;
 }
 
+static void note_pull(struct storage *s, const char *ref)
+{
+	struct storage_image image = { 0 };
+
+	if (storage_image_resolve(s, ref, &image, NULL) != STORAGE_FOUND)
+		return;
+	events_object(s, "image", "pull", image.id, ref);
+	storage_image_fini(&image);
+}
+
 int cmd_fetch_image(struct storage *s, const char *reftext, const struct cmd_fetch_options *o,
 		    bool quiet, char **ret_ref, struct error *e)
 {
@@ -89,6 +100,8 @@ int cmd_fetch_image(struct storage *s, const char *reftext, const struct cmd_fet
 	}
 	if (r == 0)
 		r = run_fetcher(f, &caps, &map, quiet, ret_ref, e);
+	if (r >= 0)
+		note_pull(s, *ret_ref);
 	if (r < 0 && ref.path != NULL && strstr(e->msg, ref.path) == NULL)
 		(void)error_prefix(e, "%s", reftext);
 	storage_fetch_free(f);

@@ -24,10 +24,12 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "cmd/detach.h"
+#include "cmd/events.h"
 #include "cmd/keeper.h"
 #include "cmd/record.h"
 #include "cmd/verbs.h"
@@ -50,7 +52,8 @@ static int exit_code(const struct monitor_life *l)
 	return l->reason == MONITOR_REASON_FUSE ? EXIT_CRT : proc_status_code(l->status);
 }
 
-static int end(struct storage *s, struct monitor_life *l, int code)
+/* lived: this life has not been told of yet. */
+static int end(struct storage *s, struct monitor_life *l, int code, bool lived)
 {
 	_cleanup_free_ char *rootfs = str_printf("%s/%s/rootfs", l->containers, l->id);
 	struct storage_rootfs_handle mount = { .fuse_pid = l->fuse_pid,
@@ -63,6 +66,7 @@ static int end(struct storage *s, struct monitor_life *l, int code)
 		.mount = l->mounted && rootfs != NULL ? &mount : NULL,
 		.pid_host = l->pid_host,
 		.remove = l->rm,
+		.lived = lived,
 		.code = code,
 	};
 
@@ -92,6 +96,28 @@ static int create(struct detach *d, struct runtime_container **ret, struct error
 	return runtime_container_create(&c, ret, e);
 }
 
+/* One life ended, the next began. */
+static void note_next(struct storage *s, const char *id, int code, bool started)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_json_ json_t *record = NULL;
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	struct event_subject who;
+
+	if (storage_container_record(s, id, &text, NULL) == 0)
+		record = json_parse(text, strlen(text), "record", NULL);
+	who = event_subject_of(record);
+	if (who.id == NULL)
+		return;
+	if (code >= 0)
+		event_container(&b, "died", &who, code, NULL, NULL);
+	if (started) {
+		event_container(&b, "init", &who, -1, NULL, NULL);
+		event_container(&b, "start", &who, -1, NULL, NULL);
+	}
+	events_write(s, &b);
+}
+
 /* Returns on failure only: the exit code. */
 static int again(struct storage *s, struct detach *d, struct error *e)
 {
@@ -100,6 +126,7 @@ static int again(struct storage *s, struct detach *d, struct error *e)
 	_cleanup_free_ char *bundle = str_printf("%s/%s", l->containers, l->id);
 	int r;
 
+	note_next(s, l->id, exit_code(l), false);
 	l->restart_count++;
 	l->reason = MONITOR_REASON_NONE;
 	r = bundle == NULL ? -ENOMEM : record_started(s, l->id, bundle, l->restart_count, e);
@@ -115,6 +142,7 @@ static int again(struct storage *s, struct detach *d, struct error *e)
 	if (r == 0) {
 		l->pid = runtime_container_pid(k);
 		l->pid_fd = runtime_container_pidfd(k);
+		note_next(s, l->id, -1, true);
 		r = detach_exec(d, e);
 	}
 	runtime_container_destroy(k);
@@ -127,6 +155,7 @@ int cmd_keep(int argc, char **argv, const struct cmd_global *g)
 	struct error e = ERROR_INIT;
 	struct storage *s = NULL;
 	unsigned long long fd;
+	bool again_wanted;
 	int code;
 
 	if (argc != 2 || str_to_u64(argv[1], INT32_MAX, &fd) < 0 ||
@@ -141,9 +170,10 @@ int cmd_keep(int argc, char **argv, const struct cmd_global *g)
 	if (storage_open(g->root, false, &s, &e) < 0)
 		return EXIT_CRT;
 	code = exit_code(&d.life);
-	if (d.life.again)
+	again_wanted = d.life.again;
+	if (again_wanted)
 		code = again(s, &d, &e);
-	code = end(s, &d.life, code);
+	code = end(s, &d.life, code, !again_wanted);
 	storage_free(s);
 	return code;
 }

@@ -46,6 +46,7 @@
 #include "base/proc.h"
 #include "base/procfs.h"
 #include "cmd/detach.h"
+#include "cmd/events.h"
 #include "cmd/record.h"
 #include "cmd/rundir.h"
 #include "cmd/volumes.h"
@@ -484,8 +485,12 @@ static json_t *read_record(const struct keeper_end *end)
 void keeper_clean_up(const struct keeper_end *end)
 {
 	struct error e = ERROR_INIT;
-	_cleanup_json_ json_t *record = end->remove ? read_record(end) : NULL;
+	_cleanup_json_ json_t *record = read_record(end);
+	_cleanup_buf_ struct buf events = BUF_INIT;
+	struct event_subject who = event_subject_of(record);
 
+	if (end->lived && who.id != NULL)
+		event_container(&events, "died", &who, end->code, NULL, NULL);
 	/* Whatever can fail here is only left behind, and removed by a later command. */
 	if (end->pid_host)
 		end_orphans(end->mount != NULL ? end->mount->fuse_pid : 0);
@@ -495,13 +500,19 @@ void keeper_clean_up(const struct keeper_end *end)
 		log_warning("%s", e.msg);
 	if (rundir_remove(end->containers, end->id, &e) < 0)
 		log_warning("%s", e.msg);
+	if (end->lived && who.id != NULL)
+		event_container(&events, "cleanup", &who, -1, NULL, NULL);
 	/* the record last: it is what tells later commands where the bundle is */
 	if (end->remove && storage_container_remove(end->store, end->id, &e) < 0)
 		log_warning("%s", e.msg);
-	volumes_drop_anonymous(end->store, json_object_get(record, "volumes"));
+	else if (end->remove && who.id != NULL)
+		event_container(&events, "remove", &who, -1, NULL, NULL);
+	if (end->remove)
+		volumes_drop_anonymous(end->store, json_object_get(record, "volumes"));
+	events_write(end->store, &events);
 }
 
-static void clean_up(struct keeper *k, int code)
+static void clean_up(struct keeper *k, int code, bool lived)
 {
 	struct run_plan *p = k->plan;
 	struct keeper_end end = {
@@ -512,12 +523,20 @@ static void clean_up(struct keeper *k, int code)
 		.mount = k->mounted ? &k->mount : NULL,
 		.pid_host = p->req->pid_host,
 		.remove = !k->start->keep_record && (p->req->rm || code < 0),
+		.lived = lived,
 		.code = code,
 	};
 
 	runtime_container_destroy(k->container);
 	close_fd(&k->root_fd);
 	keeper_clean_up(&end);
+}
+
+static void note_start(const struct keeper *k, bool started)
+{
+	const struct keeper_start *s = k->start;
+
+	events_launched(s->plan->store, s->plan, !s->keep_record, started, started && !s->detached);
 }
 
 /* The program runs: from here on crt-monitor is who we are. */
@@ -532,6 +551,7 @@ static void become_monitor(struct keeper *k, struct error *e)
 	l->fuse_pid_fd = k->mounted ? k->mount.fuse_pid_fd : -1;
 	l->agent = k->agent;
 	report(k, KEEPER_STARTED, 0, NULL);
+	note_start(k, true);
 	(void)detach_exec(&k->detach, e);
 }
 
@@ -555,17 +575,19 @@ void keeper_main(struct keeper_start *start, struct userns_child *self, int ctl_
 		become_monitor(&k, &e);
 		code = 125;
 		report(&k, KEEPER_FAILED, code, &e);
-		clean_up(&k, code);
+		clean_up(&k, code, true);
 	} else if (code == 0) {
 		report(&k, KEEPER_STARTED, 0, NULL);
+		note_start(&k, true);
 		e = ERROR_INIT; /* a step may have failed that had a fall-back */
 		code = hold(&k, &e);
 		report(&k, KEEPER_EXITED, code, &e);
-		clean_up(&k, code);
+		clean_up(&k, code, true);
 	} else {
 		report(&k, KEEPER_FAILED, code, &e);
-		clean_up(&k,
-			 code == 125 ? -1 : code); /* what never was a container leaves nothing */
+		note_start(&k, false);
+		/* what never was a container leaves nothing */
+		clean_up(&k, code == 125 ? -1 : code, false);
 	}
 	_exit(0);
 }

@@ -67,6 +67,7 @@ struct keeper_end {
 	struct storage_rootfs_handle *mount; /* NULL = not mounted */
 	bool pid_host;
 	bool remove; /* the container goes with its end */
+	bool lived;  /* its program ran */
 	int code;    /* exit code, -1 = none to be recorded */
 };
 void keeper_clean_up(const struct keeper_end *end);

@@ -35,11 +35,10 @@ static json_t *now_json(void)
 	return json_string(text);
 }
 
-/* key=value list -> object */
-static int set_pairs(json_t *record, const char *key, const struct strv *image,
-		     const struct strv *request)
+/* key=value lists -> object */
+json_t *record_labels(const struct run_plan *p)
 {
-	const struct strv *lists[] = { image, request };
+	const struct strv *lists[] = { &p->conf.labels, &p->req->labels };
 	json_t *obj = json_object();
 
 	for (size_t l = 0; l < 2; l++)
@@ -52,10 +51,10 @@ static int set_pairs(json_t *record, const char *key, const struct strv *image,
 			    json_object_set_new(obj, k,
 						json_string(text + len + (text[len] == '='))) < 0) {
 				json_decref(obj);
-				return -ENOMEM;
+				return NULL;
 			}
 		}
-	return json_object_set_new(record, key, obj);
+	return obj;
 }
 
 static int set_ports(json_t *record, const struct net_request *net)
@@ -158,7 +157,7 @@ char *record_new(const struct run_plan *p, bool started, struct error *e)
 	    json_object_set_new(record, "rm", json_boolean(p->req->rm)) < 0 ||
 	    set_ports(record, &p->req->net) < 0 ||
 	    json_object_set_new(record, "volumes", volumes_json(p->req)) < 0 ||
-	    set_pairs(record, "labels", &p->conf.labels, &p->req->labels) < 0 ||
+	    json_object_set_new(record, "labels", record_labels(p)) < 0 ||
 	    set_string(record, "exitCode", NULL) < 0 || set_string(record, "finished", NULL) < 0 ||
 	    set_string(record, "rundir", p->rundir) < 0 || set_string(record, "node", node) < 0 ||
 	    json_object_set_new(record, "config", config_json(p)) < 0 ||

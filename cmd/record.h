@@ -19,6 +19,8 @@ int record_started(struct storage *s, const char *id, const char *rundir, unsign
 int record_update(struct storage *s, const char *id, json_t *changes, struct error *e);
 /* Note the host ports that were chosen. 0 or -errno. */
 int record_ports(struct storage *s, const struct run_plan *p, struct error *e);
+/* The labels of image and request. NULL on -ENOMEM. */
+json_t *record_labels(const struct run_plan *p);
 /* What a record says about the machine it was made on; the caller frees it. NULL when nobody tells. */
 char *record_node(void);
 /* Note the exit code and the time of the end. 0 or -errno. */

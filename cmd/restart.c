@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cmd/each.h"
+#include "cmd/events.h"
 #include "cmd/start.h"
 #include "cmd/verbs.h"
 
@@ -73,7 +74,11 @@ static int restart_one(struct storage *s, struct container *c, const char *said,
 				  c->name);
 	if (storage_container_is_live(s, c->id))
 		r = container_stop(s, c, o->time_set ? o->time : container_stop_timeout(c), e);
-	return r == 0 ? start_container(s, o->global, c, NULL, NULL, &code, e) : r;
+	if (r == 0)
+		r = start_container(s, o->global, c, NULL, NULL, &code, e);
+	if (r == 0)
+		events_container(s, "restart", c, -1);
+	return r;
 }
 
 int cmd_restart(int argc, char **argv, const struct cmd_global *g)
@@ -117,6 +122,8 @@ static int rename_container(struct storage *s, const char *text, const char *nam
 		r = error_set(e, -ENOMEM, "renaming %s", text);
 	if (r == 0)
 		r = storage_container_rename(s, c.id, name, record, e);
+	if (r == 0)
+		events_container(s, "rename", &c, -1);
 	container_fini(&c);
 	return r;
 }

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "cmd/events.h"
 #include "cmd/inside.h"
 #include "cmd/opt.h"
 #include "cmd/out.h"
@@ -74,6 +75,10 @@ static int remove_one(struct storage *s, const char *text, const struct options 
 		log_error(&e);
 		return EXIT_MISSING;
 	}
+	for (size_t i = 0; r == 0 && i < untagged.n; i++)
+		events_object(s, "image", "untag", NULL, untagged.v[i]);
+	for (size_t i = 0; r == 0 && i < deleted.n; i++)
+		events_object(s, "image", "remove", deleted.v[i], text);
 	if (r == 0)
 		r = report(&untagged, &deleted, &e);
 	if (r == 0)

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "cmd/events.h"
 #include "cmd/explain.h"
 #include "cmd/launch.h"
 #include "cmd/run_options.h"
@@ -73,9 +74,10 @@ static int create(struct launch *l, struct error *e)
 		return EXIT_CRT;
 	if (l->req->explain)
 		return explain_print(&l->plan, e) < 0 ? EXIT_CRT : 0;
-	if (launch_create(l, false, e) < 0 || print_id(l, e) < 0)
+	if (launch_create(l, false, e) < 0)
 		return EXIT_CRT;
-	return 0;
+	events_launched(l->plan.store, &l->plan, true, false, false);
+	return print_id(l, e) < 0 ? EXIT_CRT : 0;
 }
 
 static int make(const struct cmd_verb *verb, int argc, char **argv, const struct cmd_global *g,

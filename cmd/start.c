@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "cmd/attach.h"
 #include "cmd/each.h"
+#include "cmd/events.h"
 #include "cmd/launch.h"
 #include "cmd/record.h"
 #include "cmd/start.h"
@@ -161,6 +162,7 @@ static int start_attached(struct storage *s, struct container *c, struct options
 		a.sock_fd = j.sock_fd;
 		a.pid_fd = o->sig_proxy && j.pid_fd >= 0 ? j.pid_fd : -1;
 		*e = ERROR_INIT; /* a step may have failed that had a fall-back */
+		events_container(s, "attach", c, -1);
 		o->code = attach_run(&a, e);
 		r = e->code;
 	}

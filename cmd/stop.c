@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "cmd/each.h"
+#include "cmd/events.h"
 #include "cmd/out.h"
 #include "cmd/verbs.h"
 
@@ -72,11 +73,15 @@ static int stop_one(struct storage *s, struct container *c, const char *said, vo
 		    struct error *e)
 {
 	const struct stop_options *o = data;
+	int r;
 
 	(void)said;
 	if (!storage_container_is_live(s, c->id))
 		return 0; /* as podman: it is stopped */
-	return container_stop(s, c, o->time_set ? o->time : container_stop_timeout(c), e);
+	r = container_stop(s, c, o->time_set ? o->time : container_stop_timeout(c), e);
+	if (r == 0)
+		events_container(s, "stop", c, -1);
+	return r;
 }
 
 static bool is_live(const struct container *c)
@@ -133,9 +138,12 @@ static int kill_one(struct storage *s, struct container *c, const char *said, vo
 		    struct error *e)
 {
 	const struct kill_options *o = data;
+	int r = container_kill(s, c, o->number, e);
 
 	(void)said;
-	return container_kill(s, c, o->number, e);
+	if (r == 0)
+		events_container(s, "kill", c, -1);
+	return r;
 }
 
 int cmd_kill(int argc, char **argv, const struct cmd_global *g)

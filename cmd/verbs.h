@@ -9,6 +9,7 @@ extern const struct cmd_verb cmd_verb_complete;
 extern const struct cmd_verb cmd_verb_completion;
 extern const struct cmd_verb cmd_verb_container;
 extern const struct cmd_verb cmd_verb_image;
+extern const struct cmd_verb cmd_verb_events;
 extern const struct cmd_verb cmd_verb_images;
 extern const struct cmd_verb cmd_verb_inspect;
 extern const struct cmd_verb cmd_verb_port;
@@ -34,6 +35,7 @@ extern const struct cmd_verb cmd_verb_volume;
 
 int cmd_container(int argc, char **argv, const struct cmd_global *g);
 int cmd_image(int argc, char **argv, const struct cmd_global *g);
+int cmd_events(int argc, char **argv, const struct cmd_global *g);
 int cmd_images(int argc, char **argv, const struct cmd_global *g);
 int cmd_inspect(int argc, char **argv, const struct cmd_global *g);
 int cmd_port(int argc, char **argv, const struct cmd_global *g);

@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cmd/container.h"
+#include "cmd/events.h"
 #include "cmd/filter.h"
 #include "cmd/inside.h"
 #include "cmd/opt.h"
@@ -285,6 +286,8 @@ static int create(const struct options *o, const struct cmd_global *g, const cha
 	r = storage_open(g->root, true, &s, e);
 	if (r == 0)
 		r = storage_volume_create(s, name, record, e);
+	if (r == 0)
+		events_object(s, "volume", "create", NULL, name);
 	if (r == -EEXIST && o->ignore) {
 		*e = ERROR_INIT;
 		r = 0;
@@ -558,8 +561,12 @@ static int remove_volume(struct storage *s, const char *name, bool force, struct
 
 		if (r < 0)
 			return r;
-		if (users.n == 0)
-			return storage_volume_remove(s, name, e);
+		if (users.n == 0) {
+			r = storage_volume_remove(s, name, e);
+			if (r == 0)
+				events_object(s, "volume", "remove", NULL, name);
+			return r;
+		}
 		if (!force || tries == 3)
 			return error_setf(
 				e, -EBUSY,

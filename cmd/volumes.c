@@ -33,6 +33,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "cmd/container.h"
+#include "cmd/events.h"
 
 /* ---- the request ------------------------------------------------------------------------ */
 
@@ -174,6 +175,8 @@ static int make_one(struct storage *s, const struct request_mount *m, struct err
 	if (record == NULL)
 		return error_set(e, -ENOMEM, "making volume %s", m->source);
 	r = storage_volume_create(s, m->source, record, e);
+	if (r == 0)
+		events_object(s, "volume", "create", NULL, m->source);
 	if (r != -EEXIST)
 		return r;
 	*e = ERROR_INIT; /* somebody else was faster: it is there */
@@ -401,5 +404,7 @@ void volumes_drop_anonymous(struct storage *s, const json_t *volumes)
 		if (lock < 0 || volumes_users(s, name, &users, &e) < 0 ||
 		    (users.n == 0 && storage_volume_remove(s, name, &e) < 0 && e.code != -ENOENT))
 			log_warning("%s", e.msg); /* volume prune removes it */
+		else if (users.n == 0)
+			events_object(s, "volume", "remove", NULL, name);
 	}
 }
