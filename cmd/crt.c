@@ -79,15 +79,37 @@ const struct cmd_verb cmd_verb_crt = {
 	.verbs = cmd_verbs,
 };
 
-/* clang-format off: one a line, so that additions do not meet */
+/* one a line, so that additions do not meet */
+/* clang-format off */
 const struct cmd_verb *const cmd_verbs[] = {
-	&cmd_verb_run,	      &cmd_verb_create, &cmd_verb_start,    &cmd_verb_stop,
-	&cmd_verb_restart,    &cmd_verb_kill,	&cmd_verb_wait,	    &cmd_verb_exec,
-	&cmd_verb_attach,     &cmd_verb_logs,	&cmd_verb_ps,	    &cmd_verb_port,
-	&cmd_verb_events,     &cmd_verb_rm,	&cmd_verb_rename,   &cmd_verb_pull,
-	&cmd_verb_images,     &cmd_verb_rmi,	&cmd_verb_inspect,  &cmd_verb_container,
-	&cmd_verb_image,      &cmd_verb_volume, &cmd_verb_unshare,  &cmd_verb_version,
-	&cmd_verb_completion, &cmd_verb_keep,	&cmd_verb_complete, NULL,
+	&cmd_verb_run,
+	&cmd_verb_create,
+	&cmd_verb_start,
+	&cmd_verb_stop,
+	&cmd_verb_restart,
+	&cmd_verb_kill,
+	&cmd_verb_wait,
+	&cmd_verb_exec,
+	&cmd_verb_attach,
+	&cmd_verb_logs,
+	&cmd_verb_ps,
+	&cmd_verb_port,
+	&cmd_verb_events,
+	&cmd_verb_rm,
+	&cmd_verb_rename,
+	&cmd_verb_pull,
+	&cmd_verb_images,
+	&cmd_verb_rmi,
+	&cmd_verb_inspect,
+	&cmd_verb_container,
+	&cmd_verb_image,
+	&cmd_verb_volume,
+	&cmd_verb_unshare,
+	&cmd_verb_version,
+	&cmd_verb_completion,
+	&cmd_verb_keep,
+	&cmd_verb_complete,
+	NULL,
 };
 /* clang-format on */
 
