@@ -9,12 +9,27 @@
 
 static const struct option_spec no_options[] = { OPTION_END };
 
+/* one a line, so that additions do not meet */
+/* clang-format off */
 static const struct cmd_verb *const verbs[] = {
-	&cmd_verb_attach, &cmd_verb_create,  &cmd_verb_exec, &cmd_verb_inspect,
-	&cmd_verb_kill,	  &cmd_verb_logs,    &cmd_verb_ps,   &cmd_verb_port,
-	&cmd_verb_rename, &cmd_verb_restart, &cmd_verb_rm,   &cmd_verb_run,
-	&cmd_verb_start,  &cmd_verb_stop,    &cmd_verb_wait, NULL,
+	&cmd_verb_attach,
+	&cmd_verb_create,
+	&cmd_verb_exec,
+	&cmd_verb_container_inspect,
+	&cmd_verb_kill,
+	&cmd_verb_logs,
+	&cmd_verb_ps,
+	&cmd_verb_port,
+	&cmd_verb_rename,
+	&cmd_verb_restart,
+	&cmd_verb_rm,
+	&cmd_verb_run,
+	&cmd_verb_start,
+	&cmd_verb_stop,
+	&cmd_verb_wait,
+	NULL,
 };
+/* clang-format on */
 
 const struct cmd_verb cmd_verb_container = {
 	.name = "container",

@@ -53,9 +53,22 @@ static int image_exists(int argc, char **argv, const struct cmd_global *g)
 
 /* ---- the group ----------------------------------------------------------------------------- */
 
+/* one a line, so that additions do not meet */
+/* clang-format off */
 static const struct cmd_verb *const verbs[] = {
-	&verb_exists, &cmd_verb_images, &cmd_verb_pull, &cmd_verb_rmi, NULL,
+	&verb_exists,
+	&cmd_verb_history,
+	&cmd_verb_image_inspect,
+	&cmd_verb_images,
+	&cmd_verb_image_prune,
+	&cmd_verb_pull,
+	&cmd_verb_rmi,
+	&cmd_verb_tag,
+	&cmd_verb_image_tree,
+	&cmd_verb_untag,
+	NULL,
 };
+/* clang-format on */
 
 const struct cmd_verb cmd_verb_image = {
 	.name = "image",

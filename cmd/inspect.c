@@ -43,15 +43,31 @@ const struct cmd_verb cmd_verb_inspect = {
 	.operands = OPERANDS_BOTH,
 };
 
+static const struct option_spec typed_options[] = {
+	{ "format", 'f', OPT_STRING, offsetof(struct options, format), .arg = "TEMPLATE",
+	  .help = "Print json or by a Go template", .complete = "json" },
+	OPTION_END
+};
+
+const struct cmd_verb cmd_verb_image_inspect = {
+	.name = "image inspect",
+	.run = cmd_image_inspect,
+	.options = typed_options,
+	.usage = "[OPTIONS] IMAGE...",
+	.summary = "Show what is known of images",
+	.operands = OPERANDS_IMAGES,
+};
+
+const struct cmd_verb cmd_verb_container_inspect = {
+	.name = "container inspect",
+	.run = cmd_container_inspect,
+	.options = typed_options,
+	.usage = "[OPTIONS] CONTAINER...",
+	.summary = "Show what is known of containers",
+	.operands = OPERANDS_CONTAINERS,
+};
+
 static const struct out_column no_columns[] = { { NULL, NULL } };
-
-/* A new reference to obj[key], null when it is not there. */
-static json_t *copy(const json_t *obj, const char *key)
-{
-	json_t *v = json_object_get(obj, key);
-
-	return v != NULL ? json_incref(v) : json_null();
-}
 
 /* ---- containers ----------------------------------------------------------------------- */
 
@@ -72,52 +88,6 @@ static int inspect_container(struct storage *s, const char *text, json_t **ret, 
 
 /* ---- images ---------------------------------------------------------------------------- */
 
-static json_t *repo_digests(const struct storage_image *image)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < image->names.n && image->digest != NULL; i++) {
-		const char *name = image->names.v[i];
-		const char *slash = strrchr(name, '/');
-		size_t len = strcspn(name, "@");
-		const char *colon = memrchr(name, ':', len);
-		_cleanup_free_ char *text = NULL;
-
-		if (colon != NULL && (slash == NULL || colon > slash))
-			len = (size_t)(colon - name);
-		text = str_printf("%.*s@%s", (int)len, name, image->digest);
-		if (text != NULL)
-			(void)json_array_append_new(
-				list, json_string(text)); /* a shorter list is better than none */
-	}
-	return list;
-}
-
-static json_t *image_object(const struct storage_image *image, struct error *e)
-{
-	_cleanup_json_ json_t *config =
-		json_parse(image->config, image->config_len, "image configuration", e);
-	const json_t *inner = json_object_get(config, "config");
-	json_t *names = json_array();
-
-	if (config == NULL) {
-		json_decref(names);
-		return NULL;
-	}
-	for (size_t i = 0; i < image->names.n; i++)
-		(void)json_array_append_new(names, json_string(image->names.v[i])); /* as above */
-	return json_pack(
-		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:{s:s, s:o}, s:o}",
-		"Id", image->id, "Digest", image->digest != NULL ? image->digest : "", "RepoTags",
-		names, "RepoDigests", repo_digests(image), "Created", copy(config, "created"),
-		"Author", copy(config, "author"), "Config", copy(config, "config"), "Architecture",
-		copy(config, "architecture"), "Os", copy(config, "os"), "Variant",
-		copy(config, "variant"), "Size", (json_int_t)image->size, "Labels",
-		copy(inner, "Labels"), "User", copy(inner, "User"), "RootFS", "Type", "layers",
-		"Layers", copy(json_object_get(config, "rootfs"), "diff_ids"), "History",
-		copy(config, "history"));
-}
-
 static int inspect_image(struct storage *s, const char *text, json_t **ret, struct error *e)
 {
 	struct storage_image image = { 0 };
@@ -125,7 +95,7 @@ static int inspect_image(struct storage *s, const char *text, json_t **ret, stru
 
 	if (r != STORAGE_FOUND)
 		return r;
-	*ret = image_object(&image, e);
+	*ret = inspect_image_json(s, &image, e);
 	storage_image_fini(&image);
 	if (*ret != NULL)
 		return 0;
@@ -206,4 +176,29 @@ int cmd_inspect(int argc, char **argv, const struct cmd_global *g)
 		return opt_usage_error(&cmd_verb_inspect,
 				       "--type is container, image or all, not \"%s\"", o.type);
 	return inspect(&o, g, argv + first, argc - first);
+}
+
+static int inspect_typed(const struct cmd_verb *verb, const char *type, int argc, char **argv,
+			 const struct cmd_global *g)
+{
+	struct options o = { .format = NULL };
+	int code;
+	int first = opt_parse(verb, argc, argv, &o, &code);
+
+	if (first < 0)
+		return code;
+	if (first == argc)
+		return opt_usage_error(verb, "crt %s needs a name", verb->name);
+	o.type = type;
+	return inspect(&o, g, argv + first, argc - first);
+}
+
+int cmd_image_inspect(int argc, char **argv, const struct cmd_global *g)
+{
+	return inspect_typed(&cmd_verb_image_inspect, "image", argc, argv, g);
+}
+
+int cmd_container_inspect(int argc, char **argv, const struct cmd_global *g)
+{
+	return inspect_typed(&cmd_verb_container_inspect, "container", argc, argv, g);
 }

@@ -24,7 +24,7 @@
 #define EXIT_IN_USE  2
 
 struct options {
-	bool all, force, ignore;
+	bool all, force, ignore, no_prune;
 };
 
 static const struct option_spec options[] = {
@@ -33,6 +33,8 @@ static const struct option_spec options[] = {
 	  .help = "Remove also images that stopped containers use" },
 	{ "ignore", 'i', OPT_FLAG, offsetof(struct options, ignore),
 	  .help = "A missing image is no error" },
+	{ "no-prune", 0, OPT_FLAG, offsetof(struct options, no_prune),
+	  .help = "Accepted for scripts: parents of an image are images of their own" },
 	OPTION_END
 };
 
@@ -67,7 +69,8 @@ static int remove_one(struct storage *s, const char *text, const struct options 
 	_cleanup_strv_ struct strv untagged = { .v = NULL };
 	_cleanup_strv_ struct strv deleted = { .v = NULL };
 	struct error e = ERROR_INIT;
-	int r = storage_image_remove(s, text, o->force, &untagged, &deleted, &e);
+	int r = storage_image_remove(s, text, o->force ? STORAGE_REMOVE_FORCE : 0, &untagged,
+				     &deleted, &e);
 
 	if (r == STORAGE_MISSING || r == -ENOENT) {
 		if (o->ignore || o->force)

@@ -307,6 +307,26 @@ static int match_text(struct storage *s, const json_t *index, const char *text, 
 	return r == STORAGE_MISSING ? not_known(text, e) : r;
 }
 
+int image_find(struct storage *s, const json_t *index, const char *text, char **ret_digest,
+	       char **ret_name, struct error *e)
+{
+	_cleanup_free_ char *digest = NULL;
+	_cleanup_free_ char *name = NULL;
+	struct match m;
+	int r = match_text(s, index, text, &m, e);
+
+	if (r != STORAGE_FOUND)
+		return r;
+	if (blob_is_gone(s, m.digest)) /* a dead entry, see index.c */
+		return not_known(text, e);
+	digest = strdup(m.digest);
+	if (digest == NULL || (m.name != NULL && (name = strdup(m.name)) == NULL))
+		return error_set(e, -ENOMEM, "image name");
+	*ret_digest = steal_ptr(&digest);
+	*ret_name = steal_ptr(&name);
+	return STORAGE_FOUND;
+}
+
 int storage_image_resolve(struct storage *s, const char *text, struct storage_image *ret,
 			  struct error *e)
 {
@@ -451,8 +471,8 @@ static int save_removal(struct storage *s, const json_t *index, const char *dige
 	return 0;
 }
 
-static int remove_locked(struct storage *s, const char *text, bool force, struct strv *untagged,
-			 struct strv *deleted, struct error *e)
+static int remove_locked(struct storage *s, const char *text, unsigned int how,
+			 struct strv *untagged, struct strv *deleted, struct error *e)
 {
 	_cleanup_json_ json_t *index = NULL;
 	_cleanup_free_ char *id = NULL;
@@ -472,7 +492,8 @@ static int remove_locked(struct storage *s, const char *text, bool force, struct
 	digest = strdup(m.digest);
 	if (digest == NULL)
 		return error_set(e, -ENOMEM, "remove image");
-	whole = count_names(index, digest) <= (m.name != NULL ? 1 : 0) || (m.name == NULL && force);
+	whole = count_names(index, digest) <= (m.name != NULL ? 1 : 0) ||
+		(m.name == NULL && how != 0);
 	if (!whole && m.name == NULL) {
 		if (count_names(index, digest) > 1)
 			return error_setf(
@@ -483,7 +504,7 @@ static int remove_locked(struct storage *s, const char *text, bool force, struct
 	}
 	id = read_id(s, digest);
 	if (whole) {
-		r = check_unused(s, &m, id, force, e);
+		r = check_unused(s, &m, id, (how & STORAGE_REMOVE_FORCE) != 0, e);
 		if (r < 0)
 			return r;
 	}
@@ -501,8 +522,8 @@ static int remove_locked(struct storage *s, const char *text, bool force, struct
 	return 0;
 }
 
-int storage_image_remove(struct storage *s, const char *text, bool force, struct strv *untagged,
-			 struct strv *deleted, struct error *e)
+int storage_image_remove(struct storage *s, const char *text, unsigned int how,
+			 struct strv *untagged, struct strv *deleted, struct error *e)
 {
 	_cleanup_fd_ int lock = -1;
 
@@ -513,5 +534,5 @@ int storage_image_remove(struct storage *s, const char *text, bool force, struct
 	lock = index_lock(s, e);
 	if (lock < 0)
 		return lock;
-	return remove_locked(s, text, force, untagged, deleted, e);
+	return remove_locked(s, text, how, untagged, deleted, e);
 }

@@ -166,6 +166,18 @@ void index_drop(json_t *index, size_t i)
 	(void)json_array_remove(entries(index), i); /* fails only for an index out of range */
 }
 
+void index_unname(json_t *index, size_t i)
+{
+	for (size_t k = 0; k < index_count(index); k++) {
+		if (k != i && strcmp(index_digest(index, k), index_digest(index, i)) == 0) {
+			index_drop(index, i);
+			return;
+		}
+	}
+	(void)json_object_del(json_object_get(json_array_get(entries(index), i), "annotations"),
+			      INDEX_REF_NAME); /* it fails only when there was none */
+}
+
 bool index_prune(struct storage *s, json_t *index)
 {
 	bool changed = false;
@@ -208,23 +220,12 @@ int index_put(json_t *index, const char *digest, const char *media_type, size_t 
 		bool same = strcmp(index_digest(index, i), digest) == 0;
 
 		if (name != NULL && other != NULL && strcmp(other, name) == 0) {
-			json_t *a =
-				json_object_get(json_array_get(entries(index), i), "annotations");
-			bool has_more = false;
-
 			if (same) {
 				known = true;
 				continue;
 			}
 			/* The former owner stays as an image without a name, unless it has another one. */
-			for (size_t k = 0; k < index_count(index); k++)
-				has_more = has_more ||
-					   (k != i && strcmp(index_digest(index, k),
-							     index_digest(index, i)) == 0);
-			if (has_more)
-				index_drop(index, i);
-			else
-				(void)json_object_del(a, INDEX_REF_NAME); /* it is there */
+			index_unname(index, i);
 		} else if (same && (name == NULL || other == NULL)) {
 			if (name == NULL)
 				known = true;

@@ -52,3 +52,8 @@ uint64_t layer_size_at(int dir_fd, const char *diff_id)
 	text[strcspn(text, "\n")] = '\0';
 	return str_to_u64(text, UINT64_MAX, &n) == 0 ? n : 0;
 }
+
+uint64_t storage_layer_size(struct storage *s, const char *diff_id)
+{
+	return s->root_fd < 0 ? 0 : layer_size_at(s->root_fd, diff_id);
+}

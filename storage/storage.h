@@ -85,6 +85,7 @@ struct storage_image {
 	uint64_t size;	    /* bytes of all unpacked layers as recorded at unpack time */
 	char *created;	    /* RFC 3339 or NULL */
 	char *architecture, *os;
+	bool is_readonly; /* of an additional store: never changed or removed by us */
 };
 void storage_image_fini(struct storage_image *i);
 
@@ -104,14 +105,30 @@ int storage_image_resolve(struct storage *s, const char *text, struct storage_im
 int storage_image_list(struct storage *s, struct storage_image **ret, size_t *ret_n,
 		       struct error *e);
 void storage_images_free(struct storage_image *images, size_t n);
+/* How to remove an image; together: with all names, also when a container uses it. */
+enum {
+	STORAGE_REMOVE_FORCE = 1, /* also when a container uses it; never the layers in use */
+	STORAGE_REMOVE_NAMES = 2, /* by id or digest also when it has several names */
+};
 /*
  * Remove a name, and the image with its unshared blobs and layers when it was
- * the last. -EBUSY names the container that uses it (force removes the image
- * record anyway, never the layers in use). Removed names and ids are added to
- * *untagged and *deleted. The trees go to trash/.
+ * the last. -EBUSY names the container that uses it, or says that there are other
+ * names. Removed names and ids are added to *untagged and *deleted. The trees go to trash/.
  */
-int storage_image_remove(struct storage *s, const char *text, bool force, struct strv *untagged,
-			 struct strv *deleted, struct error *e);
+int storage_image_remove(struct storage *s, const char *text, unsigned int how,
+			 struct strv *untagged, struct strv *deleted, struct error *e);
+/*
+ * Give an image further names; a short one becomes localhost/NAME, :latest where no tag is
+ * written. A name leaves the image that had it. -ENOENT, -EINVAL (no name), -errno: then
+ * none was given.
+ */
+int storage_image_tag(struct storage *s, const char *text, char *const *names, size_t n,
+		      struct error *e);
+/* Take these names (n 0: all) from an image, which stays. -ENOENT: no image, or not its name. */
+int storage_image_untag(struct storage *s, const char *text, char *const *names, size_t n,
+			struct error *e);
+/* Unpacked bytes of a layer as noted when it was unpacked; 0 when unknown. */
+uint64_t storage_layer_size(struct storage *s, const char *diff_id);
 
 /* ---- taking an image in (transactions) ------------------------------------ */
 

@@ -78,11 +78,22 @@ const char *index_digest(const json_t *index, size_t i); /* never NULL */
 const char *index_name(const json_t *index, size_t i);	 /* NULL = dangling */
 uint64_t index_unpacked(const json_t *index, size_t i);
 void index_drop(json_t *index, size_t i);
+/* Take the name from an entry; without one it stays only when the image has no other entry. */
+void index_unname(json_t *index, size_t i);
 /* Drop the entries whose manifest blob is not in the store. True when something was dropped. */
 bool index_prune(struct storage *s, json_t *index);
 /* Give digest this name (NULL: keep it as a dangling image). The name leaves its former owner. 0 or -ENOMEM. */
 int index_put(json_t *index, const char *digest, const char *media_type, size_t size,
 	      uint64_t unpacked, const char *name);
+
+/* ---- image.c ---------------------------------------------------------------- */
+
+/*
+ * Which image of the list a user's text means: its manifest digest, and the name that it was
+ * found by (NULL: by id or digest). Caller frees both. As storage_image_resolve().
+ */
+int image_find(struct storage *s, const json_t *index, const char *text, char **ret_digest,
+	       char **ret_name, struct error *e);
 
 /* ---- gc.c ------------------------------------------------------------------- */
 

@@ -56,6 +56,7 @@ for verb in $verbs; do
 	case $verb in
 	image | volume) compare_group "man/crt-$verb.1.scd" "$verb" ;;
 	container | version | completion) ;; # described in crt.1, no options of their own
+	tag | untag) compare man/crt-tag.1.scd "$verb" ;;
 	create) compare man/crt-run.1.scd create ;;
 	*) compare "man/crt-$verb.1.scd" "$verb" ;;
 	esac

@@ -230,7 +230,7 @@ static int run(int argc, char **argv, struct storage *s, struct error *e)
 	if (strcmp(verb, "ingest") == 0 && argc == 6)
 		return ingest(s, argv[3], argv[4][0], argv[5], e);
 	if (strcmp(verb, "rmi") == 0 && argc == 4) {
-		r = storage_image_remove(s, argv[3], true, &untagged, &deleted, e);
+		r = storage_image_remove(s, argv[3], STORAGE_REMOVE_FORCE, &untagged, &deleted, e);
 		strv_fini(&untagged);
 		strv_fini(&deleted);
 		return r;

@@ -27,7 +27,8 @@ static int rmi(struct fixture *f, const char *text, bool force, struct error *e)
 {
 	_cleanup_strv_ struct strv untagged = { .v = NULL };
 	_cleanup_strv_ struct strv deleted = { .v = NULL };
-	int r = storage_image_remove(f->s, text, force, &untagged, &deleted, e);
+	int r = storage_image_remove(f->s, text, force ? STORAGE_REMOVE_FORCE : 0, &untagged,
+				     &deleted, e);
 
 	return r < 0 ? r : (int)(untagged.n * 10 + deleted.n);
 }
