@@ -91,6 +91,8 @@ struct listener {
 	struct source source;
 	int fd;
 	uint16_t port; /* of the container */
+	int burst;     /* how many clients come at once lately */
+	uint64_t turn; /* in which it last had some */
 };
 
 struct conn {
@@ -102,6 +104,7 @@ struct conn {
 	uint16_t port;			  /* of the container */
 	bool fell_back;			  /* to the other family */
 	bool connecting;
+	bool watched;  /* the client */
 	bool any_port; /* the client's is taken */
 	bool dead;
 	bool queued;
@@ -140,6 +143,7 @@ struct relay {
 	struct pool pools[FAMILY_COUNT];
 	struct queue active; /* had more to do when their turn was over */
 	struct layout layout;
+	uint64_t turn; /* of relay_dispatch() */
 	struct stream_pool streams;
 };
 
@@ -365,15 +369,6 @@ static void connect_failed(struct relay *r, struct conn *c, int err)
 	conn_connect(r, c);
 }
 
-static void conn_established(struct relay *r, struct conn *c)
-{
-	c->connecting = false;
-	c->client.writable = c->server.writable = true;
-	/* what has come from the client meanwhile is reported at once */
-	if (!watch(r, c->client.fd, &c->client_source))
-		conn_end(r, c, true);
-}
-
 static void conn_bind(const struct relay *r, struct conn *c)
 {
 	union address from;
@@ -409,30 +404,32 @@ static void conn_connect(struct relay *r, struct conn *c)
 		conn_bind(r, c);
 	server_address(r, c, &to);
 	ret = connect(c->server.fd, &to.sa, address_len(&to));
-	if (ret < 0 && errno == EINPROGRESS) /* usually it is through by now: the way is short */
-		ret = connect(c->server.fd, &to.sa, address_len(&to));
-	if (ret < 0 && errno != EALREADY && errno != EINTR) {
+	if (ret < 0 && errno != EINPROGRESS && errno != EINTR) {
 		connect_failed(r, c, errno);
 		return;
 	}
-	c->connecting = ret < 0;
-	if (!watch(r, c->server.fd, &c->server_source))
+	/* usually it is through by now, the way is short: epoll tells, also what the client has sent meanwhile */
+	c->connecting = true;
+	if (!watch(r, c->server.fd, &c->server_source) ||
+	    (!c->watched && !watch(r, c->client.fd, &c->client_source)))
 		conn_end(r, c, true);
-	else if (!c->connecting)
-		conn_established(r, c);
+	c->watched = true;
 }
 
-static void connecting_event(struct relay *r, struct conn *c)
+static void connecting_event(struct relay *r, struct conn *c, uint32_t events)
 {
 	socklen_t len = sizeof(int);
 	int err = 0;
 
-	if (getsockopt(c->server.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+	if ((events & (EPOLLERR | EPOLLHUP)) != 0 &&
+	    getsockopt(c->server.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
 		err = errno;
-	if (err != 0)
+	if (err != 0) {
 		connect_failed(r, c, err);
-	else
-		conn_established(r, c);
+		return;
+	}
+	c->connecting = false;
+	c->client.writable = c->server.writable = true;
 }
 
 /* ---- clients ---- */
@@ -465,17 +462,25 @@ static bool has_room(const struct relay *r)
 	return relay_open(r) + AGENT_SOCKETS < r->room;
 }
 
-static void listener_event(struct relay *r, const struct listener *l)
+/* Epoll tells of those who are left; to look for one who is not there is a system call, too. */
+static void listener_event(struct relay *r, struct listener *l)
 {
-	for (int i = 0; i < ACCEPTS && has_room(r); i++) {
+	int i;
+
+	for (i = 0; i < l->burst && has_room(r); i++) {
 		union address from = { .sa = { .sa_family = AF_UNSPEC } };
 		socklen_t len = sizeof(from);
 		int fd = accept4(l->fd, &from.sa, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd < 0)
-			return;
+			break;
 		conn_new(r, fd, &from, l->port);
 	}
+	if (i < l->burst)
+		l->burst = i > 1 ? i : 1;
+	else if (l->turn + 1 == r->turn && i < ACCEPTS)
+		l->burst = 2 * i;
+	l->turn = r->turn;
 }
 
 /* ---- traffic ---- */
@@ -483,8 +488,10 @@ static void listener_event(struct relay *r, const struct listener *l)
 static void conn_pump(struct relay *r, struct conn *c)
 {
 	uint64_t before = c->up.bytes + c->down.bytes;
-	enum stream_result up = stream_pump(&r->streams, &c->up, &c->client, &c->server);
-	enum stream_result down = stream_pump(&r->streams, &c->down, &c->server, &c->client);
+	enum stream_result up =
+		stream_pump(&r->streams, &c->up, &c->client, &c->server, c->down.shutdown);
+	enum stream_result down =
+		stream_pump(&r->streams, &c->down, &c->server, &c->client, c->up.shutdown);
 
 	if (up == STREAM_BROKEN || down == STREAM_BROKEN) {
 		/* last words are not to be overtaken by the reset */
@@ -503,8 +510,8 @@ static void conn_event(struct relay *r, struct source *s, uint32_t events)
 
 	if (c->dead)
 		return;
-	if (c->connecting) {
-		connecting_event(r, c);
+	if (c->connecting && s->kind == KIND_SERVER) {
+		connecting_event(r, c, events);
 		/* with the connection may have come what the server said first; it is told only once */
 		if (c->dead || c->connecting || end->fd < 0)
 			return;
@@ -515,7 +522,8 @@ static void conn_event(struct relay *r, struct source *s, uint32_t events)
 		end->hung_up = true;
 	if (events & EPOLLOUT)
 		end->writable = true;
-	conn_pump(r, c);
+	if (!c->connecting && c->server.fd >= 0)
+		conn_pump(r, c);
 	/* reading found no error because it waits for the other side: that one is to hear of it now */
 	if (!c->dead && (events & EPOLLERR))
 		conn_end(r, c, true);
@@ -540,6 +548,7 @@ bool relay_dispatch(struct relay *r, int timeout_ms)
 	int n = epoll_wait(r->epoll_fd, ev, EVENTS, timeout_ms);
 
 	r->others_ready = false;
+	r->turn++;
 	for (int i = 0; i < n; i++) {
 		struct source *s = ev[i].data.ptr;
 
@@ -549,7 +558,7 @@ bool relay_dispatch(struct relay *r, int timeout_ms)
 				agent_event(r);
 			break;
 		case KIND_LISTENER:
-			listener_event(r, (const struct listener *)(const void *)s);
+			listener_event(r, (struct listener *)(void *)s);
 			break;
 		case KIND_OTHER:
 			r->others_ready = true;
@@ -648,7 +657,9 @@ int relay_listen(struct relay *r, int listen_fd, uint16_t port)
 	set_options(fd);
 	if (epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0)
 		return -errno;
-	*l = (struct listener){ .source.kind = KIND_LISTENER, .fd = steal_fd(&fd), .port = port };
+	*l = (struct listener){
+		.source.kind = KIND_LISTENER, .fd = steal_fd(&fd), .port = port, .burst = 1
+	};
 	r->listeners[r->listeners_n++] = steal_ptr(&l);
 	return 0;
 }

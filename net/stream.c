@@ -223,7 +223,7 @@ static ssize_t fill(struct stream_pool *pool, struct stream *s, struct stream_en
 }
 
 enum stream_result stream_pump(struct stream_pool *pool, struct stream *s, struct stream_end *from,
-			       struct stream_end *to)
+			       struct stream_end *to, bool last)
 {
 	size_t moved = 0;
 
@@ -245,7 +245,9 @@ enum stream_result stream_pump(struct stream_pool *pool, struct stream *s, struc
 	pipe_give(pool, s);
 	if (s->eof && !s->shutdown) {
 		s->shutdown = true;
-		(void)shutdown(to->fd, SHUT_WR); /* the peer may be gone: nothing to tell it then */
+		if (!last)
+			(void)shutdown(to->fd,
+				       SHUT_WR); /* the peer may be gone: nothing to tell it then */
 	}
 	return STREAM_WAITS;
 }

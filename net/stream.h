@@ -44,9 +44,12 @@ enum stream_result {
 	STREAM_BROKEN
 };
 
-/* Move what can be moved now; passes the end of file on. */
+/*
+ * Move what can be moved now; passes the end of file on, unless the other direction is through:
+ * then it is the last and both ends are to be closed.
+ */
 enum stream_result stream_pump(struct stream_pool *pool, struct stream *s, struct stream_end *from,
-			       struct stream_end *to);
+			       struct stream_end *to, bool last);
 void stream_fini(struct stream_pool *pool, struct stream *s);
 /* After all streams. */
 void stream_pool_fini(struct stream_pool *pool);
