@@ -15,6 +15,7 @@ static const struct cmd_verb *const verbs[] = {
 	&cmd_verb_attach,
 	&cmd_verb_create,
 	&cmd_verb_exec,
+	&cmd_verb_export,
 	&cmd_verb_container_inspect,
 	&cmd_verb_kill,
 	&cmd_verb_logs,

@@ -97,6 +97,7 @@ const struct cmd_verb *const cmd_verbs[] = {
 	&cmd_verb_events,
 	&cmd_verb_rm,
 	&cmd_verb_rename,
+	&cmd_verb_export,
 	&cmd_verb_pull,
 	&cmd_verb_images,
 	&cmd_verb_rmi,

@@ -79,7 +79,8 @@ static int run_child(const struct userns_caps *caps, const struct id_map *map,
 	return r;
 }
 
-int inside_run(int (*fn)(void *data, struct error *e), void *data, struct error *e)
+static int run(bool always_child, int (*fn)(void *data, struct error *e), void *data,
+	       struct error *e)
 {
 	struct userns_caps caps = { .kind = USERNS_KIND_NONE };
 	struct id_map map = { 0 };
@@ -88,7 +89,7 @@ int inside_run(int (*fn)(void *data, struct error *e), void *data, struct error 
 	r = userns_probe(&caps, e);
 	if (r < 0)
 		return r;
-	if (caps.kind == USERNS_KIND_NONE) {
+	if (caps.kind == USERNS_KIND_NONE && !always_child) {
 		r = fn(data, e);
 	} else {
 		r = userns_map_default(&caps, &map, e);
@@ -98,6 +99,16 @@ int inside_run(int (*fn)(void *data, struct error *e), void *data, struct error 
 	id_map_fini(&map);
 	userns_caps_fini(&caps);
 	return r;
+}
+
+int inside_run(int (*fn)(void *data, struct error *e), void *data, struct error *e)
+{
+	return run(false, fn, data, e);
+}
+
+int inside_fork(int (*fn)(void *data, struct error *e), void *data, struct error *e)
+{
+	return run(true, fn, data, e);
 }
 
 static int empty_trash(void *data, struct error *e)

@@ -12,6 +12,8 @@
  * the child's own: only its result and error come back. 0 or -errno.
  */
 int inside_run(int (*fn)(void *data, struct error *e), void *data, struct error *e);
+/* The same, always in a child, which has a mount namespace of its own. */
+int inside_fork(int (*fn)(void *data, struct error *e), void *data, struct error *e);
 /* Empty the store's trash that way if there is any. Best effort. */
 void inside_empty_trash(struct storage *s);
 
