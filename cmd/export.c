@@ -104,7 +104,8 @@ int cmd_export(int argc, char **argv, const struct cmd_global *g)
 	if (first < 0)
 		return code;
 	if (argc - first != 1)
-		return opt_usage_error(&cmd_verb_export, "the name or id of one container is needed");
+		return opt_usage_error(&cmd_verb_export,
+				       "the name or id of one container is needed");
 	if (export_one(&o, g, argv[first], &e) == 0)
 		return 0;
 	log_error(&e);

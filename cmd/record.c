@@ -151,7 +151,8 @@ char *record_new(const struct run_plan *p, bool started, struct error *e)
 						p->req->image) < 0 ||
 	    set_string(record, "imageId", p->image.id) < 0 ||
 	    set_string(record, "rootfs", p->req->rootfs) < 0 ||
-	    json_object_set_new(record, "rootfsOverlay", json_boolean(p->req->rootfs_overlay)) < 0 ||
+	    json_object_set_new(record, "rootfsOverlay", json_boolean(p->req->rootfs_overlay)) <
+		    0 ||
 	    json_object_set_new(record, "command", command_json(p)) < 0 ||
 	    json_object_set_new(record, "created", now_json()) < 0 ||
 	    json_object_set_new(record, "started", started ? now_json() : json_null()) < 0 ||
