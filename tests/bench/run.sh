@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: tests/bench/run.sh [-o] [-n ROUNDS] [-u USER] [BIN]
+# usage: tests/bench/run.sh [-o|-c] [-n ROUNDS] [-u USER] [BIN]
 #
 # Side by side with the peers of the distribution, in one run: one container with its engine, its
 # OCI runtime, many at once. Prints tables and fails on nothing: the machine decides the figures, a
@@ -8,7 +8,7 @@
 #
 # As root, the unprivileged tables are measured as USER (default crt-demo, else the first account
 # with subordinate ids) and the OCI runtimes also as root. -o measures only the OCI runtimes, with
-# their verbs and their system calls. Only public tools, no network, no image but busybox; everything
+# their verbs and their system calls; -c measures detached containers and the verbs around them. Only public tools, no network, no image but busybox; everything
 # lies in one directory below /var/tmp and one in /dev/shm, which are removed at the end.
 set -u
 here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
@@ -16,12 +16,13 @@ rounds=15
 user=
 stage=${BENCH_STAGE-}
 only=
-while getopts on:u: option; do
+while getopts ocn:u: option; do
 	case $option in
 	o) only=-o ;;
+	c) only=-c ;;
 	n) rounds=$OPTARG ;;
 	u) user=$OPTARG ;;
-	*) sed -n '3,13p' "$0" && exit 125 ;;
+	*) sed -n '3,14p' "$0" && exit 125 ;;
 	esac
 done
 shift $((OPTIND - 1))
@@ -195,7 +196,9 @@ call_table() {
 	done
 }
 
-if [ -x "$bin/crt-oci" ]; then
+if [ "$only" = -c ]; then
+	[ "$stage" != root ] || exit 0
+elif [ -x "$bin/crt-oci" ]; then
 	mkdir "$state"/{crt,crun,runc}
 	bundle plain
 	bundle life "" '"/bin/busybox", "sleep", "1000"'
@@ -220,7 +223,7 @@ if [ -x "$bin/crt-oci" ]; then
 else
 	note "no crt-oci in $bin"
 fi
-[ "$stage" != root ] && [ -z "$only" ] || exit 0
+[ "$stage" != root ] && [ "$only" != -o ] || exit 0
 
 # ---- the command line: run --rm busybox true ---------------------------------------------------------
 
@@ -259,21 +262,25 @@ floor_rows() {
 	row "floor, overlay" "$floor --overlay $W/uppers $W/root /bin/true"
 }
 
-{
-	cli_rows "--network none" ", --network none"
-	floor_rows
-} | table "run --rm busybox true" 1 "$rounds"
-cli_rows "" ", default network" | table "run --rm busybox true" 1 "$rounds"
-{
-	cli_rows "--network none" ", --network none"
-	floor_rows
-} | table "run --rm busybox true" 50 2
-cli_rows "" ", default network" | table "run --rm busybox true" 50 2
-if [ -n "$crt_run" ]; then
+if [ "$only" = -c ]; then
+	. "$here/containers.bash"
+else
 	{
-		row "crt, --network none" "$crt_run --network none builtin:busybox true"
-		row "crt, default network" "$crt_run builtin:busybox true"
-	} | table "run --rm busybox true" 200 1
+		cli_rows "--network none" ", --network none"
+		floor_rows
+	} | table "run --rm busybox true" 1 "$rounds"
+	cli_rows "" ", default network" | table "run --rm busybox true" 1 "$rounds"
+	{
+		cli_rows "--network none" ", --network none"
+		floor_rows
+	} | table "run --rm busybox true" 50 2
+	cli_rows "" ", default network" | table "run --rm busybox true" 50 2
+	if [ -n "$crt_run" ]; then
+		{
+			row "crt, --network none" "$crt_run --network none builtin:busybox true"
+			row "crt, default network" "$crt_run builtin:busybox true"
+		} | table "run --rm busybox true" 200 1
+	fi
 fi
 if [ -n "$podman" ]; then
 	$podman unshare rm -rf "$W/podman"
