@@ -46,6 +46,7 @@
 
 #define END_TIMEOUT_MS 10000 /* the keeper unmounts and deletes; a large tmpfs takes its time */
 #define POLL_MS	       5
+#define POLL_FIRST_US  200
 #define SURVIVOR_MS    2000
 
 static const char *get_string(const json_t *obj, const char *key)
@@ -413,11 +414,17 @@ char *container_command(const struct container *c)
 
 /* ---- stopping ------------------------------------------------------------------------- */
 
-static void pause_a_little(void)
+static void pause_us(long us)
 {
-	const struct timespec ts = { .tv_nsec = POLL_MS * 1000000L };
+	const struct timespec ts = { .tv_nsec = us * 1000 };
 
 	(void)nanosleep(&ts, NULL); /* waking early is harmless */
+}
+
+/* Short pauses first: what is awaited usually takes 2 ms. */
+static void pause_a_little(int tries)
+{
+	pause_us(tries < 20 ? POLL_FIRST_US : POLL_MS * 1000L);
 }
 
 int container_pidfd(struct storage *s, const struct container *c)
@@ -462,10 +469,10 @@ static int keeper_pidfd(struct storage *s, const struct container *c)
 
 static int wait_end(struct storage *s, const char *id, int timeout_ms)
 {
-	for (int waited = 0; waited < timeout_ms; waited += POLL_MS) {
+	for (int tries = 0; tries < timeout_ms / POLL_MS; tries++) {
 		if (!storage_container_is_live(s, id))
 			return 0;
-		pause_a_little();
+		pause_a_little(tries);
 	}
 	return storage_container_is_live(s, id) ? -ETIMEDOUT : 0;
 }
@@ -522,7 +529,7 @@ int container_stop(struct storage *s, struct container *c, unsigned int grace, s
 			keeper_fd = keeper_pidfd(s, c);
 		if (keeper_fd >= 0)
 			(void)proc_pidfd_send_signal(keeper_fd, SIGTERM); /* stops waiting */
-		pause_a_little();
+		pause_a_little(tries);
 		pid_fd = container_pidfd(s, c);
 	}
 	if (pid_fd < 0 && pid_fd != -ESRCH)
@@ -617,7 +624,7 @@ int container_wait(struct storage *s, struct container *c, int *ret_code, struct
 	if (id == NULL)
 		return error_set(e, -ENOMEM, "waiting");
 	/* "created": podman waits for the end of the life to come */
-	while (strcmp(c->state, "exited") != 0) {
+	for (int tries = 0; strcmp(c->state, "exited") != 0; tries++) {
 		_cleanup_fd_ int pid_fd = -1;
 
 		r = await_packet(c, ret_code, e);
@@ -627,7 +634,7 @@ int container_wait(struct storage *s, struct container *c, int *ret_code, struct
 		if (pid_fd >= 0)
 			(void)proc_pidfd_wait(pid_fd, -1); /* a foreground one */
 		else
-			pause_a_little();
+			pause_a_little(tries);
 		container_fini(c);
 		r = container_load(s, id, c, e);
 		if (r < 0)

@@ -228,7 +228,7 @@ static int make_record(struct launch *r, bool started, struct error *e)
 
 		if (record == NULL)
 			return -ENOMEM;
-		ret = storage_container_create_locked(p->store, p->id, p->name, record, !r->req->rm,
+		ret = storage_container_create_locked(p->store, p->id, p->name, record, false,
 						      &r->lock_fd, e);
 		if (ret != -EEXIST || r->req->name != NULL || tries == NAME_TRIES)
 			return ret;
@@ -238,6 +238,17 @@ static int make_record(struct launch *r, bool started, struct error *e)
 		if (p->name == NULL)
 			return error_set(e, -ENOMEM, "container name");
 	}
+}
+
+/*
+ * A container that stays is on the disk before anybody is told of it; until then a power cut loses it whole.
+ * Syncing takes as long as the helpers that write the id maps, so it is done while they work.
+ */
+static int sync_record(struct launch *l, struct error *e)
+{
+	return l->req->rm || l->existing ?
+		       0 :
+		       storage_container_sync(l->plan.store, l->plan.id, e);
 }
 
 /* The bundle directory. */
@@ -329,6 +340,8 @@ int launch_create(struct launch *l, bool started, struct error *e)
 	ret = write_request(l, e);
 	if (ret == 0)
 		ret = write_cidfile(l, e);
+	if (ret == 0 && !started)
+		ret = sync_record(l, e);
 	if (ret < 0)
 		remove_container(l);
 	return ret;
@@ -409,6 +422,8 @@ static int launch(struct launch *r, struct error *e)
 	ret = write_network_files(r, e);
 	if (ret == 0)
 		ret = write_containerenv(r, e);
+	if (ret == 0)
+		ret = sync_record(r, e);
 	if (ret < 0) {
 		/* it waits for its id map, and would go on waiting when its sockets were closed later */
 		proc_kill(r->keeper.pid, r->keeper.pid_fd);

@@ -235,19 +235,35 @@ static int build(struct storage *s, int dir_fd, const char *id, const char *name
 	return 0;
 }
 
+static int sync_path(const struct storage *s, const char *path, int flags, struct error *e)
+{
+	_cleanup_fd_ int fd =
+		openat(s->root_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return error_set(e, -errno, "sync %s/%s", s->root, path);
+	return 0;
+}
+
 static int publish(struct storage *s, const char *fresh, const char *path, bool durable,
 		   struct error *e)
 {
 	if (renameat(s->root_fd, fresh, s->root_fd, path) < 0)
 		return error_set(e, -errno, "create %s/%s", s->root, path);
-	if (durable) {
-		_cleanup_fd_ int fd =
-			openat(s->root_fd, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return durable ? sync_path(s, "containers", O_DIRECTORY, e) : 0;
+}
 
-		if (fd < 0 || fsync(fd) < 0)
-			return error_set(e, -errno, "sync %s/containers", s->root);
-	}
-	return 0;
+int storage_container_sync(struct storage *s, const char *id, struct error *e)
+{
+	char path[STORE_PATH_MAX];
+	int r;
+
+	r = check_id(id, e);
+	if (r == 0 && store_rel(path, "containers/%s/record.json", id) < 0)
+		r = error_set(e, -ENAMETOOLONG, "container id");
+	if (r == 0)
+		r = sync_path(s, path, 0, e);
+	return r < 0 ? r : sync_path(s, "containers", O_DIRECTORY, e);
 }
 
 int storage_container_create(struct storage *s, const char *id, const char *name,

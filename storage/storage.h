@@ -172,6 +172,8 @@ int storage_container_create(struct storage *s, const char *id, const char *name
 int storage_container_create_locked(struct storage *s, const char *id, const char *name,
 				    const char *record_json, bool durable, int *ret_lock_fd,
 				    struct error *e);
+/* Record and directory entry are on the disk when this returns; for what was created without durable. */
+int storage_container_sync(struct storage *s, const char *id, struct error *e);
 /* Another name, and the record that says so. 0, -EEXIST (taken; e says by whom), -EINVAL, -errno. */
 int storage_container_rename(struct storage *s, const char *id, const char *name,
 			     const char *record_json, struct error *e);
