@@ -246,9 +246,7 @@ static int make_record(struct launch *r, bool started, struct error *e)
  */
 static int sync_record(struct launch *l, struct error *e)
 {
-	return l->req->rm || l->existing ?
-		       0 :
-		       storage_container_sync(l->plan.store, l->plan.id, e);
+	return l->req->rm || l->existing ? 0 : storage_container_sync(l->plan.store, l->plan.id, e);
 }
 
 /* The bundle directory. */

@@ -59,8 +59,8 @@ for tool in crt podman; do
 	for network in "--network none" ""; do
 		for i in {1..50}; do
 			case $tool in
-			crt) "$bin/crt" run -d $network --name "idle$i" builtin:busybox sh -c 'ping -c 1 -W 1 10.0.2.2; exec sleep 1000' ;;
-			podman) $pod_run -d $network --name "idle$i" localhost/bench sh -c 'ping -c 1 -W 1 10.0.2.2; exec sleep 1000' ;;
+			crt) "$bin/crt" run -d $network --name "idle$i" builtin:busybox sh -c 'nc -w 1 10.0.2.2 1; exec sleep 1000' ;;
+			podman) $pod_run -d $network --name "idle$i" localhost/bench sh -c 'nc -w 1 10.0.2.2 1; exec sleep 1000' ;;
 			esac >/dev/null
 		done
 		sleep 2
