@@ -37,6 +37,7 @@
 #include "base/procfs.h"
 #include "cmd/compose.h"
 #include "cmd/events.h"
+#include "cmd/health.h"
 #include "cmd/inside.h"
 #include "cmd/monitor.h"
 #include "cmd/out.h"
@@ -315,8 +316,12 @@ char *container_status(const struct container *c, time_t now)
 	age = out_duration(container_is_running(c) ? c->started : c->finished, now);
 	if (age == NULL)
 		return NULL;
-	if (container_is_running(c))
-		return str_printf("Up %s", age);
+	if (container_is_running(c)) {
+		const char *health = health_status(c);
+
+		return str_printf("Up %s%s%s%s", age, *health != '\0' ? " (" : "", health,
+				  *health != '\0' ? ")" : "");
+	}
 	if (c->exit_code < 0)
 		return strdup("Exited (unknown)");
 	return str_printf("Exited (%d) %s ago", c->exit_code, age);

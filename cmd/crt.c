@@ -95,6 +95,7 @@ const struct cmd_verb *const cmd_verbs[] = {
 	&cmd_verb_ps,
 	&cmd_verb_port,
 	&cmd_verb_events,
+	&cmd_verb_healthcheck,
 	&cmd_verb_rm,
 	&cmd_verb_rename,
 	&cmd_verb_export,

@@ -27,6 +27,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/proc.h"
 #include "cmd/request.h"
 
@@ -112,6 +113,7 @@ int detach_init(struct detach *d, const struct run_plan *p, const char *containe
 		int lock_fd, int net_fd, struct error *e)
 {
 	struct monitor_life *l = &d->life;
+	_cleanup_json_ json_t *health = NULL;
 	int r;
 
 	*d = (struct detach){
@@ -142,6 +144,12 @@ int detach_init(struct detach *d, const struct run_plan *p, const char *containe
 		.child = { -1, -1, -1 },
 	};
 	memcpy(l->id, p->id, sizeof(l->id));
+	l->stop_timeout = p->req->stop_timeout;
+	l->stop_signal = p->req->stop_signal != 0 ? p->req->stop_signal : p->conf.stop_signal;
+	if (health_config(&p->conf.health, &p->req->health, &health) < 0)
+		return error_set(e, -ENOMEM, "the health check");
+	l->health_ms = health_interval_ms(health, false);
+	l->health_startup_ms = health_interval_ms(health, true);
 	r = copy_path(l->root, storage_root(p->store), e);
 	if (r == 0)
 		r = copy_path(l->containers, containers, e);

@@ -29,6 +29,7 @@
 #include "cmd/compose.h"
 #include "cmd/container.h"
 #include "cmd/events.h"
+#include "cmd/exec.h"
 #include "cmd/opt.h"
 #include "cmd/relay.h"
 #include "cmd/request.h"
@@ -165,6 +166,13 @@ static int compose(int bundle_fd, pid_t pid, const struct options *o, char **arg
 	(void)json_object_del(process, "consoleSize"); /* not there is fine */
 	*ret = json_to_text(process);
 	return *ret != NULL ? 0 : error_set(e, -ENOMEM, "composing the process");
+}
+
+int exec_compose(int bundle_fd, pid_t pid, char **args, int n, char **ret, struct error *e)
+{
+	const struct options none = { .detach = false };
+
+	return compose(bundle_fd, pid, &none, args, n, ret, e);
 }
 
 /* ---- the process ------------------------------------------------------------------------- */

@@ -29,6 +29,7 @@ void imageconf_fini(struct imageconf *c)
 	strv_fini(&c->volumes);
 	strv_fini(&c->exposed);
 	strv_fini(&c->labels);
+	strv_fini(&c->health.test);
 	free(c->user);
 	free(c->workdir);
 	*c = (struct imageconf){ 0 };
@@ -195,6 +196,28 @@ static int get_stop_signal(const json_t *config, int *ret, struct error *e)
 			  safe != NULL ? safe : "");
 }
 
+/* An extension of docker's, with its names. */
+static int get_health(const json_t *config, struct imageconf_health *ret, struct error *e)
+{
+	json_t *obj = NULL;
+	int r = json_get_object(config, "config", "Healthcheck", &obj, e);
+
+	if (r <= 0)
+		return r;
+	r = get_strings(obj, "Test", &ret->test, e);
+	if (r < 0)
+		return error_prefix(e, "config.Healthcheck");
+	if (json_get_int(obj, "config.Healthcheck", "Interval", 0, INT64_MAX, &ret->interval, e) <
+		    0 ||
+	    json_get_int(obj, "config.Healthcheck", "Timeout", 0, INT64_MAX, &ret->timeout, e) <
+		    0 ||
+	    json_get_int(obj, "config.Healthcheck", "StartPeriod", 0, INT64_MAX, &ret->start_period,
+			 e) < 0 ||
+	    json_get_int(obj, "config.Healthcheck", "Retries", 0, INT32_MAX, &ret->retries, e) < 0)
+		return -EINVAL;
+	return 0;
+}
+
 static int read_config(const json_t *config, struct imageconf *c, struct error *e)
 {
 	int r;
@@ -220,6 +243,8 @@ static int read_config(const json_t *config, struct imageconf *c, struct error *
 		r = error_setf(e, -EINVAL, "config.WorkingDir: must be an absolute path");
 	if (r == 0)
 		r = get_stop_signal(config, &c->stop_signal, e);
+	if (r == 0)
+		r = get_health(config, &c->health, e);
 	return r;
 }
 

@@ -4,9 +4,16 @@
 #define CMD_IMAGECONF_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/error.h"
+
+/* Healthcheck: times in nanoseconds, 0 = not set. */
+struct imageconf_health {
+	struct strv test; /* "CMD", WORD...; "CMD-SHELL", TEXT; "NONE"; empty: nothing is said */
+	int64_t interval, timeout, start_period, retries;
+};
 
 /* All strings are owned. */
 struct imageconf {
@@ -17,6 +24,7 @@ struct imageconf {
 	struct strv labels;   /* key=value */
 	char *user, *workdir; /* NULL when not set */
 	int stop_signal;      /* 0 when not set */
+	struct imageconf_health health;
 };
 
 /* Parse the configuration of an image (hostile). what names the image. 0, -EINVAL with the field's name, -ENOMEM. */

@@ -137,12 +137,12 @@ static json_t *port_map(const json_t *ports)
 	return map;
 }
 
-static json_t *state_json(const struct container *c)
+static json_t *state_json(struct storage *s, const struct container *c)
 {
 	return with_defaults(
 		state_defaults,
-		json_pack("{s:s, s:b, s:b, s:i, s:o, s:o, s:o}", "Status", c->state, "Running",
-			  (int)(strcmp(c->state, "running") == 0), "Paused",
+		json_pack("{s:s, s:b, s:b, s:i, s:o, s:o, s:o, s:o*}", "Status", c->state,
+			  "Running", (int)(strcmp(c->state, "running") == 0), "Paused",
 			  (int)(strcmp(c->state, "paused") == 0), "Pid", (int)c->pid, "ExitCode",
 			  c->exit_code < 0 && !c->live && strcmp(c->state, "exited") == 0 ?
 				  json_integer(-1) : /* nobody saw it */
@@ -151,7 +151,8 @@ static json_t *state_json(const struct container *c)
 			  json_is_string(json_object_get(c->record, "started")) ?
 				  copy(c->record, "started") :
 				  json_null(),
-			  "FinishedAt", copy(c->record, "finished")));
+			  "FinishedAt", copy(c->record, "finished"), "Health",
+			  health_results(s, c)));
 }
 
 /* A list without its first words. */
@@ -167,22 +168,38 @@ static json_t *rest_of(const json_t *command, size_t first)
 	return rest;
 }
 
+/* A health check with docker's keys; NULL: there is none. */
+static json_t *check_json(const json_t *check)
+{
+	return json_pack("{s:O, s:O*, s:O*, s:O*, s:O*, s:O*}", "Test",
+			 json_object_get(check, "test"), "StartPeriod",
+			 json_object_get(check, "startPeriod"), "Interval",
+			 json_object_get(check, "interval"), "Timeout",
+			 json_object_get(check, "timeout"), "Retries",
+			 json_object_get(check, "retries"), "Successes",
+			 json_object_get(check, "success"));
+}
+
 static json_t *config_json(const struct container *c, const struct run_request *req)
 {
+	const json_t *check = json_object_get(c->record, "healthcheck");
 	const json_t *config = json_object_get(c->record, "config");
 	size_t own = json_array_size(json_object_get(config, "entrypoint"));
 
 	return with_defaults(
 		config_defaults,
-		json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:i}",
-			  "Hostname", copy(config, "hostname"), "User", copy(config, "user"), "Tty",
-			  copy(config, "tty"), "OpenStdin", copy(config, "openStdin"), "Env",
-			  copy(config, "env"), "Cmd",
-			  rest_of(json_object_get(c->record, "command"), own), "Entrypoint",
-			  copy(config, "entrypoint"), "WorkingDir", copy(config, "cwd"),
-			  "StopSignal", copy(config, "stopSignal"), "StopTimeout",
-			  copy(config, "stopTimeout"), "Labels", copy(c->record, "labels"), "Image",
-			  c->image, "Timeout", (int)req->timeout));
+		json_pack(
+			"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:i, s:o*, s:o*, s:O*}",
+			"Hostname", copy(config, "hostname"), "User", copy(config, "user"), "Tty",
+			copy(config, "tty"), "OpenStdin", copy(config, "openStdin"), "Env",
+			copy(config, "env"), "Cmd",
+			rest_of(json_object_get(c->record, "command"), own), "Entrypoint",
+			copy(config, "entrypoint"), "WorkingDir", copy(config, "cwd"), "StopSignal",
+			copy(config, "stopSignal"), "StopTimeout", copy(config, "stopTimeout"),
+			"Labels", copy(c->record, "labels"), "Image", c->image, "Timeout",
+			(int)req->timeout, "Healthcheck", check_json(check), "StartupHealthCheck",
+			check_json(json_object_get(check, "startup")), "HealthcheckOnFailureAction",
+			json_object_get(check, "onFailure")));
 }
 
 /* "/host:/dst:rw,rprivate" as podman has them. */
@@ -324,8 +341,8 @@ json_t *inspect_container_json(struct storage *s, const struct container *c)
 			"{s:s, s:o, s:O?, s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:O?, s:o, s:o, s:o, s:s?}",
 			"Id", c->id, "Created", copy(c->record, "created"), "Path",
 			json_array_get(command, 0), "Args", rest_of(command, 1), "State",
-			state_json(c), "Image", c->image_id, "ImageName", c->image, "Name", c->name,
-			"RestartCount",
+			state_json(s, c), "Image", c->image_id, "ImageName", c->image, "Name",
+			c->name, "RestartCount",
 			json_is_integer(json_object_get(c->record, "restarts")) ?
 				copy(c->record, "restarts") :
 				json_integer(0),

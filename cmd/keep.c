@@ -127,6 +127,7 @@ static int again(struct storage *s, struct detach *d, struct error *e)
 	int r;
 
 	note_next(s, l->id, exit_code(l), false);
+	(void)unlinkat(l->rundir_fd, HEALTH_FILE, 0); /* of the life before; rarely there */
 	l->restart_count++;
 	l->reason = MONITOR_REASON_NONE;
 	r = bundle == NULL ? -ENOMEM : record_started(s, l->id, bundle, l->restart_count, e);

@@ -498,6 +498,8 @@ void keeper_clean_up(const struct keeper_end *end)
 		storage_rootfs_umount(end->mount, end->rootfs);
 	if (!end->remove && end->code >= 0 && record_finish(end->store, end->id, end->code, &e) < 0)
 		log_warning("%s", e.msg);
+	if (!end->remove)
+		health_keep(end->store, end->id, record);
 	if (rundir_remove(end->containers, end->id, &e) < 0)
 		log_warning("%s", e.msg);
 	if (end->lived && who.id != NULL)

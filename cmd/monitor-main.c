@@ -67,6 +67,7 @@ enum {
 	SLOT_PID,
 	SLOT_FUSE,
 	SLOT_LISTEN,
+	SLOT_HEALTH,
 	SLOT_AGENT, /* crt-net asks for a socket inside */
 	SLOT_OUT,
 	SLOT_ERR,
@@ -152,6 +153,7 @@ static void fill(struct monitor *m, struct pollfd *p)
 
 	slot(&p[SLOT_PID], l->pid_fd, POLLIN);
 	slot(&p[SLOT_FUSE], l->fuse_pid_fd, POLLIN);
+	slot(&p[SLOT_HEALTH], m->health.pid_fd, POLLIN);
 	slot(&p[SLOT_LISTEN], l->listen_fd, POLLIN);
 	slot(&p[SLOT_AGENT], l->agent.fd, POLLIN);
 	slot(&p[SLOT_OUT], *main_stream(m), l->console_fd >= 0 ? console : readable);
@@ -178,7 +180,10 @@ static int timeout(const struct monitor *m)
 		due = sooner(due, m->console_idle_until);
 	if (m->used)
 		due = sooner(due, now + IDLE_MS);
+	if (m->stop_kill_at > 0)
+		due = sooner(due, m->stop_kill_at);
 	due = sooner(due, monitor_attach_due(m));
+	due = sooner(due, monitor_health_due(m));
 	if (due < 0)
 		return -1;
 	return due <= now ? 0 : due - now > INT32_MAX ? INT32_MAX : (int)(due - now);
@@ -201,6 +206,7 @@ static void check_due(struct monitor *m)
 		kill_container(m, MONITOR_REASON_TIMEOUT);
 	}
 	monitor_attach_check(m, now);
+	monitor_health_check(m, now);
 }
 
 /* After a quiet while: the pages of the buffers. */
@@ -232,6 +238,8 @@ static void watch(struct monitor *m)
 		check_due(m);
 		if (p[SLOT_AGENT].revents != 0 && net_agent_serve(&m->life.agent) < 0)
 			net_agent_fini(&m->life.agent); /* crt-net is gone */
+		if (p[SLOT_HEALTH].revents != 0)
+			monitor_health_event(m);
 		if (p[SLOT_LISTEN].revents != 0)
 			monitor_attach_accept(m);
 		for (int i = 0; i < MONITOR_CLIENTS; i++)
@@ -272,9 +280,11 @@ static bool wants_restart(const struct monitor *m)
 {
 	const struct monitor_life *l = &m->life;
 
-	if (is_asked_to_end() ||
+	if (is_asked_to_end() || m->stop_wanted ||
 	    faccessat(l->rundir_fd, MONITOR_STOP, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return false;
+	if (m->restart_wanted)
+		return true;
 	switch (l->restart) {
 	case REQUEST_RESTART_ON_FAILURE:
 		return exit_code(m) != 0 &&
@@ -384,11 +394,14 @@ int main(int argc, char **argv)
 		    (ssize_t)offsetof(struct monitor_life, root) ||
 	    m.life.version != MONITOR_VERSION)
 		return 1;
+	m.memfd = (int)fd;
 	monitor_attach_init(&m);
+	monitor_health_init(&m);
 	monitor_log_init(&m);
 	if (m.life.timeout > 0)
 		m.kill_at = born + (int64_t)m.life.timeout * 1000;
 	watch(&m);
+	monitor_health_end(&m);
 	while (waitpid(m.life.pid, &m.life.status, 0) < 0 && errno == EINTR)
 		;
 	drain(&m);

@@ -41,6 +41,15 @@ enum monitor_reason {
 	MONITOR_REASON_COUNT
 };
 
+/* Exit codes of crt healthcheck run --monitor; any other one: go on. */
+enum monitor_health {
+	MONITOR_HEALTH_REGULAR = 0, /* the startup check is over */
+	MONITOR_HEALTH_STARTUP = 10,
+	MONITOR_HEALTH_KILL,
+	MONITOR_HEALTH_STOP,
+	MONITOR_HEALTH_RESTART,
+};
+
 /* Packets of the attach socket: one byte of kind, then data. */
 enum monitor_packet {
 	/* from the monitor */
@@ -81,6 +90,9 @@ struct monitor_life {
 	uint32_t restart_count;
 	uint32_t timeout; /* seconds, 0 = any */
 	uint32_t backoff_ms;
+	uint32_t health_ms, health_startup_ms; /* between two checks, 0 = none */
+	uint32_t stop_timeout;		       /* seconds */
+	int stop_signal;		       /* 0 = SIGTERM */
 	bool rm, pid_host, mounted;
 	bool tty, interactive, passthrough;
 	/* what the monitor found out */

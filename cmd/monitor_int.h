@@ -17,12 +17,24 @@ struct monitor_client {
 	int64_t full_since;
 };
 
+/* monitor_health.c */
+struct monitor_checks {
+	pid_t pid;
+	int pid_fd;   /* of the check that runs, -1 = none */
+	int64_t due;  /* the next one, or when this one is stuck; 0 = never */
+	bool startup; /* the startup check has not passed */
+};
+
 struct monitor {
 	struct monitor_life life;
-	bool ended;		    /* the container has */
-	bool used;		    /* the buffers have pages */
-	int64_t kill_at;	    /* --timeout; 0 = none */
-	int64_t console_idle_until; /* nobody has the terminal open: look again then */
+	int memfd; /* of life */
+	struct monitor_checks health;
+	bool restart_wanted, stop_wanted; /* by a health check */
+	int64_t stop_kill_at;		  /* 0 = never */
+	bool ended;			  /* the container has */
+	bool used;			  /* the buffers have pages */
+	int64_t kill_at;		  /* --timeout; 0 = none */
+	int64_t console_idle_until;	  /* nobody has the terminal open: look again then */
 	struct monitor_client clients[MONITOR_CLIENTS];
 	/* log */
 	int64_t log_size;
@@ -44,6 +56,14 @@ void monitor_close(int *fd); /* and -1 */
 /* monitor_log.c */
 void monitor_log_init(struct monitor *m);
 void monitor_log_write(struct monitor *m, const char *data, size_t len, bool is_err);
+
+/* monitor_health.c */
+void monitor_health_init(struct monitor *m);
+int64_t monitor_health_due(const struct monitor *m); /* -1 = never */
+void monitor_health_check(struct monitor *m, int64_t now);
+/* The check has ended. */
+void monitor_health_event(struct monitor *m);
+void monitor_health_end(struct monitor *m);
 
 /* monitor_attach.c */
 void monitor_attach_init(struct monitor *m);

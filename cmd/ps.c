@@ -18,6 +18,7 @@
 #include "base/procfs.h"
 #include "cmd/container.h"
 #include "cmd/filter.h"
+#include "cmd/health.h"
 #include "cmd/opt.h"
 #include "cmd/out.h"
 #include "cmd/verbs.h"
@@ -275,9 +276,15 @@ static int by_record(const struct container *c, const char *key, const char *oth
 
 static int by_health(const void *item, const char *value, void *data, struct error *e)
 {
+	static const char *const known[] = { "healthy", "unhealthy", "starting", "none" };
+	const char *is = item != NULL ? health_status(item) : value;
+
 	(void)data;
-	(void)e; /* every text is one */
-	return by_record(item, "health", "none", value);
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(known[i], value) == 0)
+			return strcmp(*is != '\0' ? is : "none", value) == 0;
+	return error_setf(e, -EINVAL, "\"%s\" is none of healthy, unhealthy, starting, none",
+			  value);
 }
 
 static int by_restart(const void *item, const char *value, void *data, struct error *e)

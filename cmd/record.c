@@ -141,6 +141,7 @@ char *record_node(void)
 char *record_new(const struct run_plan *p, bool started, struct error *e)
 {
 	_cleanup_json_ json_t *record = json_object();
+	_cleanup_json_ json_t *health = NULL;
 	_cleanup_free_ char *node = record_node();
 	char *text;
 
@@ -163,6 +164,8 @@ char *record_new(const struct run_plan *p, bool started, struct error *e)
 	    set_string(record, "exitCode", NULL) < 0 || set_string(record, "finished", NULL) < 0 ||
 	    set_string(record, "rundir", p->rundir) < 0 || set_string(record, "node", node) < 0 ||
 	    json_object_set_new(record, "config", config_json(p)) < 0 ||
+	    health_config(&p->conf.health, &p->req->health, &health) < 0 ||
+	    (health != NULL && json_object_set(record, "healthcheck", health) < 0) ||
 	    (text = json_to_text(record)) == NULL) {
 		(void)error_set(e, -ENOMEM, "composing the container's record");
 		return NULL;

@@ -32,6 +32,7 @@ void run_request_init(struct run_request *r)
 		.keep_gid = -1,
 		.shm_size = 65536000,
 		.log_max_files = 1,
+		.health = REQUEST_HEALTH_INIT,
 	};
 	net_request_init(&r->net);
 }
@@ -64,6 +65,7 @@ void run_request_fini(struct run_request *r)
 	net_request_fini(&r->net);
 	strv_fini(&r->expose);
 	strv_fini(&r->volumes_from);
+	request_health_fini(&r->health);
 	*r = (struct run_request){ 0 };
 }
 

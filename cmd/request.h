@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "cmd/health.h"
 #include "net/net.h"
 
 enum request_userns {
@@ -111,6 +112,7 @@ struct run_request {
 	int64_t log_max_size;		 /* bytes, 0 = no limit */
 	unsigned int log_max_files;	 /* kept beside the current one */
 	struct strv labels, annotations; /* key=value */
+	struct request_health health;
 
 	/* the process */
 	char *workdir, *user;

@@ -32,6 +32,8 @@ struct run_options {
 	int tls_verify;
 	const char *name, *workdir, *user, *hostname, *platform, *authfile, *cidfile, *pidfile,
 		*detach_keys;
+	bool no_healthcheck;
+	const char *health[HEALTH_OPTION_COUNT];
 	unsigned int preserve_fds, stop_timeout, timeout;
 	unsigned long long shm_size;
 	struct strv env, env_file, labels, annotations, cap_add, cap_drop, devices, sysctls,
@@ -171,7 +173,8 @@ static int on_stop_signal(void *data, const char *value, struct error *e)
 	return 0;
 }
 
-#define AT(member) offsetof(struct run_options, member)
+#define AT(member)    offsetof(struct run_options, member)
+#define HEALTH(which) offsetof(struct run_options, health[HEALTH_##which])
 
 static const struct option_spec options[] = {
 	{ "add-host", 0, OPT_STRINGS, AT(add_host), "HOST:IP",
@@ -207,6 +210,34 @@ static const struct option_spec options[] = {
 	  NULL },
 	{ "group-add", 0, OPT_STRINGS, AT(group_add), "GROUP",
 	  "Add a supplementary group (keep-groups: the caller's)", NULL, NULL },
+	{ "health-cmd", 0, OPT_STRING, HEALTH(CMD), "COMMAND",
+	  "Command that tells whether the container is healthy (none: the image's is not run)",
+	  NULL, NULL },
+	{ "health-interval", 0, OPT_STRING, HEALTH(INTERVAL), "DURATION",
+	  "Time between two checks (default 30s; disable: only by hand)", NULL, NULL },
+	{ "health-max-log-count", 0, OPT_STRING, HEALTH(LOG_COUNT), "N",
+	  "Results that are kept (default 5)", NULL, NULL },
+	{ "health-max-log-size", 0, OPT_STRING, HEALTH(LOG_SIZE), "N",
+	  "Bytes of a check's output that are kept (default 500)", NULL, NULL },
+	{ "health-on-failure", 0, OPT_STRING, HEALTH(ON_FAILURE), "ACTION",
+	  "What happens to an unhealthy one: none, kill, restart or stop", "none|kill|restart|stop",
+	  NULL },
+	{ "health-retries", 0, OPT_STRING, HEALTH(RETRIES), "N",
+	  "Failures in a row that make it unhealthy (default 3)", NULL, NULL },
+	{ "health-start-period", 0, OPT_STRING, HEALTH(START_PERIOD), "DURATION",
+	  "Time in which failures do not count (default 0s)", NULL, NULL },
+	{ "health-startup-cmd", 0, OPT_STRING, HEALTH(STARTUP_CMD), "COMMAND",
+	  "Check with this command first, until the container has come up", NULL, NULL },
+	{ "health-startup-interval", 0, OPT_STRING, HEALTH(STARTUP_INTERVAL), "DURATION",
+	  "Time between two of these checks (default 30s)", NULL, NULL },
+	{ "health-startup-retries", 0, OPT_STRING, HEALTH(STARTUP_RETRIES), "N",
+	  "Failures after which it is started again (default 0: never)", NULL, NULL },
+	{ "health-startup-success", 0, OPT_STRING, HEALTH(STARTUP_SUCCESS), "N",
+	  "Successes after which the other check begins (default 0: one)", NULL, NULL },
+	{ "health-startup-timeout", 0, OPT_STRING, HEALTH(STARTUP_TIMEOUT), "DURATION",
+	  "Time that such a check may take (default 30s)", NULL, NULL },
+	{ "health-timeout", 0, OPT_STRING, HEALTH(TIMEOUT), "DURATION",
+	  "Time that a check may take (default 30s)", NULL, NULL },
 	{ "hostname", 'h', OPT_STRING, AT(hostname), "NAME", "Set the container's host name", NULL,
 	  NULL },
 	{ "image-volume", 0, OPT_CALL, 0, "MODE",
@@ -230,6 +261,8 @@ static const struct option_spec options[] = {
 	{ "network", 0, OPT_CALL, 0, "MODE",
 	  "Network: slirp[:OPT=VALUE,...], host, none, container:NAME, ns:PATH",
 	  "slirp|host|none|container:|ns:", on_network },
+	{ "no-healthcheck", 0, OPT_FLAG, AT(no_healthcheck), NULL,
+	  "Do not run the image's health check", NULL, NULL },
 	{ "pid", 0, OPT_CALL, 0, "MODE", "PID namespace: host or private", "host|private", on_pid },
 	{ "pidfile", 0, OPT_STRING, AT(pidfile), "FILE", "Write the container's process id to FILE",
 	  "file", NULL },
@@ -493,6 +526,8 @@ static int take_all(struct run_request *req, struct run_options *o, int argc, ch
 	r = take_env(req, o, e);
 	if (r == 0 && o->rootfs)
 		r = take_rootfs(req, argv[0], e);
+	if (r == 0)
+		r = request_health_take(&req->health, o->health, o->no_healthcheck, e);
 	if (r == 0)
 		r = check(req, e);
 	if (r == 0)
