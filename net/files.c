@@ -7,9 +7,9 @@
  * Both start from the host's own files, as podman does, and both are split
  * into a function that reads the host and a pure one that makes the text.
  *
- * resolv.conf: with user-mode networking the first name server is libslirp's
- * forwarder, which asks the first server of the host's file again at each
- * query, so that a laptop that changes networks needs no restart; servers on
+ * resolv.conf: with user-mode networking the first name server is crt-net,
+ * which asks the servers of the host's file, looked at again and again,
+ * so that a laptop that changes networks needs no restart; servers on
  * the host's loopback (systemd-resolved) are reached only that way. The
  * host's other servers follow for the case that the first is down, but not
  * those that the container cannot reach: loopback, link-local, inside its own

@@ -129,7 +129,7 @@ struct pool {
 
 struct relay {
 	struct source agent_source, other_source;
-	int others[2]; /* fds of the caller that are watched, too; -1 = none */
+	int others[RELAY_OTHERS]; /* fds of the caller that are watched, too; -1 = none */
 	bool others_ready;
 	int epoll_fd;
 	int agent_fd;
@@ -584,7 +584,8 @@ int relay_new(const struct layout *l, struct relay **ret)
 		return -ENOMEM;
 	r->agent_source.kind = KIND_AGENT;
 	r->other_source.kind = KIND_OTHER;
-	r->others[0] = r->others[1] = -1;
+	for (size_t i = 0; i < RELAY_OTHERS; i++)
+		r->others[i] = -1;
 	r->agent_fd = -1;
 	r->layout = *l;
 	r->accepting = true;
@@ -683,11 +684,9 @@ int relay_fd(const struct relay *r)
 	return r->epoll_fd;
 }
 
-int relay_watch_others(struct relay *r, int fd1, int fd2)
+int relay_watch_others(struct relay *r, const int fds[RELAY_OTHERS])
 {
-	const int fds[] = { fd1, fd2 };
-
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < RELAY_OTHERS; i++) {
 		struct epoll_event ev = { .events = EPOLLIN, .data.ptr = &r->other_source };
 
 		if (r->others[i] == fds[i])

@@ -9,6 +9,8 @@
 
 #include "net/layout.h"
 
+#define RELAY_OTHERS 3
+
 struct relay;
 
 /* The layout says where the container is. 0 or -errno. */
@@ -23,10 +25,10 @@ int relay_fd(const struct relay *r);
 /* Do what there is to do, waiting for it at most so long (-1 = for ever). True: call again without waiting. */
 bool relay_dispatch(struct relay *r, int timeout_ms);
 /*
- * While the caller waits in relay_dispatch() alone: it returns also when one of these two fds, which
- * stay the caller's, becomes readable; relay_others_ready() says whether. -1 and -1 end that. 0 or -errno.
+ * While the caller waits in relay_dispatch() alone: it returns also when one of these fds, which
+ * stay the caller's, becomes readable; relay_others_ready() says whether. -1 stands for none. 0 or -errno.
  */
-int relay_watch_others(struct relay *r, int fd1, int fd2);
+int relay_watch_others(struct relay *r, const int fds[RELAY_OTHERS]);
 bool relay_others_ready(const struct relay *r);
 /* How many fds it may have open; listening sockets wait at the limit. Cheap when nothing changed. */
 void relay_set_room(struct relay *r, size_t fds);

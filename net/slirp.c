@@ -18,8 +18,10 @@
  * the listening sockets are left alone, since poll() would report them for
  * ever while accept() fails.
  *
- * Published TCP ports do not pass through libslirp: the relay (relay.c), which
- * exists only where there are any, is one more fd in the loop.
+ * Published ports do not pass through libslirp: the relay for TCP (relay.c) and
+ * udp.c, which exist only where there are any, are one more fd each in the loop.
+ * Neither do questions to the name server by UDP (dns_forward.c), because libslirp
+ * knows but one server of the host's; those by TCP do.
  *
  * The loop: libslirp says which fds to watch; after poll() the sockets are
  * served first (that also advances libslirp's clock, which must not be stale
@@ -50,21 +52,24 @@
 #include "base/fd.h"
 #include "net/ack.h"
 #include "net/confine.h"
+#include "net/datagram.h"
+#include "net/dns.h"
 #include "net/filter.h"
 #include "net/forward.h"
 #include "net/layout.h"
-#include "net/nat.h"
 #include "net/neigh.h"
 #include "net/net.h"
 #include "net/pcap.h"
 #include "net/reass.h"
 #include "net/relay.h"
+#include "net/udp.h"
 #include "net/wire.h"
 
 #define FRAME_MAX (65536 + 64) /* MTU, Ethernet header and room */
 #define TAP_BATCH 64	       /* frames read before the sockets get their turn */
 #define FDS_MAX	  32768	       /* open sockets, thus connections */
-#define FDS_SPARE 64	       /* kept free when listening sockets are judged */
+#define FDS_SPARE \
+	256 /* kept free when listening sockets are judged: for questions to name servers */
 #define TUN_MAJOR 10
 #define TUN_MINOR 200
 
@@ -72,6 +77,8 @@ enum {
 	SLOT_CTL,
 	SLOT_TAP,
 	SLOT_RELAY,
+	SLOT_UDP,
+	SLOT_DNS,
 	SLOT_SLIRP
 };
 
@@ -83,13 +90,15 @@ struct net {
 	struct pollfd *poll;
 	size_t poll_n, poll_cap;
 	size_t fds_limit;
-	size_t open_n;	   /* sockets of libslirp other than published ports */
+	size_t open_n;	   /* sockets of libslirp */
 	uint8_t *open_map; /* a bit for each fd: counted in open_n */
 	uint64_t now_ms;   /* of this round */
-	struct nat nat;
 	struct reass reass;
-	bool has_udp;	     /* published ports that libslirp listens to */
 	struct relay *relay; /* NULL: no published TCP ports */
+	struct udp *udp;     /* NULL: no published UDP ports */
+	struct dns_forward *dns;
+	uint8_t mac[6];	      /* of the container */
+	uint32_t datagram_id; /* of the last one that is ours */
 	struct layout layout;
 	bool reading;	/* in read_tap() */
 	bool wrote;	/* to the tap since it was last read */
@@ -117,38 +126,27 @@ static void map_set(uint8_t *map, int fd, bool on)
 
 /* ---- what libslirp calls ---- */
 
-static void copy_frame(struct net *n, const void *frame, size_t len)
+static void copy_frame(struct net *n, const struct iovec *parts, size_t parts_n)
+{
+	if (n->pcap_fd >= 0 && pcap_frame(n->pcap_fd, parts, parts_n) < 0)
+		close_fd(&n->pcap_fd);
+}
+
+static struct iovec one_part(const void *frame, size_t len)
 {
 	struct iovec part = { .iov_len = len };
 
-	if (n->pcap_fd < 0)
-		return;
-	memcpy(&part.iov_base, &frame, sizeof(frame)); /* writev() does not write to it */
-	if (pcap_frame(n->pcap_fd, &part, 1) < 0)
-		close_fd(&n->pcap_fd);
+	memcpy(&part.iov_base, &frame, sizeof(frame)); /* nobody writes to it */
+	return part;
 }
 
 static void tap_write(struct net *n, const void *buf, size_t len)
 {
-	uint8_t head[NAT_HEAD];
-	size_t head_len = nat_to_container(&n->nat, buf, len, n->now_ms, head);
-	struct iovec iov[2] = { { .iov_base = head, .iov_len = head_len },
-				{ .iov_len = len - head_len } };
-	ssize_t sent;
+	const struct iovec part = one_part(buf, len);
 
-	/* A frame that does not fit is lost, as on any network. */
-	if (head_len == 0) {
-		copy_frame(n, buf, len);
-		sent = write(n->tap_fd, buf, len);
-	} else {
-		const uint8_t *rest = (const uint8_t *)buf + head_len;
-
-		memcpy(&iov[1].iov_base, &rest, sizeof(rest)); /* writev() does not write to it */
-		if (n->pcap_fd >= 0 && pcap_frame(n->pcap_fd, iov, 2) < 0)
-			close_fd(&n->pcap_fd);
-		sent = writev(n->tap_fd, iov, 2);
-	}
-	(void)sent;
+	copy_frame(n, &part, 1);
+	(void)!write(n->tap_fd, buf,
+		     len); /* a frame that does not fit is lost, as on any network */
 	n->wrote = true;
 }
 
@@ -302,6 +300,87 @@ static int cb_get_revents(int idx, void *opaque)
 	return ret;
 }
 
+/* ---- datagrams that are ours ---- */
+
+static void sink_frame(void *data, const struct iovec *parts, size_t parts_n)
+{
+	struct net *n = data;
+
+	copy_frame(n, parts, parts_n);
+	(void)!writev(n->tap_fd, parts, (int)parts_n); /* may be lost */
+	n->wrote = true;
+}
+
+static void send_datagram(void *data, const struct datagram *d)
+{
+	struct net *n = data;
+
+	ack_flush(n);
+	datagram_emit(d, n->mac, n->layout.mtu, ++n->datagram_id, sink_frame, n);
+}
+
+/* An answer for the container; it goes back to where the question came from. */
+static void send_answer(struct net *n, const struct sockaddr_in6 *to, const uint8_t *msg,
+			size_t len)
+{
+	struct datagram d = {
+		.from = IN6_IS_ADDR_V4MAPPED(&to->sin6_addr) ? datagram_map(n->layout.dns) :
+							       n->layout.dns6,
+		.to = to->sin6_addr,
+		.from_port = DNS_PORT,
+		.to_port = ntohs(to->sin6_port),
+		.data = msg,
+		.len = len,
+	};
+
+	send_datagram(n, &d);
+}
+
+static void dns_reply(void *data, const struct dns_client *client, uint8_t *msg, size_t len)
+{
+	if (len != 0) /* else it asks the next one on its list */
+		send_answer(data, &client->peer, msg, dns_cut(msg, len, client->udp_size));
+}
+
+static void ask_dns(struct net *n, const struct datagram *d)
+{
+	struct dns_client client = {
+		.peer = { .sin6_family = AF_INET6,
+			  .sin6_addr = d->from,
+			  .sin6_port = htons(d->from_port) },
+	};
+	uint8_t refusal[DNS_HEADER];
+	struct dns_question q;
+	int ret = d->len <= DNS_QUERY_MAX ? dns_parse(d->data, d->len, &q) : -ENOMSG;
+
+	if (ret == 0)
+		(void)dns_forward_ask(n->dns, d->data, d->len, &q,
+				      &client); /* else it asks again */
+	else if (ret == -EBADMSG || ret == -EOPNOTSUPP)
+		send_answer(n, &client.peer, refusal,
+			    dns_refuse(refusal, d->data,
+				       ret == -EBADMSG ? DNS_CODE_FORMAT :
+							 DNS_CODE_NOT_IMPLEMENTED));
+}
+
+/* True: the frame was for us and not for libslirp. */
+static bool take_datagram(struct net *n, const uint8_t *frame, size_t len)
+{
+	struct in6_addr dns = datagram_map(n->layout.dns);
+	struct datagram d;
+
+	if (!datagram_parse(frame, len, &d))
+		return false;
+	memcpy(n->mac, frame + 6, sizeof(n->mac)); /* it may have changed */
+	if (d.to_port == DNS_PORT &&
+	    (IN6_ARE_ADDR_EQUAL(&d.to, &dns) ||
+	     (n->layout.ipv6 && IN6_ARE_ADDR_EQUAL(&d.to, &n->layout.dns6)))) {
+		ask_dns(n, &d);
+		return true;
+	}
+	return n->udp != NULL && udp_answer(n->udp, &d, n->now_ms);
+}
+
 /* ---- the loop ---- */
 
 /* One frame of the container's on its way to libslirp. */
@@ -310,9 +389,8 @@ static void take_frame(struct net *n, size_t len)
 	uint8_t *frame = n->frame;
 
 	if (reass_frame(&n->reass, n->frame, len, n->now_ms, &frame, &len) == REASS_HELD ||
-	    !filter_frame(frame, len))
+	    !filter_frame(frame, len) || take_datagram(n, frame, len))
 		return;
-	nat_from_container(&n->nat, frame, len, n->now_ms);
 	slirp_input(n->slirp, frame, (int)len);
 }
 
@@ -338,13 +416,19 @@ static bool read_tap(struct net *n)
 			alive = errno == EAGAIN || errno == EINTR;
 			break;
 		}
-		copy_frame(n, n->frame, (size_t)len);
+		if (n->pcap_fd >= 0) {
+			const struct iovec part = one_part(n->frame, (size_t)len);
+
+			copy_frame(n, &part, 1);
+		}
 		take_frame(n, (size_t)len);
 	}
 	n->reading = false;
 	ack_flush(n);
 	return alive;
 }
+
+static const int no_others[RELAY_OTHERS] = { -1, -1, -1 };
 
 /*
  * A server in the container that talks to published ports only keeps libslirp idle: then the relay's
@@ -353,9 +437,12 @@ static bool read_tap(struct net *n)
  */
 static bool relay_alone(struct net *n, bool *busy)
 {
-	if (n->open_n != 0 || n->has_udp ||
-	    relay_watch_others(n->relay, n->ctl_fd, n->tap_fd) < 0) {
-		(void)relay_watch_others(n->relay, -1, -1); /* takes away only */
+	const int others[RELAY_OTHERS] = { n->ctl_fd, n->tap_fd,
+					   n->udp != NULL ? udp_fd(n->udp) : -1 };
+
+	if (n->open_n != 0 || dns_forward_timeout(n->dns) >= 0 ||
+	    relay_watch_others(n->relay, others) < 0) {
+		(void)relay_watch_others(n->relay, no_others); /* takes away only */
 		return true;
 	}
 	*busy = relay_dispatch(n->relay, *busy ? 0 : -1);
@@ -367,16 +454,26 @@ static size_t relay_room(const struct net *n)
 	return n->open_n + FDS_SPARE < n->fds_limit ? n->fds_limit - FDS_SPARE - n->open_n : 0;
 }
 
+/* How long there is nothing to do without an event. */
+static int wait_ms(const struct net *n, int slirp_ms)
+{
+	int ms = n->open_n == 0 ? -1 : slirp_ms;
+	int dns_ms = dns_forward_timeout(n->dns);
+
+	return ms < 0 || (dns_ms >= 0 && dns_ms < ms) ? dns_ms : ms;
+}
+
 /* Serve until the peer is gone. */
 static int serve(struct net *n)
 {
-	bool busy = false; /* the relay did not finish */
+	bool busy = false;     /* the relay did not finish */
+	bool udp_busy = false; /* nor udp */
 
 	for (;;) {
 		uint32_t timeout = UINT32_MAX;
 		int ready;
 
-		if (n->relay != NULL) {
+		if (n->relay != NULL && !udp_busy) {
 			relay_set_room(n->relay, relay_room(n));
 			if (!relay_alone(n, &busy))
 				continue;
@@ -387,15 +484,25 @@ static int serve(struct net *n)
 			.fd = n->relay != NULL ? relay_fd(n->relay) : -1,
 			.events = POLLIN,
 		};
+		n->poll[SLOT_UDP] = (struct pollfd){
+			.fd = n->udp != NULL ? udp_fd(n->udp) : -1,
+			.events = POLLIN,
+		};
+		n->poll[SLOT_DNS] =
+			(struct pollfd){ .fd = dns_forward_fd(n->dns), .events = POLLIN };
 		n->poll_n = SLOT_SLIRP;
 		slirp_pollfds_fill(n->slirp, &timeout, cb_add_poll, n);
-		ready = poll(n->poll, n->poll_n, busy ? 0 : n->open_n == 0 ? -1 : (int)timeout);
+		ready = poll(n->poll, n->poll_n, busy || udp_busy ? 0 : wait_ms(n, (int)timeout));
 		if (ready < 0 && errno != EINTR)
 			return -errno;
 		n->now_ms = (uint64_t)cb_clock_get_ns(n) / 1000000;
 		slirp_pollfds_poll(n->slirp, ready < 0, cb_get_revents, n);
 		if (busy || (ready > 0 && n->poll[SLOT_RELAY].revents != 0))
 			busy = relay_dispatch(n->relay, 0);
+		if (udp_busy || (ready > 0 && n->poll[SLOT_UDP].revents != 0))
+			udp_busy = udp_dispatch(n->udp, n->now_ms);
+		if (dns_forward_timeout(n->dns) >= 0)
+			dns_forward_dispatch(n->dns);
 		if (ready <= 0)
 			continue;
 		if (n->poll[SLOT_CTL].revents != 0)
@@ -503,6 +610,21 @@ static void raise_fd_limit(struct net *n)
 		n->fds_limit = lim.rlim_cur < FDS_MAX ? (size_t)lim.rlim_cur : FDS_MAX;
 }
 
+/* What is served beside libslirp. 0 or -errno. */
+static int make_servers(struct net *n, const struct net_forward *f, size_t forwards_n)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < forwards_n && ret == 0; i++) {
+		if (f[i].proto == NET_PROTO_TCP && n->relay == NULL)
+			ret = relay_new(&n->layout, &n->relay);
+		else if (f[i].proto == NET_PROTO_UDP && n->udp == NULL)
+			ret = udp_new(&n->layout, send_datagram, n, &n->udp);
+	}
+	n->dns = dns_forward_new(dns_reply, n);
+	return ret == 0 && n->dns == NULL ? -ENOMEM : ret;
+}
+
 /* Read the request, bind, and tell. */
 static int set_up(struct net *n, struct error *e)
 {
@@ -534,14 +656,13 @@ static int set_up(struct net *n, struct error *e)
 	ret = layout_make(&r, &n->layout, e);
 	if (ret < 0)
 		return ret;
-	n->nat.gateway = n->layout.gateway;
-	n->nat.gateway6 = n->layout.gateway6;
 	ret = make_slirp(n, &m.u.request, &n->layout, e);
 	if (ret < 0)
 		return ret;
-	for (size_t i = 0; i < m.u.request.forwards_n; i++)
-		n->has_udp = n->has_udp || f[i].proto == NET_PROTO_UDP;
-	ret = forward_bind_all(n->slirp, &n->relay, &n->layout, f, m.u.request.forwards_n, e);
+	ret = make_servers(n, f, m.u.request.forwards_n);
+	if (ret < 0)
+		return error_set(e, ret, "crt-net: prepare the network");
+	ret = forward_bind_all(n->relay, n->udp, f, m.u.request.forwards_n, e);
 	if (ret < 0)
 		return ret;
 	ret = wire_send(n->ctl_fd, WIRE_TYPE_BOUND, NULL, 0, -1);
@@ -576,8 +697,10 @@ static int take_tap(struct net *n, struct error *e)
 	if (fd_set_nonblock(fd, true) < 0)
 		return error_set(e, -EBADF, "crt-net: prepare the tap device");
 	n->tap_fd = steal_fd(&fd);
-	if (ioctl(n->tap_fd, SIOCGIFHWADDR, &ifr) == 0)
-		neigh_announce(n->slirp, &n->layout, (const uint8_t *)ifr.ifr_hwaddr.sa_data);
+	if (ioctl(n->tap_fd, SIOCGIFHWADDR, &ifr) == 0) {
+		memcpy(n->mac, ifr.ifr_hwaddr.sa_data, sizeof(n->mac));
+		neigh_announce(n->slirp, &n->layout, n->mac);
+	}
 	ret = wire_send(n->ctl_fd, WIRE_TYPE_TAKEN, NULL, 0, -1);
 	return ret < 0 ? error_set(e, ret, "crt-net: report the tap device") : 1;
 }

@@ -48,6 +48,15 @@ peer_wait() {
 	wait_for 20 curl -sf "http://$1/cgi-bin/peer"
 }
 
+# python_start OPTION...: python of the host in a container, with the program that comes from stdin
+python_start() {
+	[ -x /usr/lib64/ld-linux-x86-64.so.2 ] || skip "needs the host's /usr in a container (x86-64)"
+	cat >"$T/server.py"
+	chmod 644 "$T/server.py"
+	crt_start alice run --rm --init "$@" -v /usr:/usr:ro -v /usr/lib64:/lib64:ro -v /usr/lib:/lib:ro \
+		-v "$T/server.py:/server.py:ro" builtin:busybox /usr/bin/python3 /server.py
+}
+
 @test "the peer is the gateway for the host's loopback, else the real address; never 127.0.0.1 (T42)" {
 	local port address
 	port=$(ports_free 1)
@@ -128,6 +137,53 @@ while True:
 	done
 }
 
+@test "UDP: the server sees the client's address and port, IPv4 and IPv6; others are not reached through it" {
+	local port address
+	[ -e /proc/net/if_inet6 ] || skip "this host has no IPv6"
+	port=$(ports_free 1)
+	address=$(host_address)
+	python_start -p "$port:53/udp" <<-'END'
+		import select, socket
+		four = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); four.bind(("", 53))
+		six = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+		six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1); six.bind(("::", 53))
+		while True:
+		    for s in select.select([four, six], [], [])[0]:
+		        data, peer = s.recvfrom(100)
+		        s.sendto(b"%s %d" % (peer[0].encode(), peer[1]), peer)
+		        # the same port of the gateway was not asked by anybody
+		        s.sendto(b"stray", (peer[0], peer[1] + 1))
+	END
+	wait_for 20 /usr/bin/python3 "$FEATURE_DIR/udp.py" 127.0.0.1 "$port" 5
+	run /usr/bin/python3 - "$port" 127.0.0.1=10.0.2.2 127.0.0.9=10.0.2.2 ::1=fd00::2 ${address:+"$address=$address"} <<-'END'
+		import socket, sys
+		for pair in sys.argv[2:]:
+		    address, seen = pair.split("=")
+		    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+		    while True:
+		        mine, next = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_DGRAM)
+		        mine.bind((address, 0))
+		        try:
+		            next.bind((address, mine.getsockname()[1] + 1))
+		            break
+		        except OSError:
+		            pass
+		    mine.settimeout(10)
+		    mine.sendto(b"who", (address, int(sys.argv[1])))
+		    got, peer = mine.recvfrom(100)
+		    expected = "%s %d" % (seen, mine.getsockname()[1])
+		    next.setblocking(False)
+		    try:
+		        stray = next.recv(100)
+		    except BlockingIOError:
+		        stray = b""
+		    good = got.decode() == expected and peer[:2] == (address, int(sys.argv[1])) and (not stray or seen == address)
+		    print("as expected" if good else "%s: %s from %s, %s" % (address, got, peer, stray))
+	END
+	refute_contains ": "
+	assert_contains "as expected"
+}
+
 @test "many clients at once" {
 	local port
 	port=$(ports_free 1)
@@ -151,15 +207,6 @@ while True:
 		print(good)
 	END
 	assert_output 60
-}
-
-# python_start OPTION...: python of the host in a container, with the program that comes from stdin
-python_start() {
-	[ -x /usr/lib64/ld-linux-x86-64.so.2 ] || skip "needs the host's /usr in a container (x86-64)"
-	cat >"$T/server.py"
-	chmod 644 "$T/server.py"
-	crt_start alice run --rm --init "$@" -v /usr:/usr:ro -v /usr/lib64:/lib64:ro -v /usr/lib:/lib:ro \
-		-v "$T/server.py:/server.py:ro" builtin:busybox /usr/bin/python3 /server.py
 }
 
 @test "getpeername() inside: address and port of the client, IPv4 and IPv6" {

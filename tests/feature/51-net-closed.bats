@@ -83,10 +83,11 @@ FRAME='nc -w 1 10.0.2.2 9 </dev/null >/dev/null 2>&1 &'
 		[ "$(stat -c %u "/proc/$pid/environ")" = 0 ] || flunk "crt-net can be traced"
 		run wc -c "/proc/$pid/environ"
 		assert_match '^0 '
-		# nothing is open but null, the socket to crt, the tap device
+		# nothing is open but null, the socket to crt, the tap device, and what waits for name servers
 		run sh -c "readlink /proc/$pid/fd/* | sed 's/:.*//' | LC_ALL=C sort | uniq -c | tr -s ' '"
 		assert_output " 1 /dev/net/tun
  3 /dev/null
+ 1 anon_inode
  1 socket"
 		kill "$JOB"
 		job_wait

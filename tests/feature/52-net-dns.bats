@@ -65,6 +65,19 @@ print(socket.inet_ntoa(got[-4:]))'
 	assert_output 192.0.2.80
 }
 
+resolv_with_dead_first() {
+	printf "nameserver 127.0.0.99\nnameserver 127.0.0.53\n" >/etc/resolv.conf
+	as alice crt run --rm builtin:busybox sh -c 'cat /etc/resolv.conf; nslookup -type=a www.crt.test' | awk '/^nameserver/ || /^Address/ && !/:53$/ { print $NF }'
+}
+
+@test "where nobody answers the next name server is asked" {
+	need_root
+	dns_start 127.0.0.53 192.0.2.81
+	run with_etc resolv_with_dead_first
+	assert_output "10.0.2.3
+192.0.2.81"
+}
+
 # Another file takes the place of resolv.conf while the container runs.
 roam() {
 	mkdir "$T/resolv"

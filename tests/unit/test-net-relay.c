@@ -456,13 +456,14 @@ static void others_are_watched(void **state)
 
 	assert_int_equal(fd_pipe(a), 0);
 	assert_int_equal(fd_pipe(b), 0);
-	assert_int_equal(relay_watch_others(t->relay, a[0], b[0]), 0);
+	assert_int_equal(relay_watch_others(t->relay, (const int[RELAY_OTHERS]){ a[0], -1, b[0] }),
+			 0);
 	(void)relay_dispatch(t->relay, 0);
 	assert_false(relay_others_ready(t->relay));
 	assert_int_equal(write(b[1], "x", 1), 1);
 	(void)relay_dispatch(t->relay, -1);
 	assert_true(relay_others_ready(t->relay));
-	assert_int_equal(relay_watch_others(t->relay, -1, -1), 0);
+	assert_int_equal(relay_watch_others(t->relay, (const int[RELAY_OTHERS]){ -1, -1, -1 }), 0);
 	(void)relay_dispatch(t->relay, 0);
 	assert_false(relay_others_ready(t->relay));
 	for (int i = 0; i < 2; i++) {
