@@ -64,13 +64,3 @@ bool id_map_to_outside(const struct id_range *arr, size_t n, uint32_t inside, ui
 		}
 	return false;
 }
-
-bool id_map_to_inside(const struct id_range *arr, size_t n, uint32_t outside, uint32_t *ret)
-{
-	for (size_t i = 0; i < n; i++)
-		if (outside >= arr[i].outside && outside - arr[i].outside < arr[i].count) {
-			*ret = arr[i].inside + (outside - arr[i].outside);
-			return true;
-		}
-	return false;
-}

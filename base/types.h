@@ -40,6 +40,5 @@ int id_map_add(struct id_range **arr, size_t *n, struct id_range range);
 
 /* Translate an id. False when the map does not hold it. *ret is then untouched. */
 bool id_map_to_outside(const struct id_range *arr, size_t n, uint32_t inside, uint32_t *ret);
-bool id_map_to_inside(const struct id_range *arr, size_t n, uint32_t outside, uint32_t *ret);
 
 #endif

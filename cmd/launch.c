@@ -228,8 +228,8 @@ static int make_record(struct launch *r, bool started, struct error *e)
 
 		if (record == NULL)
 			return -ENOMEM;
-		ret = storage_container_create_locked(p->store, p->id, p->name, record, false,
-						      &r->lock_fd, e);
+		ret = storage_container_create(p->store, p->id, p->name, record, false,
+					       &r->lock_fd, e);
 		if (ret != -EEXIST || r->req->name != NULL || tries == NAME_TRIES)
 			return ret;
 		*e = ERROR_INIT;

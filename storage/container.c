@@ -267,14 +267,8 @@ int storage_container_sync(struct storage *s, const char *id, struct error *e)
 }
 
 int storage_container_create(struct storage *s, const char *id, const char *name,
-			     const char *record_json, bool durable, struct error *e)
-{
-	return storage_container_create_locked(s, id, name, record_json, durable, NULL, e);
-}
-
-int storage_container_create_locked(struct storage *s, const char *id, const char *name,
-				    const char *record_json, bool durable, int *ret_lock_fd,
-				    struct error *e)
+			     const char *record_json, bool durable, int *ret_lock_fd,
+			     struct error *e)
 {
 	char fresh[STORE_PATH_MAX], path[STORE_PATH_MAX];
 	_cleanup_fd_ int lock = -1;

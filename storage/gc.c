@@ -145,6 +145,13 @@ static int mark_containers(struct storage *s, json_t *blobs, json_t *layers, str
 	return 0;
 }
 
+int gc_mark(struct storage *s, const json_t *index, json_t *blobs, json_t *layers, struct error *e)
+{
+	int r = mark_listed(s, index, blobs, layers, e);
+
+	return r < 0 ? r : mark_containers(s, blobs, layers, e);
+}
+
 static DIR *open_dir(const struct storage *s, const char *name, struct error *e)
 {
 	int fd = openat(s->root_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

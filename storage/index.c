@@ -36,7 +36,7 @@ int index_lock(struct storage *s, struct error *e)
 	return fd < 0 ? error_prefix(e, "store %s", s->root) : fd;
 }
 
-static json_t *index_new(void)
+json_t *index_new(void)
 {
 	return json_pack("{s:i, s:s, s:[]}", "schemaVersion", 2, "mediaType",
 			 "application/vnd.oci.image.index.v1+json", "manifests");

@@ -164,14 +164,12 @@ void storage_txn_abort(struct storage_txn *t); /* moves it to trash and frees; a
  * force, and its layers never.
  *
  * Create containers/<id> with upper/ and work/ and the record (JSON text); id is hexadecimal, name may be NULL.
- * durable: fsync. 0, -EEXIST (name taken; e says by whom).
+ * durable: fsync. *ret_lock_fd (may be NULL): the lock of storage_container_lock(), held from the
+ * instant at which it can be listed. 0, -EEXIST (name taken; e says by whom).
  */
 int storage_container_create(struct storage *s, const char *id, const char *name,
-			     const char *record_json, bool durable, struct error *e);
-/* The same with the lock of storage_container_lock() held from the instant at which it can be listed. */
-int storage_container_create_locked(struct storage *s, const char *id, const char *name,
-				    const char *record_json, bool durable, int *ret_lock_fd,
-				    struct error *e);
+			     const char *record_json, bool durable, int *ret_lock_fd,
+			     struct error *e);
 /* Record and directory entry are on the disk when this returns; for what was created without durable. */
 int storage_container_sync(struct storage *s, const char *id, struct error *e);
 /* Another name, and the record that says so. 0, -EEXIST (taken; e says by whom), -EINVAL, -errno. */
@@ -279,6 +277,39 @@ struct storage_pack {
 int storage_pack(const struct storage_pack *p, struct error *e);
 /* For write: data points to an int, the file descriptor. */
 int storage_pack_to_fd(void *data, const void *bytes, size_t len, struct error *e);
+
+/* ---- checking --------------------------------------------------------------- */
+
+enum storage_problem {
+	STORAGE_PROBLEM_LIST,	   /* the list of images */
+	STORAGE_PROBLEM_IMAGE,	   /* a listed image is not complete, or not what its digest says */
+	STORAGE_PROBLEM_BLOB,	   /* a file of oci/blobs is not what its name says */
+	STORAGE_PROBLEM_LAYER,	   /* an unpacked layer has lost data */
+	STORAGE_PROBLEM_CONTAINER, /* no record, or its image is gone */
+	STORAGE_PROBLEM_VOLUME,
+	STORAGE_PROBLEM_LEFTOVER, /* harmless: what a crash left and the next removal sweeps */
+	STORAGE_PROBLEM_COUNT
+};
+struct storage_finding {
+	enum storage_problem kind;
+	const char *object; /* "image localhost/x:latest", "layer 0123456789ab"; escaped, borrowed */
+	const char *text;   /* what is wrong with it */
+	bool repaired;
+};
+typedef void (*storage_finding_fn)(void *data, const struct storage_finding *finding);
+enum {
+	STORAGE_CHECK_REPAIR =
+		1, /* remove what is damaged, so that it can be made or pulled again */
+	STORAGE_CHECK_QUICK =
+		2, /* read no contents: nothing but lists, records and whether files are there */
+};
+/*
+ * Look for damage, as root of the user namespace (else contents of layers are not looked at).
+ * Nothing is locked while contents are read. fn is called for each finding. 0: nothing is
+ * wrong (any more), -EUCLEAN: e says how much still is, -errno: it could not be found out.
+ */
+int storage_check(struct storage *s, unsigned int how, storage_finding_fn fn, void *data,
+		  struct error *e);
 
 /* ---- root file system ------------------------------------------------------- */
 

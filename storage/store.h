@@ -62,6 +62,9 @@ bool layer_exists_at(int dir_fd, const char *diff_id);
 /* Unpacked bytes as crt-fetch noted them in layers/<hex>/size below dir_fd; 0 when unknown. */
 uint64_t layer_size_at(int dir_fd, const char *diff_id);
 
+/* As above, and *ret_exact: the bytes are those that the files must have (storage/check.c compares). */
+uint64_t layer_size_exact_at(int dir_fd, const char *diff_id, bool *ret_exact);
+
 /* ---- index.c: oci/index.json ------------------------------------------------- */
 
 #define INDEX_REF_NAME "org.opencontainers.image.ref.name"
@@ -69,6 +72,8 @@ uint64_t layer_size_at(int dir_fd, const char *diff_id);
 
 /* The lock under which index.json, blobs and layers change. fd or -errno. */
 int index_lock(struct storage *s, struct error *e);
+/* New reference of a list without images. NULL = -ENOMEM. */
+json_t *index_new(void);
 /* New reference; an empty document where the file is missing. Entries that are no usable image are dropped. */
 int index_load(struct storage *s, json_t **ret, struct error *e);
 /* Replace the file durably. 0 or -errno. */
@@ -103,6 +108,8 @@ int image_find(struct storage *s, const json_t *index, const char *text, char **
  * trash. Put off while another transaction (not except) runs. 0 or -errno.
  */
 int gc_run(struct storage *s, const json_t *index, const char *except, struct error *e);
+/* What listed images and containers need: objects used as sets of digests' digits. 0 or -errno. */
+int gc_mark(struct storage *s, const json_t *index, json_t *blobs, json_t *layers, struct error *e);
 bool gc_is_pending(const struct storage *s);
 /* Shared: held while a container is made; exclusive: while layers are swept. fd or -errno. */
 int gc_lock(struct storage *s, bool exclusive, struct error *e);

@@ -299,14 +299,15 @@ static int start_layer(struct fetch_ctx *c, struct source *s, struct ingest_plan
 
 static int write_size(struct fetch_ctx *c, const struct layer *l, struct error *e)
 {
-	char name[96], text[32];
+	char name[96], text[40];
 	int fd, r;
 
 	(void)snprintf(name, sizeof(name), "layers/%.64s", l->diff_id + 7); /* fits */
 	fd = openat(c->txn_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return error_set(e, -errno, "open %s", name);
-	(void)snprintf(text, sizeof(text), "%llu\n", (unsigned long long)l->tree_size); /* fits */
+	(void)snprintf(text, sizeof(text), "%llu%s\n", (unsigned long long)l->tree_size,
+		       l->tree_exact ? " exact" : ""); /* fits */
 	r = fd_write_file_at(fd, "size", text, strlen(text), 0600, false, e);
 	(void)close(fd);
 	return r;

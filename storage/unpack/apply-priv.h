@@ -35,6 +35,7 @@ struct apply {
 	size_t late_n, late_cap;
 	uint64_t entries, size;
 	unsigned int notes;
+	bool inexact; /* directories were replaced: size counts files that are gone */
 	bool stale;   /* a directory or link was replaced: cached directories may be wrong */
 	bool no_mark; /* overlay marks were refused once */
 };

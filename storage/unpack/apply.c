@@ -76,6 +76,11 @@ uint64_t apply_size(const struct apply *a)
 	return a->size;
 }
 
+bool apply_size_is_exact(const struct apply *a)
+{
+	return !a->inexact;
+}
+
 unsigned int apply_notes(const struct apply *a)
 {
 	return a->notes;
@@ -120,11 +125,13 @@ static int make_room(struct apply *a, int dir_fd, const char *name, struct error
 	if (!S_ISDIR(st.st_mode)) {
 		if (unlinkat(dir_fd, name, 0) < 0)
 			return error_set(e, -errno, "replace an earlier entry");
+		if (S_ISREG(st.st_mode) && st.st_nlink == 1)
+			a->size -= (uint64_t)st.st_size < a->size ? (uint64_t)st.st_size : a->size;
 		/* directories may have been found through that link */
 		a->stale = a->stale || S_ISLNK(st.st_mode);
 		return 0;
 	}
-	a->stale = true;
+	a->stale = a->inexact = true;
 	return path_remove_tree(dir_fd, name, e);
 }
 

@@ -36,6 +36,7 @@ int apply_entry(struct apply *a, struct tar_reader *t, const struct tar_entry *n
 /* After the last entry: modes and times of directories. */
 int apply_finish(struct apply *a, struct error *e);
 uint64_t apply_size(const struct apply *a);	 /* bytes of regular files written */
+bool apply_size_is_exact(const struct apply *a); /* and all of these files are there still */
 unsigned int apply_notes(const struct apply *a); /* bits 1 << APPLY_NOTE_* */
 /* One line of text for a note (constant). */
 const char *apply_note_text(enum apply_note n);

@@ -69,11 +69,6 @@ enum decompress_kind decompress_kind(const struct decompress *d)
 	return d->kind;
 }
 
-uint64_t decompress_out(const struct decompress *d)
-{
-	return d->out;
-}
-
 static int count_out(struct decompress *d, size_t n, struct error *e)
 {
 	d->out += n;

@@ -34,7 +34,6 @@ struct decompress_sink {
 int decompress_new(const struct decompress_sink *sink, struct decompress **ret);
 void decompress_free(struct decompress *d); /* accepts NULL */
 enum decompress_kind decompress_kind(const struct decompress *d);
-uint64_t decompress_out(const struct decompress *d); /* bytes given out so far */
 /*
  * Feed bytes. 0; -EPIPE when the receiver is gone (no message), -EINVAL for
  * damaged data, -EFBIG for a bomb, -EPROTONOSUPPORT for a compression we do

@@ -324,6 +324,7 @@ static int tree_apply(struct layer *l, struct tree_source *src, int fs_fd, struc
 		r = apply_finish(a, e);
 	if (r == 0) {
 		l->tree_size = apply_size(a);
+		l->tree_exact = apply_size_is_exact(a);
 		l->notes = apply_notes(a);
 		/* what follows the archive belongs to the digest */
 		while ((got = tree_read(src, &rest, e)) > 0)

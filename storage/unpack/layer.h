@@ -43,6 +43,7 @@ struct layer {
 	uint64_t got_size;
 	enum decompress_kind got_kind; /* how the blob is packed */
 	uint64_t tree_size;	       /* bytes of regular files */
+	bool tree_exact;	       /* apply_size_is_exact() */
 	unsigned int notes;
 
 	/* private */

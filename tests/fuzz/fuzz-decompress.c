@@ -44,7 +44,6 @@ static int unpack(const uint8_t *data, size_t size, size_t piece, struct out *o)
 		r = decompress_end(d, &e);
 	if (r != -EPIPE)
 		fuzz_check_result(r, &e);
-	MUST(r < 0 || decompress_out(d) == o->n);
 	decompress_free(d);
 	return r;
 }

@@ -6,6 +6,7 @@
  *   store-tool ROOT rmi NAME                remove it
  *   store-tool ROOT create ID NAME | rm ID  a container
  *   store-tool ROOT check                   print the images; fail if one is incomplete or anything is left
+ *   store-tool ROOT fsck [quick|repair]     storage_check(); print the findings
  *   store-tool ROOT empty                   empty the trash
  *   store-tool ROOT hot NAME N              time N times what crt run asks of the store, without the mount
  *
@@ -200,7 +201,8 @@ static int hot(const char *root, const char *name, const char *rounds, struct er
 			return r < 0 ? r : -ENOENT;
 		r = id_generate(id);
 		if (r == 0)
-			r = storage_container_create(s, id, id, "{\"imageId\":\"x\"}", false, e);
+			r = storage_container_create(s, id, id, "{\"imageId\":\"x\"}", false, NULL,
+						     e);
 		lock = r == 0 ? storage_container_lock(s, id, e) : -1;
 		(void)storage_driver_cached(s, why, sizeof(why)); /* the cost is what matters */
 		t = now_us() - start;
@@ -221,6 +223,16 @@ static int hot(const char *root, const char *name, const char *rounds, struct er
 	return 0;
 }
 
+static void print_finding(void *data, const struct storage_finding *f)
+{
+	static const char *const kinds[] = { "list",	  "image",  "blob",    "layer",
+					     "container", "volume", "leftover" };
+
+	(void)data;
+	printf("%s%s: %s: %s\n", kinds[f->kind], f->repaired ? " (repaired)" : "", f->object,
+	       f->text);
+}
+
 static int run(int argc, char **argv, struct storage *s, struct error *e)
 {
 	const char *verb = argv[2];
@@ -237,11 +249,17 @@ static int run(int argc, char **argv, struct storage *s, struct error *e)
 	}
 	if (strcmp(verb, "create") == 0 && argc == 5)
 		return storage_container_create(s, argv[3], argv[4], "{\"state\":\"new\"}", true,
-						e);
+						NULL, e);
 	if (strcmp(verb, "rm") == 0 && argc == 4)
 		return storage_container_remove(s, argv[3], e);
 	if (strcmp(verb, "check") == 0 && argc == 3)
 		return check(s, e);
+	if (strcmp(verb, "fsck") == 0 && (argc == 3 || argc == 4))
+		return storage_check(s,
+				     argc == 3			    ? 0 :
+				     strcmp(argv[3], "repair") == 0 ? STORAGE_CHECK_REPAIR :
+								      STORAGE_CHECK_QUICK,
+				     print_finding, NULL, e);
 	if (strcmp(verb, "empty") == 0 && argc == 3) {
 		storage_trash_empty(s);
 		return 0;

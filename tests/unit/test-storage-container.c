@@ -26,8 +26,9 @@ static void test_life(void **state)
 	struct strv ids;
 	char *none;
 
-	assert_int_equal(storage_container_create(f->s, ID_A, "one", "{\"a\":1}", true, &e), 0);
-	assert_int_equal(storage_container_create(f->s, ID_B, NULL, "{}", false, &e), 0);
+	assert_int_equal(storage_container_create(f->s, ID_A, "one", "{\"a\":1}", true, NULL, &e),
+			 0);
+	assert_int_equal(storage_container_create(f->s, ID_B, NULL, "{}", false, NULL, &e), 0);
 	expect_found(f, "one", ID_A);
 	expect_found(f, ID_A, ID_A);
 	expect_found(f, "aaab", ID_B);
@@ -58,15 +59,18 @@ static void test_names(void **state)
 	struct fixture *f = *state;
 	struct error e = ERROR_INIT;
 
-	assert_int_equal(storage_container_create(f->s, ID_A, "one", "{}", false, &e), 0);
-	assert_int_equal(storage_container_create(f->s, ID_B, "one", "{}", false, &e), -EEXIST);
+	assert_int_equal(storage_container_create(f->s, ID_A, "one", "{}", false, NULL, &e), 0);
+	assert_int_equal(storage_container_create(f->s, ID_B, "one", "{}", false, NULL, &e),
+			 -EEXIST);
 	assert_non_null(strstr(e.msg, "\"one\" is in use by container aaaaaaaaaaaa"));
 	assert_int_equal(count_entries(f, "containers"), 1);
-	assert_int_equal(storage_container_create(f->s, ID_A, "two", "{}", false, &e), -EEXIST);
+	assert_int_equal(storage_container_create(f->s, ID_A, "two", "{}", false, NULL, &e),
+			 -EEXIST);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(storage_container_create(f->s, ID_B, bad[i], "{}", false, &e),
+		assert_int_equal(storage_container_create(f->s, ID_B, bad[i], "{}", false, NULL,
+							  &e),
 				 -EINVAL);
-	assert_int_equal(storage_container_create(f->s, "../../x", "two", "{}", false, &e),
+	assert_int_equal(storage_container_create(f->s, "../../x", "two", "{}", false, NULL, &e),
 			 -EINVAL);
 	assert_int_equal(count_entries(f, "names"), 1);
 	assert_int_equal(count_entries(f, "trash"), 0);
@@ -81,18 +85,19 @@ static void test_stale_name(void **state)
 
 	put_at(storage_root_fd(f->s), "names/one", ID_B " one\n");
 	assert_int_equal(storage_container_find(f->s, "one", &none, &e), STORAGE_MISSING);
-	assert_int_equal(storage_container_create(f->s, ID_A, "one", "{}", false, &e), 0);
+	assert_int_equal(storage_container_create(f->s, ID_A, "one", "{}", false, NULL, &e), 0);
 	expect_found(f, "one", ID_A);
 
 	/* so is one that a power cut left without content ... */
 	put_at(storage_root_fd(f->s), "names/three", "");
-	assert_int_equal(storage_container_create(f->s, "dd", "three", "{}", false, &e), 0);
+	assert_int_equal(storage_container_create(f->s, "dd", "three", "{}", false, NULL, &e), 0);
 	expect_found(f, "three", "dd");
 
 	/* ... but not while that container is being made. */
 	assert_int_equal(mkdirat(storage_root_fd(f->s), "containers/+" ID_B, 0700), 0);
 	put_at(storage_root_fd(f->s), "names/two", ID_B " two\n");
-	assert_int_equal(storage_container_create(f->s, "cc", "two", "{}", false, &e), -EEXIST);
+	assert_int_equal(storage_container_create(f->s, "cc", "two", "{}", false, NULL, &e),
+			 -EEXIST);
 }
 
 static void test_lock(void **state)
@@ -104,7 +109,7 @@ static void test_lock(void **state)
 	char c;
 	int fd;
 
-	assert_int_equal(storage_container_create(f->s, ID_A, "one", "{}", false, &e), 0);
+	assert_int_equal(storage_container_create(f->s, ID_A, "one", "{}", false, NULL, &e), 0);
 	assert_false(storage_container_is_live(f->s, ID_A));
 	assert_int_equal(pipe(go), 0);
 	pid = fork();
@@ -164,7 +169,8 @@ static void test_race(void **state)
 				int r;
 
 				(void)snprintf(id, sizeof(id), "%064x", p * 1000 + i + 1);
-				r = storage_container_create(f->s, id, "wanted", "{}", false, &e);
+				r = storage_container_create(f->s, id, "wanted", "{}", false, NULL,
+							     &e);
 				if (r == -EEXIST)
 					continue;
 				if (r < 0 || storage_container_remove(f->s, id, &e) < 0) {

@@ -159,7 +159,7 @@ static void test_used(void **state)
 
 	add_image(f->s, '1', '2', 'a', "localhost/x:latest");
 	(void)snprintf(record, sizeof(record), "{\"imageId\":\"%s\"}", fake_digest('2', d) + 7);
-	assert_int_equal(storage_container_create(f->s, "abcdef", "c", record, false, &e), 0);
+	assert_int_equal(storage_container_create(f->s, "abcdef", "c", record, false, NULL, &e), 0);
 	assert_int_equal(rmi(f, "x", false, &e), -EBUSY);
 	assert_non_null(strstr(e.msg, "used by container abcdef"));
 	expect(f, "x", '1');

@@ -104,7 +104,7 @@ static void writable(struct fixture *f)
 	int fd;
 
 	CHECK(storage_image_resolve(f->s, "x", &img, &e) == STORAGE_FOUND);
-	CHECK(storage_container_create(f->s, "abc123", "name", "{}", false, &e) == 0);
+	CHECK(storage_container_create(f->s, "abc123", "name", "{}", false, NULL, &e) == 0);
 	CHECK(storage_driver_cached(f->s, why, sizeof(why)) == STORAGE_DRIVER_AUTO);
 	q.layers = &img.layers;
 	q.target = path;
@@ -221,7 +221,7 @@ static void fuse(struct fixture *f)
 		_exit(SKIP_CODE);
 	}
 	CHECK(storage_image_resolve(f->s, "x", &img, &e) == STORAGE_FOUND);
-	CHECK(storage_container_create(f->s, "abc123", "name", "{}", false, &e) == 0);
+	CHECK(storage_container_create(f->s, "abc123", "name", "{}", false, NULL, &e) == 0);
 	q.layers = &img.layers;
 	if (storage_rootfs_mount(f->s, &q, &h, &e) < 0) {
 		fprintf(stderr, "%s\n", e.msg);
@@ -350,7 +350,7 @@ static void shifted_keeper(struct fixture *f)
 	CHECK(fchmod(fd, 0755) == 0);
 	CHECK(commit_as(t, '1', "localhost/x:latest", &e) == 0);
 	CHECK(storage_image_resolve(f->s, "x", &img, &e) == STORAGE_FOUND);
-	CHECK(storage_container_create(f->s, "abc123", "name", "{}", false, &e) == 0);
+	CHECK(storage_container_create(f->s, "abc123", "name", "{}", false, NULL, &e) == 0);
 	q.layers = &img.layers;
 	q.target_fd = target(f, path);
 	q.target = path;
