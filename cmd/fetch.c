@@ -72,6 +72,39 @@ static void note_pull(struct storage *s, const char *ref)
 	storage_image_fini(&image);
 }
 
+int cmd_fetch_run(struct storage_fetch *f, bool quiet, char **ret, struct error *e)
+{
+	struct userns_caps caps = { 0 };
+	struct id_map map = { 0 };
+	int r;
+
+	r = userns_probe(&caps, e);
+	if (r == 0)
+		r = userns_map_default(&caps, &map, e);
+	if (r == 0)
+		r = run_fetcher(f, &caps, &map, quiet, ret, e);
+	id_map_fini(&map);
+	userns_caps_fini(&caps);
+	return r;
+}
+
+struct storage_fetch_request cmd_fetch_request(const struct cmd_fetch_options *o,
+					       const struct storage_ref *ref)
+{
+	return (struct storage_fetch_request){
+		.ref = ref,
+		.platform = o->platform,
+		.tls_verify = o->tls_verify,
+		.authfile = o->authfile,
+		.creds = o->creds,
+		.policy = o->policy,
+		.retries_given = o->retries_given,
+		.retries = o->retries,
+		.retry_delay_ms = o->retry_delay_ms,
+		.store_as = o->store_as,
+	};
+}
+
 int cmd_fetch_image(struct storage *s, const char *reftext, const struct cmd_fetch_options *o,
 		    bool quiet, char **ret_ref, struct error *e)
 {
@@ -87,15 +120,9 @@ int cmd_fetch_image(struct storage *s, const char *reftext, const struct cmd_fet
 	if (r == 0)
 		r = userns_map_default(&caps, &map, e);
 	if (r == 0) {
-		struct storage_fetch_request request = {
-			.ref = &ref,
-			.platform = o->platform,
-			.tls_verify = o->tls_verify,
-			.authfile = o->authfile,
-			.creds = o->creds,
-			.keep_ids = caps.kind != USERNS_KIND_SINGLE,
-		};
+		struct storage_fetch_request request = cmd_fetch_request(o, &ref);
 
+		request.keep_ids = caps.kind != USERNS_KIND_SINGLE;
 		r = storage_fetch_begin(s, &request, &f, e);
 	}
 	if (r == 0)

@@ -62,6 +62,8 @@ static const struct cmd_verb *const verbs[] = {
 	&cmd_verb_images,
 	&cmd_verb_image_prune,
 	&cmd_verb_pull,
+	&cmd_verb_push,
+	&cmd_verb_save,
 	&cmd_verb_rmi,
 	&cmd_verb_tag,
 	&cmd_verb_image_tree,

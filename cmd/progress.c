@@ -69,14 +69,14 @@ static void put_layer(struct buf *b, const struct progress_layer *l)
 	static const char *const states[] = {
 		[STORAGE_LAYER_WAITING] = "waiting",	   [STORAGE_LAYER_DOWNLOADING] = "",
 		[STORAGE_LAYER_UNPACKING] = "unpacking",   [STORAGE_LAYER_DONE] = "done",
-		[STORAGE_LAYER_EXISTS] = "exists already",
+		[STORAGE_LAYER_EXISTS] = "exists already", [STORAGE_LAYER_UPLOADING] = "",
 	};
 	unsigned int filled = l->total > 0 && l->done <= l->total ?
 				      (unsigned int)(l->done * BAR_WIDTH / l->total) :
 				      0;
 
 	(void)buf_printf(b, "%s ", l->digest);
-	if (l->state == STORAGE_LAYER_DOWNLOADING) {
+	if (l->state == STORAGE_LAYER_DOWNLOADING || l->state == STORAGE_LAYER_UPLOADING) {
 		(void)buf_putc(b, '[');
 		for (unsigned int i = 0; i < BAR_WIDTH; i++)
 			(void)buf_putc(b, i < filled ? '=' : i == filled ? '>' : '-');

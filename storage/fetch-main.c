@@ -52,6 +52,7 @@ static int read_request(struct fetch_ctx *c, struct error *e)
 	c->request = json_parse(text, (size_t)n, "request", e);
 	explicit_bzero(text, (size_t)n);
 	if (c->request == NULL || json_get_bool(c->request, "", "keep_ids", &c->keep_ids, e) < 0 ||
+	    json_get_bool(c->request, "", "all", &c->all, e) < 0 ||
 	    json_get_string(c->request, "", "platform", &platform, e) < 0)
 		return -EINVAL;
 	return platform_parse(platform, &c->platform, e);
@@ -91,12 +92,31 @@ static int open_source(struct fetch_ctx *c, struct source *ret, struct error *e)
 	return source_local_open(c, ret, e);
 }
 
-static int prepare(struct fetch_ctx *c, struct error *e)
+/* What is to be done: push and query work without a transaction. */
+static int read_op(struct fetch_ctx *c, enum fetch_op *ret, struct error *e)
+{
+	static const char *const names[] = { FETCH_OP_NAMES };
+	const char *text = names[FETCH_OP_FETCH];
+
+	if (json_get_string(c->request, "", "op", &text, e) < 0)
+		return -EINVAL;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i], text) == 0) {
+			*ret = (enum fetch_op)i;
+			return 0;
+		}
+	}
+	return error_setf(e, -EINVAL, "malformed request");
+}
+
+static int prepare(struct fetch_ctx *c, enum fetch_op *ret_op, struct error *e)
 {
 	const char *kind = "";
 	int r;
 
 	r = read_request(c, e);
+	if (r == 0)
+		r = read_op(c, ret_op, e);
 	if (r == 0)
 		r = read_map("/proc/self/uid_map", &c->map.uid, &c->map.uid_n, e);
 	if (r == 0)
@@ -113,18 +133,24 @@ static int prepare(struct fetch_ctx *c, struct error *e)
 		if (r < 0)
 			return r;
 	}
-	return cage_enter(&c->txn_fd, c->source_fd < 0 ? NULL : &c->source_fd, c->source_fd < 0, e);
+	return cage_enter(fetch_op_has_txn(*ret_op) ? &c->txn_fd : NULL,
+			  c->source_fd < 0 ? NULL : &c->source_fd, c->source_fd < 0, e);
 }
 
 static int run(struct fetch_ctx *c, char digest[DIGEST_TEXT_SIZE], size_t *ret_candidate,
 	       struct error *e)
 {
+	enum fetch_op op = FETCH_OP_FETCH;
 	struct source s;
 	int r;
 
-	r = prepare(c, e);
+	r = prepare(c, &op, e);
 	if (r < 0)
 		return r;
+	if (op == FETCH_OP_PUSH)
+		return fetch_push(c, digest, e);
+	if (op == FETCH_OP_QUERY)
+		return fetch_query(c, e);
 	r = open_source(c, &s, e);
 	if (r < 0)
 		return r;
@@ -141,7 +167,7 @@ int storage_fetch_main(int argc, char **argv)
 			       .source_fd = -1,
 			       .wake_fd = -1 };
 	struct error e = ERROR_INIT;
-	char digest[DIGEST_TEXT_SIZE];
+	char digest[DIGEST_TEXT_SIZE] = "";
 	size_t candidate = 0;
 	struct stat st;
 	int r;

@@ -44,25 +44,16 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/proc.h"
-#include "storage/fetch-proto.h"
+#include "storage/bundle.h"
+#include "storage/fetch-priv.h"
 #include "storage/registry/conf.h"
-#include "storage/storage.h"
-
-struct storage_fetch {
-	struct storage *s; /* borrowed */
-	struct storage_txn *txn;
-	struct strv names; /* full name of each candidate */
-	int control_fd;	   /* ours */
-	int child_fd;	   /* crt-fetch's end */
-	int source_fd;
-	int helper_fd;
-};
 
 void storage_fetch_free(struct storage_fetch *f)
 {
@@ -70,6 +61,7 @@ void storage_fetch_free(struct storage_fetch *f)
 		return;
 	storage_txn_abort(f->txn);
 	strv_fini(&f->names);
+	free(f->store_as);
 	close_fd(&f->control_fd);
 	close_fd(&f->child_fd);
 	close_fd(&f->source_fd);
@@ -143,8 +135,8 @@ static int set_proxy(json_t *request, const char *key, const char *lower, const 
 	return json_object_set_new(request, key, json_string(v));
 }
 
-static int registry_request(struct storage_fetch *f, const struct storage_fetch_request *r,
-			    json_t *request, struct error *e)
+int fetch_registry_request(struct storage_fetch *f, const struct storage_fetch_request *r,
+			   json_t *request, struct error *e)
 {
 	json_t *candidates = NULL, *c;
 	size_t i;
@@ -159,9 +151,17 @@ static int registry_request(struct storage_fetch *f, const struct storage_fetch_
 		if (strv_add(&f->names, json_string_value(json_object_get(c, "name"))) < 0)
 			return error_set(e, -ENOMEM, "make the request");
 	/* like curl, HTTP_PROXY in capitals is not used: CGI sets it from a request */
-	if (set_proxy(request, "proxy_http", "http_proxy", NULL) < 0 ||
+	if (set_proxy(request, "proxy_http", "all_proxy", "ALL_PROXY") < 0 ||
+	    set_proxy(request, "proxy_https", "all_proxy", "ALL_PROXY") < 0 ||
+	    set_proxy(request, "proxy_http", "http_proxy", NULL) < 0 ||
 	    set_proxy(request, "proxy_https", "https_proxy", "HTTPS_PROXY") < 0 ||
 	    set_proxy(request, "proxy_none", "no_proxy", "NO_PROXY") < 0)
+		return error_set(e, -ENOMEM, "make the request");
+	if (r->retries_given &&
+	    json_object_set_new(request, "retries", json_integer((json_int_t)r->retries)) < 0)
+		return error_set(e, -ENOMEM, "make the request");
+	if (r->retry_delay_ms > 0 &&
+	    json_object_set_new(request, "retry_ms", json_integer(r->retry_delay_ms)) < 0)
 		return error_set(e, -ENOMEM, "make the request");
 	return 0;
 }
@@ -173,12 +173,13 @@ static int make_request(struct storage_fetch *f, const struct storage_fetch_requ
 	int res;
 
 	if (json_object_set_new(request, "keep_ids", json_boolean(r->keep_ids)) < 0 ||
+	    json_object_set_new(request, "all", json_boolean(r->all && r->packed_only)) < 0 ||
 	    (r->platform != NULL &&
 	     json_object_set_new(request, "platform", json_string(r->platform)) < 0) ||
 	    json_object_set_new(request, "source", json_string(transport)) < 0)
 		return error_set(e, -ENOMEM, "make the request");
 	if (strcmp(transport, "docker") == 0)
-		return registry_request(f, r, request, e);
+		return fetch_registry_request(f, r, request, e);
 	res = local_name(r->ref, &f->names, e);
 	if (res == 0 && strcmp(transport, "builtin") == 0)
 		return open_builtin(r->ref->path, &f->source_fd, e);
@@ -215,10 +216,40 @@ static int send_request(struct storage_fetch *f, const json_t *request, struct e
 	return r < 0 ? error_set(e, r, "send the request to crt-fetch") : 0;
 }
 
+struct storage_fetch *fetch_new(struct storage *s, enum fetch_op op)
+{
+	struct storage_fetch *f = calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		return NULL;
+	f->s = s;
+	f->op = op;
+	f->control_fd = f->child_fd = f->source_fd = f->helper_fd = -1;
+	return f;
+}
+
+int fetch_start(struct storage_fetch *f, json_t *request, struct error *e)
+{
+	static const char *const names[] = { FETCH_OP_NAMES };
+
+	if (json_object_set_new(request, "op", json_string(names[f->op])) < 0)
+		return error_set(e, -ENOMEM, "make the request");
+	f->helper_fd = proc_find_helper("crt-fetch", NULL, e);
+	if (f->helper_fd < 0)
+		return f->helper_fd;
+	if (fetch_op_has_txn(f->op)) {
+		int r = storage_txn_begin(f->s, &f->txn, e);
+
+		if (r < 0)
+			return r;
+	}
+	return send_request(f, request, e);
+}
+
 int storage_fetch_begin(struct storage *s, const struct storage_fetch_request *r,
 			struct storage_fetch **ret, struct error *e)
 {
-	struct storage_fetch *f = calloc(1, sizeof(*f));
+	struct storage_fetch *f = fetch_new(s, FETCH_OP_FETCH);
 	_cleanup_json_ json_t *request = json_object();
 	int res;
 
@@ -226,17 +257,12 @@ int storage_fetch_begin(struct storage *s, const struct storage_fetch_request *r
 		free(f);
 		return error_set(e, -ENOMEM, "fetch an image");
 	}
-	f->s = s;
-	f->control_fd = f->child_fd = f->source_fd = f->helper_fd = -1;
-	res = make_request(f, r, request, e);
-	if (res == 0) {
-		f->helper_fd = proc_find_helper("crt-fetch", NULL, e);
-		res = f->helper_fd < 0 ? f->helper_fd : 0;
-	}
+	f->packed_only = r->packed_only;
+	f->store_as = r->store_as != NULL ? strdup(r->store_as) : NULL;
+	res = r->store_as != NULL && f->store_as == NULL ? error_set(e, -ENOMEM, "fetch an image") :
+							   make_request(f, r, request, e);
 	if (res == 0)
-		res = storage_txn_begin(s, &f->txn, e);
-	if (res == 0)
-		res = send_request(f, request, e);
+		res = fetch_start(f, request, e);
 	if (res < 0) {
 		storage_fetch_free(f);
 		return res;
@@ -260,7 +286,8 @@ int storage_fetch_exec(struct storage_fetch *f, struct error *e)
 	static char name[] = "crt-fetch";
 	static char *const argv[] = { name, NULL };
 	static char *const envp[] = { NULL };
-	int fds[] = { f->child_fd, storage_txn_fd(f->txn), f->source_fd, f->helper_fd };
+	int fds[] = { f->child_fd, f->txn != NULL ? storage_txn_fd(f->txn) : -1, f->source_fd,
+		      f->helper_fd };
 	int null_fd, r;
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
@@ -283,8 +310,10 @@ int storage_fetch_exec(struct storage_fetch *f, struct error *e)
 #endif
 	if (r == 0)
 		r = place_fd(fds[0], FETCH_FD_CONTROL, e);
-	if (r == 0)
+	if (r == 0 && fds[1] >= 0)
 		r = place_fd(fds[1], FETCH_FD_TXN, e);
+	else if (r == 0)
+		(void)close(FETCH_FD_TXN); /* whatever it was */
 	if (r == 0 && fds[2] >= 0)
 		r = place_fd(fds[2], FETCH_FD_SOURCE, e);
 	else if (r == 0)
@@ -334,10 +363,11 @@ static int answer(struct storage_fetch *f, const json_t *m, struct error *e)
 	int r;
 
 	if (json_get_string(m, "", "d", &digest, e) < 0 ||
-	    json_get_string(m, "", "diff", &diff, e) < 0 || !storage_digest_valid(diff) ||
+	    json_get_string(m, "", "diff", &diff, e) < 0 ||
+	    !(f->packed_only || storage_digest_valid(diff)) ||
 	    (digest[0] != '\0' && !storage_digest_valid(digest)))
 		return protocol_error(e);
-	layer = storage_has_layer(f->s, diff);
+	layer = f->packed_only || storage_has_layer(f->s, diff);
 	blob = digest[0] != '\0' && storage_has_blob(f->s, digest);
 	if (!layer && blob) {
 		fd = storage_open_blob(f->s, digest, e);
@@ -350,6 +380,23 @@ static int answer(struct storage_fetch *f, const json_t *m, struct error *e)
 	return r < 0 ? error_set(e, r, "answer crt-fetch") : 0;
 }
 
+/* A blob that is pushed; nothing else of the store is given away. */
+static int answer_open(struct storage_fetch *f, const json_t *m, struct error *e)
+{
+	const char *digest = "";
+	_cleanup_fd_ int fd = -1;
+	int r;
+
+	if (f->offer == NULL || json_get_string(m, "", "d", &digest, e) < 0 ||
+	    !storage_digest_valid(digest) || !bundle_has(f->offer, digest))
+		return protocol_error(e);
+	fd = bundle_open(f->offer, digest, e);
+	if (fd < 0)
+		return fd;
+	r = fd_send(f->control_fd, "{}", 2, &fd, 1);
+	return r < 0 ? error_set(e, r, "answer crt-fetch") : 0;
+}
+
 static int layer_event(const json_t *m, storage_fetch_fn fn, void *data, struct error *e)
 {
 	static const char *const states[] = {
@@ -358,6 +405,7 @@ static int layer_event(const json_t *m, storage_fetch_fn fn, void *data, struct 
 		[STORAGE_LAYER_UNPACKING] = "unpacking",
 		[STORAGE_LAYER_DONE] = "done",
 		[STORAGE_LAYER_EXISTS] = "exists",
+		[STORAGE_LAYER_UPLOADING] = "uploading",
 	};
 	struct storage_fetch_event event = { .kind = STORAGE_FETCH_LAYER };
 	const char *digest = "", *state = "";
@@ -425,13 +473,15 @@ static int handle(struct storage_fetch *f, const char *text, size_t len, storage
 		return text_event(m, kind[0] == 'n', fn, data, e);
 	if (strcmp(kind, "ask") == 0)
 		return answer(f, m, e);
+	if (strcmp(kind, "open") == 0)
+		return answer_open(f, m, e);
 	if (strcmp(kind, "alive") == 0)
 		return 0;
 	if (strcmp(kind, "error") == 0)
 		return failure(m, e);
 	if (strcmp(kind, "done") != 0 || json_get_string(m, "", "d", &digest, e) < 0 ||
 	    json_get_int(m, "", "i", 0, (int64_t)f->names.n - 1, &ret->candidate, e) < 0 ||
-	    !storage_digest_valid(digest))
+	    (f->op == FETCH_OP_QUERY ? digest[0] != '\0' : !storage_digest_valid(digest)))
 		return protocol_error(e);
 	(void)snprintf(ret->digest, sizeof(ret->digest), "%s", digest); /* checked length */
 	ret->done = true;
@@ -459,6 +509,22 @@ static int receive(struct storage_fetch *f, char *buf, size_t size, struct error
 	return (int)n;
 }
 
+/* What crt-fetch wrote to the memory file. */
+static int query_answer(struct storage_fetch *f, char **ret, struct error *e)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	int r = lseek(f->source_fd, 0, SEEK_SET) < 0 ? -errno : 0;
+
+	if (r == 0)
+		r = fd_read_to_end(f->source_fd, &b, FETCH_ANSWER_MAX);
+	if (r < 0)
+		return error_set(e, r, "read the answer of crt-fetch");
+	if (strlen(buf_str(&b)) != b.len)
+		return protocol_error(e);
+	*ret = b.len > 0 ? buf_steal(&b) : strdup("");
+	return *ret != NULL ? 0 : error_set(e, -ENOMEM, "read the answer of crt-fetch");
+}
+
 int storage_fetch_finish(struct storage_fetch *f, storage_fetch_fn fn, void *data,
 			 char **ret_image_ref, struct error *e)
 {
@@ -477,10 +543,18 @@ int storage_fetch_finish(struct storage_fetch *f, storage_fetch_fn fn, void *dat
 		if (r < 0)
 			return r;
 	}
+	if (f->op == FETCH_OP_QUERY)
+		return query_answer(f, ret_image_ref, e);
 	digest = strdup(out.digest);
 	if (digest == NULL)
 		return error_set(e, -ENOMEM, "fetch an image");
-	r = storage_txn_commit(steal_ptr(&f->txn), out.digest, &f->names.v[out.candidate], 1, e);
+	if (f->op == FETCH_OP_PUSH || f->packed_only) {
+		*ret_image_ref = steal_ptr(&digest);
+		return 0;
+	}
+	r = storage_txn_commit(steal_ptr(&f->txn), out.digest,
+			       f->store_as != NULL ? &f->store_as : &f->names.v[out.candidate], 1,
+			       e);
 	if (r < 0)
 		return r;
 	*ret_image_ref = steal_ptr(&digest);

@@ -51,12 +51,12 @@ bool storage_trash_pending(const struct storage *s);
 
 /* A parsed image reference. Strings are owned; storage_ref_fini(). */
 struct storage_ref {
-	char *transport; /* "docker" (registry), "oci", "docker-archive", "builtin" */
-	char *domain;	 /* "docker.io"; NULL when the name is short (see short) or not docker */
-	char *path;	 /* "library/busybox"; file or directory of the other transports */
-	char *tag;	 /* "latest"; NULL when a digest was given without a tag */
-	char *digest;	 /* "sha256:<hex>" or NULL */
-	bool is_short;	 /* no domain was written: domain is to be found by registries.conf */
+	char *transport; /* "docker" (registry), "oci", "oci-archive", "docker-archive", "dir", "builtin" */
+	char *domain;  /* "docker.io"; NULL when the name is short (see short) or not docker */
+	char *path;    /* "library/busybox"; file or directory of the other transports */
+	char *tag;     /* "latest"; NULL when a digest was given without a tag */
+	char *digest;  /* "sha256:<hex>" or NULL */
+	bool is_short; /* no domain was written: domain is to be found by registries.conf */
 };
 void storage_ref_fini(struct storage_ref *r);
 /* Strict grammar of distribution/reference; error names the offending part. Pure. */
@@ -367,8 +367,16 @@ struct storage_fetch_request {
 	int tls_verify;	      /* 1, 0, or -1 = as registries.conf says (default on) */
 	const char *
 		authfile; /* --authfile; NULL = REGISTRY_AUTH_FILE, auth.json, docker's config.json */
-	const char *creds; /* "user:password" or NULL */
-	bool keep_ids;	   /* the fetcher's namespace maps a range: chown to the tar's ids */
+	const char *creds;  /* "user:password" or NULL */
+	const char *policy; /* --policy; NULL = the user's or the system's policy.json */
+	bool retries_given;
+	unsigned int
+		retries; /* with retries_given: how often a failure that may pass is tried again */
+	unsigned int retry_delay_ms; /* before the first time; 0 = default */
+	const char *store_as;	     /* full name of the image, instead of what ref says; or NULL */
+	bool all;		     /* with packed_only: every platform of an index */
+	bool packed_only; /* take the packed image only, and leave it in the transaction: for storage_bundle_fetched() */
+	bool keep_ids; /* the fetcher's namespace maps a range: chown to the tar's ids */
 };
 
 /* Progress as crt-fetch reports it; strings are escaped already and borrowed. */
@@ -386,7 +394,8 @@ struct storage_fetch_event {
 		STORAGE_LAYER_DOWNLOADING,
 		STORAGE_LAYER_UNPACKING,
 		STORAGE_LAYER_DONE,
-		STORAGE_LAYER_EXISTS
+		STORAGE_LAYER_EXISTS,
+		STORAGE_LAYER_UPLOADING
 	} state;
 };
 typedef void (*storage_fetch_fn)(void *data, const struct storage_fetch_event *event);
@@ -415,6 +424,67 @@ void storage_fetch_child_failed(struct storage_fetch *f, const struct error *e);
 int storage_fetch_finish(struct storage_fetch *f, storage_fetch_fn fn, void *data,
 			 char **ret_image_ref, struct error *e);
 void storage_fetch_free(struct storage_fetch *f); /* aborts what was not committed; accepts NULL */
+/* ---- copying images elsewhere ------------------------------------------------- */
+
+/* An image with all its documents and packed layers, bit for bit as they came. */
+struct storage_bundle;
+/* Of a stored image; -ENOENT when a packed layer was not kept. The store is borrowed. */
+int storage_bundle_image(struct storage *s, const struct storage_image *image,
+			 struct storage_bundle **ret, struct error *e);
+/* Of what f (packed_only) has fetched; digest as storage_fetch_finish() said. f must live as long. */
+int storage_bundle_fetched(struct storage_fetch *f, const char *digest, struct storage_bundle **ret,
+			   struct error *e);
+void storage_bundle_free(struct storage_bundle *b); /* accepts NULL */
+/* What it is called in an archive; a full name. */
+int storage_bundle_add_name(struct storage_bundle *b, const char *name, struct error *e);
+/* Only this name, or none (NULL). */
+int storage_bundle_set_name(struct storage_bundle *b, const char *name, struct error *e);
+/* Digest of the manifest, or of the index above it. Borrowed. */
+const char *storage_bundle_digest(const struct storage_bundle *b);
+/*
+ * Give the manifest the form "oci" or "v2s2" (docker's); layers and config stay as they are.
+ * Its digest changes unless it has that form. -EPROTONOSUPPORT: v2s2 cannot say what it is.
+ */
+int storage_bundle_convert(struct storage_bundle *b, const char *format, struct error *e);
+
+enum storage_format {
+	STORAGE_FORMAT_DOCKER_ARCHIVE, /* with an OCI layout beside docker's manifest.json */
+	STORAGE_FORMAT_OCI_ARCHIVE,
+	STORAGE_FORMAT_OCI_DIR,
+	STORAGE_FORMAT_DIR, /* dir: of other tools */
+	STORAGE_FORMAT_COUNT
+};
+/*
+ * Write images to fd: an archive to a file or pipe, or into a directory (fd of it; what an
+ * OCI layout has already stays, an image of the same name is replaced). 0 or -errno.
+ */
+int storage_bundle_write(struct storage_bundle *const *bundles, size_t n,
+			 enum storage_format format, int fd, struct error *e);
+
+/*
+ * Push to the registry that r->ref (transport docker) names; then as after
+ * storage_fetch_begin(), where storage_fetch_finish() gives the digest. b is borrowed.
+ */
+int storage_push_begin(struct storage *s, struct storage_bundle *b,
+		       const struct storage_fetch_request *r, struct storage_fetch **ret,
+		       struct error *e);
+
+enum storage_question {
+	STORAGE_ASK_MANIFEST, /* the document as it came */
+	STORAGE_ASK_TAGS,     /* JSON array of strings */
+	STORAGE_ASK_SEARCH, /* JSON array of strings, or of objects (name, description, star_count, is_official) */
+	STORAGE_ASK_LOGIN,  /* nothing: success is the answer */
+	STORAGE_ASK_DELETE, /* the digest of what was removed */
+	STORAGE_ASK_COUNT
+};
+/*
+ * Ask the registry of r->ref; storage_fetch_finish() gives the answer's text. term and
+ * limit (0 = none) belong to a search.
+ */
+int storage_query_begin(struct storage *s, enum storage_question question, const char *term,
+			unsigned int limit, const struct storage_fetch_request *r,
+			struct storage_fetch **ret, struct error *e);
+
 /* Main of the crt-fetch executable. */
 int storage_fetch_main(int argc, char **argv);
 

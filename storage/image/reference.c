@@ -21,9 +21,9 @@
  * Nothing that passes can contain "..", a control character, or begin with a
  * slash, so parts may be used in URLs and messages as they are.
  *
- * Two more transports carry a path of the host: "oci:DIR[:TAG]" and
- * "docker-archive:FILE[:NAME]". As with other tools the path ends at the first
- * colon. "builtin:NAME" names an image that is shipped with the program.
+ * More transports carry a path of the host: "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]",
+ * "docker-archive:FILE[:NAME]" and "dir:DIR". As with other tools the path ends at the first
+ * colon, but that of dir at none. "builtin:NAME" names an image that is shipped with the program.
  */
 #include <errno.h>
 #include <string.h>
@@ -266,10 +266,10 @@ static int parse_docker(const char *text, const char *s, struct storage_ref *r, 
 	return parse_name(text, s, name_len, r, e);
 }
 
-/* PATH[:REST] of oci: and docker-archive:. */
+/* PATH[:REST] of oci: and archives, PATH of dir:. */
 static int parse_file(const char *text, const char *s, struct storage_ref *r, struct error *e)
 {
-	size_t len = strcspn(s, ":");
+	size_t len = strcmp(r->transport, "dir") == 0 ? strlen(s) : strcspn(s, ":");
 
 	if (len == 0)
 		return refuse(e, text, "the path is empty");
@@ -288,23 +288,22 @@ static int parse_file(const char *text, const char *s, struct storage_ref *r, st
 
 int storage_ref_parse(const char *text, struct storage_ref *ret, struct error *e)
 {
+	static const char *const files[] = { "oci", "oci-archive", "docker-archive", "dir",
+					     "builtin" };
 	struct storage_ref r = { .transport = NULL };
 	const char *transport = "docker", *rest = text;
 	int err;
 
-	if (str_starts(text, "docker://")) {
+	if (str_starts(text, "docker://"))
 		rest = text + strlen("docker://");
-	} else if (str_starts(text, "oci:")) {
-		transport = "oci";
-	} else if (str_starts(text, "docker-archive:")) {
-		transport = "docker-archive";
-	} else if (str_starts(text, "builtin:")) {
-		transport = "builtin";
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		size_t len = strlen(files[i]);
+
+		if (strncmp(text, files[i], len) == 0 && text[len] == ':') {
+			transport = files[i];
+			rest = text + len + 1;
+		}
 	}
-	if (rest == text && transport[0] != 'd')
-		rest = text + strlen(transport) + 1;
-	else if (strcmp(transport, "docker-archive") == 0)
-		rest = text + strlen("docker-archive:");
 	r.transport = strdup(transport);
 	if (r.transport == NULL)
 		return error_set(e, -ENOMEM, "image reference");
@@ -344,7 +343,8 @@ char *storage_ref_text(const struct storage_ref *r)
 	}
 	if (r->domain != NULL)
 		(void)buf_printf(&b, "%s/", r->domain);
-	else if (strcmp(r->path, "oci") == 0 || strcmp(r->path, "docker-archive") == 0 ||
+	else if (strcmp(r->path, "oci") == 0 || strcmp(r->path, "oci-archive") == 0 ||
+		 strcmp(r->path, "docker-archive") == 0 || strcmp(r->path, "dir") == 0 ||
 		 strcmp(r->path, "builtin") == 0)
 		(void)buf_puts(&b, "docker://"); /* "oci:latest" would be a directory */
 	(void)buf_puts(&b, r->path);
@@ -363,7 +363,7 @@ int storage_ref_make_absolute(struct storage_ref *r, struct error *e)
 	_cleanup_free_ char *joined = NULL;
 	_cleanup_free_ char *clean = NULL;
 
-	if (strcmp(r->transport, "oci") != 0 && strcmp(r->transport, "docker-archive") != 0)
+	if (strcmp(r->transport, "docker") == 0 || strcmp(r->transport, "builtin") == 0)
 		return 0;
 	if (r->path[0] != '/') {
 		cwd = getcwd(NULL, 0);

@@ -20,6 +20,11 @@
  *     (the digest covers the sum);
  *   - anything else: an error with the server's message, escaped.
  *
+ * What is sent (uploads of crt push) comes from descriptors of our own and is sent
+ * again with the same method after 307 and 308 only; after a failure in the middle the caller
+ * asks how much arrived (push.c). A URL that a registry names for an upload gets
+ * credentials only at the endpoint's own host, too.
+ *
  * Headers are limited to LIMIT_HTTP_HEADER bytes, a body slower than LOW_SPEED
  * for LOW_TIME seconds is a stall. https is verified unless the endpoint is
  * "insecure"; then it is tried without verification first, and plain http
@@ -32,6 +37,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/limits.h"
@@ -44,32 +51,6 @@
 #define RETRY_AFTER_MAX 30L
 #define ERROR_BODY_MAX	(16u << 10)
 
-int http_url_host(const char *url, char **ret_host, bool *ret_https)
-{
-	CURLU *u = curl_url();
-	char *scheme = NULL, *host = NULL, *port = NULL;
-	int r = -EINVAL;
-
-	if (u != NULL && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
-	    (strcmp(scheme, "https") == 0 || strcmp(scheme, "http") == 0)) {
-		char *text = str_printf("%s:%s", host, port);
-
-		if (text != NULL) {
-			*ret_https = scheme[4] == 's';
-			*ret_host = text;
-			r = 0;
-		}
-	}
-	curl_free(scheme);
-	curl_free(host);
-	curl_free(port);
-	curl_url_cleanup(u);
-	return r;
-}
-
 void http_endpoint_fini(struct http_endpoint *ep)
 {
 	free(ep->bearer);
@@ -78,9 +59,15 @@ void http_endpoint_fini(struct http_endpoint *ep)
 
 /* ---- callbacks of libcurl --------------------------------------------------------- */
 
-static bool good_status(int status)
+static const char *method(const struct http_request *r)
 {
-	return status == 200 || status == 206;
+	return r->method != NULL ? r->method : "GET";
+}
+
+static bool good_status(const struct http_request *r)
+{
+	return r->method == NULL ? r->status == 200 || r->status == 206 :
+				   r->status >= 200 && r->status < 300;
 }
 
 /* May the body of this response be used? Looks at the range once. */
@@ -88,6 +75,8 @@ static bool range_ok(struct http_request *r)
 {
 	unsigned long long from = 0;
 
+	if (r->method != NULL)
+		return true;
 	if (r->status == 200) {
 		r->skip = r->received; /* all of it comes again */
 		return true;
@@ -109,10 +98,10 @@ static size_t on_body(char *p, size_t size, size_t n, void *data)
 		(void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE,
 					&status); /* 0 on failure */
 		r->status = (int)status;
-		if (good_status(r->status) && !range_ok(r))
+		if (good_status(r) && !range_ok(r))
 			r->status = -1;
 	}
-	if (!good_status(r->status)) {
+	if (!good_status(r)) {
 		if (r->error_body.len + len <= ERROR_BODY_MAX)
 			(void)buf_append(&r->error_body, p, len); /* only text for an error */
 		return len;
@@ -150,6 +139,46 @@ static void take_header(char *ret, size_t size, const char *value, size_t len)
 	ret[len] = '\0';
 }
 
+/* Seconds, or a date; 0 = our own pause. */
+static long seconds_until(const char *text)
+{
+	time_t t;
+
+	if (text[0] >= '0' && text[0] <= '9')
+		return strtol(text, NULL, 10);
+	t = curl_getdate(text, NULL);
+	return t > time(NULL) ? (long)(t - time(NULL)) : 0;
+}
+
+/* The next piece of the body that is sent. */
+static size_t on_send(char *p, size_t size, size_t n, void *data)
+{
+	struct http_request *r = data;
+	uint64_t left = r->body_len - r->body_sent;
+	size_t want = size * n < left ? size * n : (size_t)left;
+	ssize_t got;
+
+	if (want == 0)
+		return 0;
+	do
+		got = pread(r->body_fd, p, want, (off_t)(r->body_offset + r->body_sent));
+	while (got < 0 && errno == EINTR);
+	if (got <= 0)
+		return CURL_READFUNC_ABORT;
+	r->body_sent += (uint64_t)got;
+	return (size_t)got;
+}
+
+static int on_seek(void *data, curl_off_t offset, int origin)
+{
+	struct http_request *r = data;
+
+	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > r->body_len)
+		return CURL_SEEKFUNC_FAIL;
+	r->body_sent = (uint64_t)offset;
+	return CURL_SEEKFUNC_OK;
+}
+
 static size_t on_header(char *p, size_t size, size_t n, void *data)
 {
 	struct http_request *r = data;
@@ -162,7 +191,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *data)
 		return 0;
 	if (len > 5 && strncmp(p, "HTTP/", 5) == 0) { /* a new response (100-continue, proxy) */
 		r->content_type[0] = r->content_digest[0] = r->location[0] = r->content_range[0] =
-			'\0';
+			r->range[0] = r->link[0] = '\0';
 		buf_reset(&r->challenge);
 		return len;
 	}
@@ -191,7 +220,11 @@ static size_t on_header(char *p, size_t size, size_t n, void *data)
 		take_header(r->content_range, sizeof(r->content_range), v, vlen);
 	} else if (IS("retry-after")) {
 		take_header(number, sizeof(number), v, vlen);
-		r->retry_after = strtol(number, NULL, 10); /* a date becomes 0: our own pause */
+		r->retry_after = seconds_until(number);
+	} else if (IS("range")) {
+		take_header(r->range, sizeof(r->range), v, vlen);
+	} else if (IS("link")) {
+		take_header(r->link, sizeof(r->link), v, vlen);
 	} else if (IS("www-authenticate")) {
 		(void)buf_append(&r->challenge, v, vlen); /* a failure means no challenge */
 		(void)buf_putc(&r->challenge, '\n');
@@ -263,6 +296,16 @@ int http_easy_setup(struct http_client *c, CURL *easy, const struct http_endpoin
 	} else {
 		SET(CURLOPT_CAINFO, cage_ca_path());
 	}
+	if (ep->cert != NULL && ep->key != NULL) {
+		struct curl_blob pem = { .data = (void *)(uintptr_t)ep->cert, /* is copied */
+					 .len = strlen(ep->cert),
+					 .flags = CURL_BLOB_COPY };
+
+		SET(CURLOPT_SSLCERT_BLOB, &pem);
+		pem.data = (void *)(uintptr_t)ep->key;
+		pem.len = strlen(ep->key);
+		SET(CURLOPT_SSLKEY_BLOB, &pem);
+	}
 #undef SET
 	if (r != CURLE_OK)
 		return error_setf(e, -EINVAL, "set up a request: %s", curl_easy_strerror(r));
@@ -298,6 +341,45 @@ static int set_auth(struct http_request *r)
 	return code == CURLE_OK ? 0 : -ENOMEM;
 }
 
+/* Method and body. */
+static int set_method(struct http_request *r)
+{
+	CURLcode code = CURLE_OK;
+
+	if (r->method == NULL)
+		return 0;
+	if (strcmp(r->method, "HEAD") == 0)
+		return curl_easy_setopt(r->easy, CURLOPT_NOBODY, 1L) == CURLE_OK ? 0 : -ENOMEM;
+	if (r->type != NULL) {
+		code = curl_easy_setopt(r->easy, CURLOPT_UPLOAD, 1L);
+		if (code == CURLE_OK)
+			code = curl_easy_setopt(r->easy, CURLOPT_INFILESIZE_LARGE,
+						(curl_off_t)r->body_len);
+		if (code == CURLE_OK)
+			code = curl_easy_setopt(r->easy, CURLOPT_READFUNCTION, on_send);
+		if (code == CURLE_OK)
+			code = curl_easy_setopt(r->easy, CURLOPT_READDATA, r);
+		if (code == CURLE_OK)
+			code = curl_easy_setopt(r->easy, CURLOPT_SEEKFUNCTION, on_seek);
+		if (code == CURLE_OK)
+			code = curl_easy_setopt(r->easy, CURLOPT_SEEKDATA, r);
+		if (code == CURLE_OK)
+			code = curl_easy_setopt(r->easy, CURLOPT_UPLOAD_BUFFERSIZE, 512L << 10);
+		if (code != CURLE_OK || add_header(r, "Content-Type: ", r->type) < 0 ||
+		    add_header(r, "Expect:", "") < 0 ||
+		    (r->body_range != NULL && add_header(r, "Content-Range: ", r->body_range) < 0))
+			return -ENOMEM;
+	} else if (strcmp(r->method, "DELETE") != 0) {
+		code = curl_easy_setopt(r->easy, CURLOPT_POST, 1L);
+		if (code == CURLE_OK)
+			code = curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE, 0L);
+		if (code != CURLE_OK || add_header(r, "Content-Type:", "") < 0)
+			return -ENOMEM;
+	}
+	code = curl_easy_setopt(r->easy, CURLOPT_CUSTOMREQUEST, r->method);
+	return code == CURLE_OK ? 0 : -ENOMEM;
+}
+
 static void transfer_reset(struct http_client *c, struct http_request *r)
 {
 	if (r->easy != NULL) {
@@ -329,7 +411,11 @@ static int transfer_start(struct http_client *c, struct http_request *r, struct 
 		r->received = 0;
 		r->sink_reset(r->data);
 	}
-	if (r->url == NULL) {
+	r->body_sent = 0;
+	if (r->url == NULL && r->start_url != NULL) {
+		r->url = strdup(r->start_url);
+		r->own_host = http_is_own_host(r->ep, r->start_url);
+	} else if (r->url == NULL) {
 		r->url = str_printf("%s://%s%s", r->ep->plain ? "http" : "https", r->ep->host,
 				    r->path);
 		r->own_host = true;
@@ -340,7 +426,8 @@ static int transfer_start(struct http_client *c, struct http_request *r, struct 
 	res = http_easy_setup(c, r->easy, r->ep, r->url, e);
 	if (res < 0)
 		return res;
-	if ((r->accept != NULL && add_header(r, "Accept: ", r->accept) < 0) || set_auth(r) < 0)
+	if ((r->accept != NULL && add_header(r, "Accept: ", r->accept) < 0) || set_method(r) < 0 ||
+	    set_auth(r) < 0)
 		return error_set(e, -ENOMEM, "make a request");
 	if (r->received > 0) {
 		(void)snprintf(range, sizeof(range), "%llu-",
@@ -372,9 +459,10 @@ static void finish(struct http_client *c, struct http_request *r, int code)
 static void retry(struct http_client *c, struct http_request *r, int code)
 {
 	long after = r->retry_after > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : r->retry_after;
-	int64_t pause = (int64_t)RETRY_MS << r->tries;
+	int64_t pause = (int64_t)c->retry_ms << (r->tries < 6 ? r->tries : 6);
 
-	if (r->tries++ >= LIMIT_HTTP_RETRIES) {
+	r->may_pass = true;
+	if (r->once || r->tries++ >= c->retries) {
 		finish(c, r, code);
 		return;
 	}
@@ -412,7 +500,9 @@ static void on_failure(struct http_client *c, struct http_request *r, CURLcode c
 		finish(c, r, -ECANCELED);
 		return;
 	}
-	if (r->ep->insecure && !r->ep->plain && !r->ep->answered &&
+	/* several may find that out at the same time */
+	if (r->ep->insecure && str_starts(r->url, "https:") && r->start_url == NULL &&
+	    (r->ep->plain || !r->ep->answered) &&
 	    (code == CURLE_SSL_CONNECT_ERROR || code == CURLE_COULDNT_CONNECT)) {
 		r->ep->plain = true;
 		free(r->url);
@@ -422,10 +512,10 @@ static void on_failure(struct http_client *c, struct http_request *r, CURLcode c
 	}
 	if (r->header_bytes > LIMIT_HTTP_HEADER)
 		(void)error_setf(&r->error, err,
-				 "GET %s: the response headers are longer than %u bytes", r->url,
-				 LIMIT_HTTP_HEADER);
+				 "%s %s: the response headers are longer than %u bytes", method(r),
+				 r->url, LIMIT_HTTP_HEADER);
 	else
-		(void)error_setf(&r->error, err, "GET %s: %s", r->url,
+		(void)error_setf(&r->error, err, "%s %s: %s", method(r), r->url,
 				 shown != NULL ? shown : "failed");
 	if (code == CURLE_PEER_FAILED_VERIFICATION)
 		(void)error_hint(&r->error,
@@ -434,8 +524,8 @@ static void on_failure(struct http_client *c, struct http_request *r, CURLcode c
 		(void)error_hint(&r->error,
 				 "; if it is a registry without TLS, use --tls-verify=false");
 	if (code == CURLE_OPERATION_TIMEDOUT)
-		r->tries = r->tries < LIMIT_HTTP_RETRIES - 1 ?
-				   LIMIT_HTTP_RETRIES - 1 :
+		r->tries = r->tries + 1 < c->retries ?
+				   c->retries - 1 :
 				   r->tries; /* it took long enough: once more */
 	if (worth_retrying(code) && r->header_bytes <= LIMIT_HTTP_HEADER)
 		retry(c, r, err);
@@ -445,45 +535,26 @@ static void on_failure(struct http_client *c, struct http_request *r, CURLcode c
 
 static void on_redirect(struct http_client *c, struct http_request *r)
 {
-	_cleanup_free_ char *from = NULL;
-	_cleanup_free_ char *to = NULL;
-	_cleanup_free_ char *shown = str_escape(r->location);
-	char *absolute = NULL;
-	bool from_https = true, to_https = false;
-	CURLU *u = curl_url();
-	int code = -EBADMSG;
+	char *url = NULL;
+	int code;
 
-	if (u == NULL || curl_url_set(u, CURLUPART_URL, r->url, 0) != CURLUE_OK ||
-	    curl_url_set(u, CURLUPART_URL, r->location, 0) != CURLUE_OK ||
-	    curl_url_get(u, CURLUPART_URL, &absolute, 0) != CURLUE_OK ||
-	    http_url_host(r->url, &from, &from_https) < 0 ||
-	    http_url_host(absolute, &to, &to_https) < 0) {
-		code = error_setf(&r->error, code, "GET %s: redirected to \"%.200s\": refused",
-				  r->url, shown != NULL ? shown : "");
-	} else if (from_https && !to_https) {
-		code = error_setf(&r->error, -EACCES,
-				  "GET %s: redirected from https to http: refused", r->url);
-	} else if (++r->redirects > LIMIT_HTTP_REDIRECTS) {
-		code = error_setf(&r->error, -ELOOP, "GET %s: more than %d redirects", r->url,
+	if (r->type != NULL && r->status != 307 && r->status != 308)
+		code = error_setf(&r->error, -EBADMSG, "redirected with status %d: refused",
+				  r->status);
+	else if (++r->redirects > LIMIT_HTTP_REDIRECTS)
+		code = error_setf(&r->error, -ELOOP, "more than %d redirects",
 				  LIMIT_HTTP_REDIRECTS);
-	} else {
-		char *url = strdup(absolute);
-
-		if (url != NULL) {
-			r->own_host = r->own_host && strcasecmp(from, to) == 0 &&
-				      from_https == to_https;
-			free(r->url);
-			r->url = url;
-			again(c, r);
-			code = 0;
-		} else {
-			code = error_set(&r->error, -ENOMEM, "follow a redirect");
-		}
-	}
-	curl_free(absolute);
-	curl_url_cleanup(u);
-	if (code < 0)
+	else
+		code = http_resolve(r->url, r->location, &url, &r->error);
+	if (code < 0) {
+		(void)error_prefix(&r->error, "%s %s", method(r), r->url);
 		finish(c, r, code);
+		return;
+	}
+	r->own_host = r->own_host && http_is_own_host(r->ep, url);
+	free(r->url);
+	r->url = url;
+	again(c, r);
 }
 
 /* The message of {"errors":[{"code","message"}]}, escaped and short; "" when there is none. */
@@ -516,11 +587,11 @@ static void on_status(struct http_client *c, struct http_request *r)
 		code = -EACCES;
 	if (r->status == -1)
 		(void)error_setf(&r->error, code,
-				 "GET %s: the server sent another range than was asked for",
-				 r->url);
+				 "%s %s: the server sent another range than was asked for",
+				 method(r), r->url);
 	else
-		(void)error_setf(&r->error, code, "GET %s: HTTP status %d%s", r->url, r->status,
-				 said != NULL ? said : "");
+		(void)error_setf(&r->error, code, "%s %s: HTTP status %d%s", method(r), r->url,
+				 r->status, said != NULL ? said : "");
 	if (r->status == 408 || r->status == 429 || r->status >= 500)
 		retry(c, r, code);
 	else
@@ -541,7 +612,7 @@ static void on_done(struct http_client *c, struct http_request *r, CURLcode code
 		r->status = (int)status;
 	}
 	r->ep->answered = true;
-	if (good_status(r->status)) {
+	if (good_status(r)) {
 		finish(c, r, 0);
 	} else if (r->status == 401 && r->own_host) {
 		int res = auth_answer(c, r, &r->error);
@@ -570,11 +641,17 @@ int http_global_init(struct error *e)
 
 int http_client_init(struct http_client *c, const json_t *request, struct error *e)
 {
+	int64_t retries = LIMIT_HTTP_RETRIES, retry_ms = RETRY_MS;
+
 	*c = (struct http_client){ .multi = NULL };
-	if (json_get_string(request, "", "proxy_http", &c->proxy_http, e) < 0 ||
+	if (json_get_int(request, "", "retries", 0, 100, &retries, e) < 0 ||
+	    json_get_int(request, "", "retry_ms", 1, 600000, &retry_ms, e) < 0 ||
+	    json_get_string(request, "", "proxy_http", &c->proxy_http, e) < 0 ||
 	    json_get_string(request, "", "proxy_https", &c->proxy_https, e) < 0 ||
 	    json_get_string(request, "", "proxy_none", &c->proxy_none, e) < 0)
 		return -EINVAL;
+	c->retries = (unsigned int)retries;
+	c->retry_ms = (unsigned int)retry_ms;
 	c->multi = curl_multi_init();
 	return c->multi != NULL ? 0 : error_set(e, -ENOMEM, "start libcurl");
 }
@@ -602,7 +679,8 @@ void http_request_fini(struct http_client *c, struct http_request *r)
 	transfer_reset(c, r);
 	free(r->url);
 	free(r->path);
-	r->url = r->path = NULL;
+	free(r->start_url);
+	r->url = r->path = r->start_url = NULL;
 	buf_fini(&r->error_body);
 	buf_fini(&r->challenge);
 }
@@ -670,53 +748,4 @@ int http_step(struct http_client *c, int wake_fd, int timeout_ms, struct error *
 	if (wake_fd >= 0)
 		(void)!read(wake_fd, &n, sizeof(n)); /* non-blocking: only resets the counter */
 	return 0;
-}
-
-/* ---- small documents -------------------------------------------------------------- */
-
-struct small {
-	struct buf *b;
-	size_t max;
-	bool too_long;
-};
-
-static enum http_sink_result small_sink(void *data, const void *p, size_t len)
-{
-	struct small *s = data;
-
-	s->too_long = len > s->max - s->b->len;
-	if (s->too_long || buf_append(s->b, p, len) < 0)
-		return HTTP_SINK_STOP;
-	return HTTP_SINK_OK;
-}
-
-static void small_reset(void *data)
-{
-	struct small *s = data;
-
-	buf_reset(s->b);
-}
-
-int http_get(struct http_client *c, struct fetch_ctx *ctx, struct http_request *r, size_t max,
-	     struct buf *ret, struct error *e)
-{
-	struct small s = { .b = ret, .max = max };
-	int res = 0;
-
-	r->sink = small_sink;
-	r->sink_reset = small_reset;
-	r->data = &s;
-	http_submit(c, r);
-	while (!r->done && res == 0) {
-		res = http_step(c, -1, 1000, e);
-		if (res == 0 && fetch_now_ms() - ctx->last_sent_ms > 4000)
-			res = fetch_say(ctx, json_pack("{s:s}", "t", "alive"), e);
-	}
-	if (res < 0)
-		return res;
-	if (s.too_long)
-		return error_setf(e, -EFBIG, "GET %s: more than %zu bytes", r->path, max);
-	if (r->error.code < 0 && e != NULL)
-		*e = r->error;
-	return r->error.code;
 }

@@ -76,6 +76,9 @@ void ingest_plan_fini(struct ingest_plan *p)
 {
 	for (size_t i = 0; i < p->layers_n; i++)
 		close_fd(&p->layers[i].blob_fd);
+	for (size_t i = 0; i < p->docs_n; i++)
+		buf_fini(&p->docs[i].text);
+	free(p->docs);
 	free(p->layers);
 	buf_fini(&p->manifest);
 	buf_fini(&p->config);
@@ -167,6 +170,8 @@ int ingest_plan_documents(struct fetch_ctx *c, struct buf *top, const char *top_
 	char type[128];
 	int r;
 
+	if (c->all)
+		return ingest_plan_all(top, top_type, document, data, ret, e);
 	(void)snprintf(type, sizeof(type), "%s", top_type); /* a longer one is none that we know */
 	for (int depth = 0;; depth++) {
 		_cleanup_json_ json_t *doc = json_parse(buf_str(top), top->len, "manifest", e);
@@ -519,11 +524,13 @@ int ingest_run(struct fetch_ctx *c, struct source *s, char ret_digest[DIGEST_TEX
 		r = run_layers(c, s, &p, e);
 	if (r < 0)
 		cancel_all(s, &p);
-	if (r == 0 && p.manifest.len == 0)
+	if (r == 0 && p.manifest.len == 0 && p.docs_n == 0)
 		r = make_manifest(&p, e);
-	if (r == 0)
+	for (size_t i = 0; r == 0 && i < p.docs_n; i++)
+		r = write_blob(c, p.docs[i].digest, &p.docs[i].text, e);
+	if (r == 0 && p.docs_n == 0)
 		r = write_blob(c, p.config_digest, &p.config, e);
-	if (r == 0)
+	if (r == 0 && p.docs_n == 0)
 		r = write_blob(c, p.manifest_digest, &p.manifest, e);
 	if (r == 0)
 		memcpy(ret_digest, p.manifest_digest, sizeof(p.manifest_digest));

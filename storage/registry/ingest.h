@@ -25,6 +25,7 @@ struct fetch_ctx {
 	struct id_map map;	 /* ids that exist here */
 	unsigned int notes_sent; /* bits of enum apply_note */
 	int64_t last_sent_ms;
+	bool all;	  /* every platform of an index, packed */
 	size_t candidate; /* of the request: the one that worked */
 };
 
@@ -42,10 +43,19 @@ struct ingest_layer {
 	void *source_data; /* the source's own */
 };
 
+/* A manifest or index that is kept beside the image's own. */
+struct ingest_doc {
+	char digest[DIGEST_TEXT_SIZE];
+	struct buf text;
+};
+
 /* All that is known before the first layer. */
 struct ingest_plan {
 	struct buf manifest; /* empty: to be made from the layers (docker-archive) */
 	char manifest_digest[DIGEST_TEXT_SIZE];
+	struct ingest_doc
+		*docs; /* with fetch_ctx.all: all of them, and no manifest and config above */
+	size_t docs_n;
 	struct buf config;
 	char config_digest[DIGEST_TEXT_SIZE];
 	struct ingest_layer *layers;
@@ -79,6 +89,9 @@ typedef int (*ingest_document_fn)(void *data, const struct descriptor *d, bool m
 int ingest_plan_documents(struct fetch_ctx *c, struct buf *top, const char *top_type,
 			  ingest_document_fn document, void *data, struct ingest_plan *ret,
 			  struct error *e);
+/* mirror.c: the same for all platforms; only blobs, no trees. */
+int ingest_plan_all(struct buf *top, const char *top_type, ingest_document_fn document, void *data,
+		    struct ingest_plan *ret, struct error *e);
 /* Set up the layers of a plan from the config and descriptors (NULL: unknown). */
 int ingest_plan_layers(struct ingest_plan *p, const struct manifest *m,
 		       const struct image_config_info *info, struct error *e);
@@ -91,6 +104,11 @@ int ingest_run(struct fetch_ctx *c, struct source *s, char ret_digest[DIGEST_TEX
 int fetch_say(struct fetch_ctx *c, json_t *message /* taken */, struct error *e);
 int fetch_say_text(struct fetch_ctx *c, const char *kind, const char *text, struct error *e);
 int64_t fetch_now_ms(void);
+
+/* push.c: blobs and manifests of the request into a registry. ret_digest: the last manifest's. */
+int fetch_push(struct fetch_ctx *c, char ret_digest[DIGEST_TEXT_SIZE], struct error *e);
+/* query.c: a question; the answer is written to FETCH_FD_SOURCE. */
+int fetch_query(struct fetch_ctx *c, struct error *e);
 
 /* "oci:" and "docker-archive:" directories and files. Free with s->free. */
 int source_local_open(struct fetch_ctx *c, struct source *ret, struct error *e);

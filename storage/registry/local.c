@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Images from local files: OCI layouts (a directory or a tar of one) and the
- * archives of `docker save`.
+ * Images from local files: OCI layouts (a directory or a tar of one), the
+ * archives of `docker save`, and the directories of dir:.
  *
  * Theory of operation
  *
@@ -34,8 +34,9 @@
 #include "storage/registry/ingest.h"
 #include "storage/unpack/tar.h"
 
-#define ARCHIVE_ENTRIES_MAX 100000u
-#define ARCHIVE_LINKS_MAX   16
+#define ARCHIVE_ENTRIES_MAX  100000u
+#define ARCHIVE_LINKS_MAX    16
+#define LAYOUT_MANIFESTS_MAX 64 /* that are looked at for one config */
 
 /* One entry of an archive. */
 struct member {
@@ -50,6 +51,7 @@ struct local {
 	bool own_fd;
 	bool is_dir;
 	bool docker; /* docker-archive was asked for */
+	bool flat;   /* dir: blobs lie beside manifest.json under their digits */
 	const char *tag;
 	struct member *members;
 	size_t members_n, members_cap;
@@ -358,7 +360,8 @@ static int open_blob(const struct local *l, const struct descriptor *d, struct p
 	char path[96];
 	int r;
 
-	(void)snprintf(path, sizeof(path), "blobs/sha256/%.64s", d->digest + 7); /* fits */
+	(void)snprintf(path, sizeof(path), l->flat ? "%.64s" : "blobs/sha256/%.64s",
+		       d->digest + 7); /* fits */
 	r = piece_open(l, path, ret, e);
 	if (r < 0)
 		return r;
@@ -373,15 +376,26 @@ static int open_blob(const struct local *l, const struct descriptor *d, struct p
 
 /* ---- OCI layout ------------------------------------------------------------------- */
 
+/* Of an index in a dir: its manifests are files of their own. */
+static int open_flat_manifest(const struct local *l, const struct descriptor *d, struct piece *ret,
+			      struct error *e)
+{
+	char path[96];
+
+	(void)snprintf(path, sizeof(path), "%.64s.manifest.json", d->digest + 7); /* fits */
+	return piece_open(l, path, ret, e);
+}
+
 static int oci_document(void *data, const struct descriptor *d, bool manifest, struct buf *ret,
 			char ret_type[128], struct error *e)
 {
+	const struct local *l = data;
 	char got[DIGEST_TEXT_SIZE];
 	struct piece p;
 	int r;
 
-	(void)manifest; /* a layout keeps everything in one place */
-	r = open_blob(data, d, &p, e);
+	/* a layout keeps everything in one place, dir: has other names for manifests */
+	r = manifest && l->flat ? open_flat_manifest(l, d, &p, e) : open_blob(l, d, &p, e);
 	if (r < 0)
 		return r;
 	r = piece_read(&p, ret, e);
@@ -483,6 +497,17 @@ static int oci_plan(struct local *l, struct fetch_ctx *c, struct ingest_plan *re
 	return r < 0 ? r : ingest_plan_documents(c, &top, type, oci_document, l, ret, e);
 }
 
+/* dir: manifest.json is the manifest, or an index. */
+static int flat_plan(struct local *l, struct fetch_ctx *c, struct ingest_plan *ret, struct error *e)
+{
+	_cleanup_buf_ struct buf top = BUF_INIT;
+	int r = read_file(l, "manifest.json", &top, e);
+
+	if (r < 0)
+		return error_prefix(e, "not a directory of an image");
+	return ingest_plan_documents(c, &top, "", oci_document, l, ret, e);
+}
+
 /* ---- docker archive --------------------------------------------------------------- */
 
 static bool repo_tag_matches(const json_t *entry, const char *tag)
@@ -552,6 +577,51 @@ static int docker_layer_names(struct local *l, const json_t *entry, size_t want,
 	return 0;
 }
 
+/*
+ * Newer archives have an OCI layout beside manifest.json: its manifest for that config, so
+ * that the digest is kept. 1 = the plan is made of it, 0 = there is none, -errno.
+ */
+static int layout_plan(struct local *l, struct fetch_ctx *c, const char *config,
+		       struct ingest_plan *ret, struct error *e)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_json_ json_t *index = NULL;
+	json_t *list = NULL, *o;
+	size_t i;
+	int r;
+
+	if (member_find(l, "index.json") == NULL || read_file(l, "index.json", &text, NULL) < 0)
+		return 0;
+	index = json_parse(buf_str(&text), text.len, "index.json", NULL);
+	if (index == NULL || json_get_array(index, "index.json", "manifests", &list, NULL) < 0)
+		return 0;
+	json_array_foreach(list, i, o) {
+		_cleanup_json_ json_t *doc = NULL;
+		struct manifest m = { .layers = NULL };
+		struct descriptor d;
+		char type[128];
+		bool same;
+
+		if (i == LAYOUT_MANIFESTS_MAX)
+			break;
+		buf_reset(&text);
+		if (manifest_descriptor(o, "manifests[]", LIMIT_JSON_BYTES, &d, NULL) < 0 ||
+		    oci_document(l, &d, true, &text, type, NULL) < 0)
+			continue;
+		doc = json_parse(buf_str(&text), text.len, "manifest", NULL);
+		if (doc == NULL || manifest_kind(doc, NULL, NULL) != MANIFEST_IMAGE ||
+		    manifest_parse(doc, &m, NULL) < 0)
+			continue;
+		same = strcmp(m.config.digest, config) == 0;
+		manifest_fini(&m);
+		if (!same)
+			continue;
+		r = ingest_plan_documents(c, &text, "", oci_document, l, ret, e);
+		return r < 0 ? r : 1;
+	}
+	return 0;
+}
+
 static int docker_plan(struct local *l, struct fetch_ctx *c, struct ingest_plan *ret,
 		       struct error *e)
 {
@@ -561,9 +631,10 @@ static int docker_plan(struct local *l, struct fetch_ctx *c, struct ingest_plan 
 	_cleanup_json_ json_t *config = NULL;
 	const json_t *entry = NULL;
 	const char *config_name = NULL;
+	char digest[DIGEST_TEXT_SIZE];
+	struct buf kept;
 	int r;
 
-	(void)c; /* a docker archive knows one platform only */
 	r = read_file(l, "manifest.json", &list, e);
 	if (r < 0)
 		return error_prefix(e, "not an archive of `docker save`");
@@ -583,6 +654,16 @@ static int docker_plan(struct local *l, struct fetch_ctx *c, struct ingest_plan 
 		return -EBADMSG;
 	if (digest_of(buf_str(&ret->config), ret->config.len, ret->config_digest) < 0)
 		return error_set(e, -ENOMEM, "digest");
+	memcpy(digest, ret->config_digest, sizeof(digest));
+	kept = ret->config;
+	ret->config = BUF_INIT;
+	r = layout_plan(l, c, digest, ret, e);
+	if (r != 0) {
+		buf_fini(&kept);
+		return r < 0 ? r : 0;
+	}
+	ret->config = kept;
+	memcpy(ret->config_digest, digest, sizeof(digest));
 	r = image_config_info_parse(config, &info, e);
 	if (r == 0)
 		r = ingest_plan_layers(ret, NULL, &info, e);
@@ -606,6 +687,8 @@ static int local_plan(void *data, struct fetch_ctx *c, struct ingest_plan *ret, 
 		if (r < 0)
 			return r;
 	}
+	if (l->flat)
+		return flat_plan(l, c, ret, e);
 	if (!l->is_dir && member_find(l, "index.json") == NULL &&
 	    member_find(l, "manifest.json") == NULL)
 		return error_setf(
@@ -684,6 +767,7 @@ int source_local_open(struct fetch_ctx *c, struct source *ret, struct error *e)
 	}
 	l->is_dir = S_ISDIR(st.st_mode);
 	l->docker = strcmp(kind, "docker-archive") == 0;
+	l->flat = l->is_dir && strcmp(kind, "dir") == 0;
 	*ret = (struct source){
 		.data = l,
 		.plan = local_plan,

@@ -101,26 +101,6 @@ static int top(struct registry *reg, struct buf *ret, char ret_type[128], struct
 	return res;
 }
 
-static int use_endpoint(struct registry *reg, const json_t *o, struct error *e)
-{
-	http_endpoint_fini(&reg->ep);
-	reg->ep = (struct http_endpoint){ .host = NULL };
-	if (json_get_string(o, "endpoint", "host", &reg->ep.host, e) < 0 ||
-	    json_get_string(o, "endpoint", "path", &reg->ep.path, e) < 0 ||
-	    json_get_string(o, "endpoint", "reference", &reg->ep.reference, e) < 0 ||
-	    json_get_string(o, "endpoint", "user", &reg->ep.user, e) < 0 ||
-	    json_get_string(o, "endpoint", "password", &reg->ep.password, e) < 0 ||
-	    json_get_string(o, "endpoint", "token", &reg->ep.token, e) < 0 ||
-	    json_get_string(o, "endpoint", "ca", &reg->ep.ca, e) < 0 ||
-	    json_get_bool(o, "endpoint", "insecure", &reg->ep.insecure, e) < 0)
-		return -EINVAL;
-	if (reg->ep.host == NULL || reg->ep.path == NULL || reg->ep.reference == NULL)
-		return error_setf(e, -EINVAL, "malformed request");
-	if (reg->ep.user != NULL && reg->ep.password == NULL)
-		reg->ep.password = "";
-	return 0;
-}
-
 /* Is this a failure of the place, so that another one is worth a try? */
 static bool other_may_do(int code)
 {
@@ -148,7 +128,7 @@ static int find(struct registry *reg, struct buf *ret, char ret_type[128], struc
 		json_array_foreach(endpoints, k, ep) {
 			if (e != NULL)
 				*e = ERROR_INIT;
-			r = use_endpoint(reg, ep, e);
+			r = http_endpoint_take(&reg->ep, ep, e);
 			if (r < 0)
 				return r;
 			r = top(reg, ret, ret_type, e);

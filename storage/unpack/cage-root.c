@@ -7,7 +7,7 @@
  * crt-fetch starts in a copy of the caller's mount namespace and must end in
  * one that shows nothing of it. The new root is a small read-only tmpfs with
  *
- *   /txn   the transaction directory, the only place that can be written
+ *   /txn   the transaction directory, where there is one: the only place that can be written
  *   /src   the local source, when it is a directory; read-only
  *   /etc   with network: copies of resolv.conf, hosts, nsswitch.conf, gai.conf,
  *          host.conf, openssl's configuration and the bundle of certificates
@@ -227,9 +227,11 @@ int cage_root(int *txn_fd, int *source_fd, bool network, struct error *e)
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return error_set(e, -errno, "make the cage: detach the mounts");
-	txn_tree = clone_dir(*txn_fd, closed, e);
-	if (txn_tree < 0)
-		return txn_tree;
+	if (txn_fd != NULL) {
+		txn_tree = clone_dir(*txn_fd, closed, e);
+		if (txn_tree < 0)
+			return txn_tree;
+	}
 	if (source_fd != NULL && fstat(*source_fd, &st) == 0 && S_ISDIR(st.st_mode)) {
 		source_tree = clone_dir(*source_fd, closed | MOUNT_ATTR_RDONLY, e);
 		if (source_tree < 0)
@@ -237,14 +239,15 @@ int cage_root(int *txn_fd, int *source_fd, bool network, struct error *e)
 	}
 	if (mount("tmpfs", NEW_ROOT, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, ROOT_OPTIONS) < 0)
 		return error_set(e, -errno, "make the cage: mount its root");
-	r = attach(txn_tree, NEW_ROOT "/txn", e);
+	if (txn_tree >= 0)
+		r = attach(txn_tree, NEW_ROOT "/txn", e);
 	if (r == 0 && source_tree >= 0)
 		r = attach(source_tree, NEW_ROOT "/src", e);
 	if (r == 0 && network)
 		r = copy_etc(e);
 	if (r == 0)
 		r = enter(e);
-	if (r == 0)
+	if (r == 0 && txn_tree >= 0)
 		r = reopen("/txn", txn_fd, e);
 	if (r == 0 && source_tree >= 0)
 		r = reopen("/src", source_fd, e);

@@ -9,7 +9,7 @@
 
 /*
  * Give up everything that unpacking (and, with network, downloading) does not
- * need. *txn_fd and *source_fd (may be NULL) are replaced by descriptors
+ * need. *txn_fd and *source_fd (each may be NULL) are replaced by descriptors
  * inside the new root. One thread only. 0 or -errno: then nothing may go on.
  */
 int cage_enter(int *txn_fd, int *source_fd, bool network, struct error *e);
