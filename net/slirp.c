@@ -451,7 +451,9 @@ static bool relay_alone(struct net *n, bool *busy)
 
 static size_t relay_room(const struct net *n)
 {
-	return n->open_n + FDS_SPARE < n->fds_limit ? n->fds_limit - FDS_SPARE - n->open_n : 0;
+	size_t spare = n->fds_limit / 4 < FDS_SPARE ? n->fds_limit / 4 : FDS_SPARE;
+
+	return n->open_n + spare < n->fds_limit ? n->fds_limit - spare - n->open_n : 0;
 }
 
 /* How long there is nothing to do without an event. */

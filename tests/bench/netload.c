@@ -3,6 +3,7 @@
  * netload serve PORT                  send every byte back, one connection after the other
  * netload rtt ADDRESS PORT SECONDS    round trips of one byte in one connection, per second
  * netload conn ADDRESS PORT SECONDS   connections, each with one round trip, per second
+ * netload count ADDRESS PORT NUMBER   so many connections one after the other, each with one round trip
  * netload hold ADDRESS PORT NUMBER    connections open at once, then one round trip in each
  *
  * Theory of operation: what iperf3 does not measure, for network.sh. Static, so that it runs in
@@ -134,6 +135,20 @@ static int conn(const struct sockaddr_in *to, double seconds)
 	return 0;
 }
 
+static int count(const struct sockaddr_in *to, unsigned long n)
+{
+	double start = now();
+
+	for (unsigned long i = 0; i < n; i++) {
+		int fd = dial(to);
+
+		round_trip(fd);
+		close(fd);
+	}
+	printf("%lu in sequence: %.2f s\n", n, now() - start);
+	return 0;
+}
+
 static int hold(const struct sockaddr_in *to, unsigned long n)
 {
 	int *fds = calloc(n, sizeof(int));
@@ -167,6 +182,8 @@ int main(int argc, char **argv)
 		return rtt(&to, strtod(argv[4], NULL));
 	if (strcmp(argv[1], "conn") == 0)
 		return conn(&to, strtod(argv[4], NULL));
+	if (strcmp(argv[1], "count") == 0)
+		return count(&to, strtoul(argv[4], NULL, 10));
 	if (strcmp(argv[1], "hold") == 0)
 		return hold(&to, strtoul(argv[4], NULL, 10));
 	return 2;
