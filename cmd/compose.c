@@ -60,6 +60,7 @@ void run_plan_fini(struct run_plan *p)
 	strv_fini(&p->net_sysctls);
 	json_decref(p->config);
 	free(p->seccomp);
+	limits_plan_fini(&p->limits);
 	*p = (struct run_plan){ 0 };
 }
 
@@ -310,6 +311,8 @@ static int compose_process(struct run_plan *p, struct error *e)
 		r = set_new(process, "cwd", json_string(cwd), e);
 	if (r == 0)
 		r = compose_rlimits(req, process, e);
+	if (r == 0 && req->limits.oom_score_set)
+		r = set_new(process, "oomScoreAdj", json_integer(req->limits.oom_score_adj), e);
 	if (r == 0)
 		r = set_new(process, "noNewPrivileges", json_boolean(req->no_new_privs), e);
 	return r;
@@ -455,6 +458,8 @@ static int compose_linux(struct run_plan *p, struct error *e)
 		r = compose_namespaces(p, linux_obj, e);
 	if (r == 0)
 		r = compose_sysctl(p, linux_obj, e);
+	if (r == 0)
+		r = compose_limits(p, linux_obj, e);
 	if (r == 0)
 		r = compose_devices(p, linux_obj, e);
 	if (r == 0)

@@ -33,6 +33,7 @@ struct run_plan {
 	char *user; /* "USER[:GROUP]" to be resolved in the root file system; "" = root */
 	struct strv env;
 	json_t *config; /* the OCI config; process.user and what follows from it: compose_user() */
+	struct limits_plan limits; /* how its groups are made */
 	char *seccomp; /* text of linux.seccomp where that is the default profile, which is not in config: compose_text() */
 	char *rundir; /* the bundle: config.json, rootfs/, hosts, resolv.conf, hostname, .containerenv */
 	char *rootfs;	  /* absolute path where the container's root will be */
@@ -83,5 +84,7 @@ int compose_exec_user(json_t *process, const char *user, bool privileged, int ro
 int compose_mounts(struct run_plan *p, json_t *config, struct error *e);
 int compose_linux_paths(struct run_plan *p, json_t *linux_obj, struct error *e);
 int compose_devices(struct run_plan *p, json_t *linux_obj, struct error *e);
+/* limits.c: linux.resources, cgroupsPath. */
+int compose_limits(struct run_plan *p, json_t *linux_obj, struct error *e);
 
 #endif

@@ -39,8 +39,10 @@
 #include "cmd/events.h"
 #include "cmd/health.h"
 #include "cmd/inside.h"
+#include "cmd/limits.h"
 #include "cmd/monitor.h"
 #include "cmd/out.h"
+#include "cmd/pause.h"
 #include "cmd/record.h"
 #include "cmd/rundir.h"
 #include "cmd/volumes.h"
@@ -153,7 +155,8 @@ static int load(struct storage *s, const char *id, struct container *ret, struct
 	c.started = get_time(c.record, "started");
 	c.pid = c.live ? (pid_t)read_pids(s, c.record).pid : 0;
 	if (c.pid > 0)
-		c.state = "running";
+		c.state = pause_is_paused(get_string(c.record, "rundir"), c.pid) ? "paused" :
+										   "running";
 	else if (c.live && (c.exit_code = read_exit(c.record)) >= 0)
 		c.state = "exited"; /* just now, or between two lives */
 	else if (c.live)
@@ -236,6 +239,7 @@ void container_remove_bundle(const struct container *c)
 	if (slash == NULL || dir[0] != '/' || strcmp(slash + 1, c->id) != 0)
 		return;
 	end_survivor(c);
+	limits_end(dir);
 	parent = strndup(dir, (size_t)(slash - dir));
 	if (parent != NULL)
 		(void)rundir_remove(parent, c->id, NULL); /* a reboot removes it as well */
@@ -313,7 +317,12 @@ char *container_status(const struct container *c, time_t now)
 
 	if (strcmp(c->state, "created") == 0)
 		return strdup("Created");
-	age = out_duration(container_is_running(c) ? c->started : c->finished, now);
+	if (strcmp(c->state, "paused") == 0)
+		return strdup("Paused");
+	age = out_duration(container_is_running(c) ? c->started :
+			   c->finished > 0	   ? c->finished :
+						     now,
+			   now);
 	if (age == NULL)
 		return NULL;
 	if (container_is_running(c)) {
@@ -540,6 +549,8 @@ int container_stop(struct storage *s, struct container *c, unsigned int grace, s
 	if (pid_fd < 0 && pid_fd != -ESRCH)
 		return error_set(e, pid_fd, "stopping container %.12s", c->id);
 	if (pid_fd >= 0) {
+		(void)pause_end(get_string(c->record, "rundir"), c->pid,
+				NULL); /* a frozen one neither hears nor, with version 1, dies */
 		r = end_process(c, pid_fd, grace, e);
 		if (r < 0)
 			return r;
@@ -568,6 +579,9 @@ int container_kill(struct storage *s, struct container *c, int sig, struct error
 		if (sig == SIGKILL)
 			note_stop(c);
 		r = proc_pidfd_send_signal(pid_fd, sig);
+		if (r == 0 && sig == SIGKILL)
+			(void)pause_end(get_string(c->record, "rundir"), c->pid,
+					NULL); /* with version 1 a frozen one does not die */
 	}
 	if (r == -ESRCH)
 		return error_setf(e, -ESRCH,

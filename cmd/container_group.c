@@ -19,6 +19,7 @@ static const struct cmd_verb *const verbs[] = {
 	&cmd_verb_container_inspect,
 	&cmd_verb_kill,
 	&cmd_verb_logs,
+	&cmd_verb_pause,
 	&cmd_verb_ps,
 	&cmd_verb_port,
 	&cmd_verb_rename,
@@ -27,6 +28,8 @@ static const struct cmd_verb *const verbs[] = {
 	&cmd_verb_run,
 	&cmd_verb_start,
 	&cmd_verb_stop,
+	&cmd_verb_unpause,
+	&cmd_verb_update,
 	&cmd_verb_wait,
 	NULL,
 };

@@ -30,6 +30,7 @@
 #include "cmd/container.h"
 #include "cmd/events.h"
 #include "cmd/exec.h"
+#include "cmd/limits.h"
 #include "cmd/opt.h"
 #include "cmd/relay.h"
 #include "cmd/request.h"
@@ -161,6 +162,8 @@ static int compose(int bundle_fd, pid_t pid, const struct options *o, char **arg
 		r = compose_exec_user(process, o->user, o->privileged, root_fd, e);
 	if (r == 0)
 		r = set_env(process, o, e);
+	if (r == 0 && limits_join(bundle_fd, process) < 0)
+		r = error_set(e, -ENOMEM, "composing the process");
 	if (r < 0)
 		return r;
 	(void)json_object_del(process, "consoleSize"); /* not there is fine */
@@ -202,7 +205,7 @@ static int start(struct storage *s, const struct container *c, int bundle_fd,
 {
 	struct runtime_exec x = RUNTIME_EXEC_INIT;
 	struct relay_stdio stdio = { { -1, -1, -1 }, { -1, -1, -1 } };
-	_cleanup_free_ char *process = NULL;
+	_cleanup_free_ char *process = NULL, *cgroup = limits_cgroup_at(bundle_fd);
 	_cleanup_fd_ int null_fd = -1;
 	int console_fd = -1, pid_fd = -1, r, code;
 	pid_t pid;
@@ -228,6 +231,7 @@ static int start(struct storage *s, const struct container *c, int bundle_fd,
 	x.preserve_fds = o->preserve_fds;
 	x.ret_console_fd = &console_fd;
 	memcpy(x.stdio, stdio.child, sizeof(x.stdio));
+	x.cgroup_record = cgroup;
 	r = runtime_exec(&x, &pid, &pid_fd, e);
 	if (r == RUNTIME_START_OK)
 		events_container(s, "exec", c, -1);
@@ -252,7 +256,7 @@ static int exec_in(struct storage *s, const struct container *c, const struct op
 	const char *dir = json_string_value(json_object_get(c->record, "rundir"));
 	_cleanup_fd_ int bundle_fd = -1;
 
-	if (!container_is_running(c)) {
+	if (!container_is_running(c) || strcmp(c->state, "paused") == 0) {
 		(void)error_setf(e, -ESRCH,
 				 "can only exec in running containers: container %s is in state %s",
 				 c->name, c->state);

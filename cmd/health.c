@@ -35,6 +35,7 @@
 #include "cmd/container.h"
 #include "cmd/events.h"
 #include "cmd/exec.h"
+#include "cmd/limits.h"
 #include "cmd/health.h"
 #include "runtime/runtime.h"
 
@@ -219,7 +220,7 @@ static int start_and_watch(struct storage *s, const struct container *c, int bun
 {
 	struct runtime_exec x = RUNTIME_EXEC_INIT;
 	_cleanup_fd_ int null_fd = fd_open_null(e), out_fd = -1, child_fd = -1, pid_fd = -1;
-	_cleanup_free_ char *process = NULL;
+	_cleanup_free_ char *process = NULL, *cgroup = limits_cgroup_at(bundle_fd);
 	_cleanup_free_ char **words = NULL;
 	int fds[2], n, r;
 	pid_t pid;
@@ -240,6 +241,7 @@ static int start_and_watch(struct storage *s, const struct container *c, int bun
 	(void)fd_set_nonblock(out_fd, true); /* open: cannot fail */
 	x.id = c->id;
 	x.bundle_fd = bundle_fd;
+	x.cgroup_record = cgroup;
 	x.process = process;
 	x.process_len = strlen(process);
 	x.stdio[0] = null_fd;

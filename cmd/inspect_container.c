@@ -15,10 +15,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "cmd/limits.h"
+#include "cmd/monitor.h"
 #include "cmd/request.h"
 
 static const char top_defaults[] =
@@ -137,12 +140,26 @@ static json_t *port_map(const json_t *ports)
 	return map;
 }
 
+/* The bundle knows it before the record. */
+static bool was_oom(const struct container *c)
+{
+	const char *dir = json_string_value(json_object_get(c->record, "rundir"));
+	_cleanup_free_ char *path = NULL;
+
+	if (json_is_integer(json_object_get(c->record, "exitCode")))
+		return json_is_true(json_object_get(c->record, "oomKilled"));
+	path = dir != NULL ? str_printf("%s/" MONITOR_OOM, dir) : NULL;
+	return strcmp(c->state, "exited") == 0 && path != NULL &&
+	       (access(path, F_OK) == 0 || limits_oom(dir));
+}
+
 static json_t *state_json(struct storage *s, const struct container *c)
 {
 	return with_defaults(
 		state_defaults,
-		json_pack("{s:s, s:b, s:b, s:i, s:o, s:o, s:o, s:o*}", "Status", c->state,
-			  "Running", (int)(strcmp(c->state, "running") == 0), "Paused",
+		json_pack("{s:b, s:s, s:b, s:b, s:i, s:o, s:o, s:o, s:o*}", "OOMKilled",
+			  (int)was_oom(c), "Status", c->state, "Running",
+			  (int)(strcmp(c->state, "running") == 0), "Paused",
 			  (int)(strcmp(c->state, "paused") == 0), "Pid", (int)c->pid, "ExitCode",
 			  c->exit_code < 0 && !c->live && strcmp(c->state, "exited") == 0 ?
 				  json_integer(-1) : /* nobody saw it */
@@ -273,8 +290,7 @@ static json_t *host_json(struct storage *s, const struct container *c,
 			 const struct run_request *req, json_t *ports, const json_t *volumes)
 {
 	const json_t *config = json_object_get(c->record, "config");
-
-	return with_defaults(
+	json_t *obj = with_defaults(
 		host_defaults,
 		json_pack(
 			"{s:b, s:o, s:O?, s:o, s:o, s:{s:s, s:i}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
@@ -296,6 +312,12 @@ static json_t *host_json(struct storage *s, const struct container *c,
 			"ReadonlyRootfs", (int)req->read_only, "Tmpfs", tmpfs_json(req),
 			"UsernsMode", req->userns == REQUEST_USERNS_HOST ? "" : "private",
 			"ShmSize", (json_int_t)req->shm_size, "Ulimits", ulimits_json(req)));
+
+	if (obj != NULL && limits_inspect(&req->limits, obj) < 0) {
+		json_decref(obj);
+		obj = NULL;
+	}
+	return obj;
 }
 
 /* The files of the bundle that exist as long as the container does. */

@@ -31,7 +31,9 @@
 #include "cmd/detach.h"
 #include "cmd/events.h"
 #include "cmd/keeper.h"
+#include "cmd/limits.h"
 #include "cmd/record.h"
+#include "cmd/request.h"
 #include "cmd/verbs.h"
 #include "runtime/runtime.h"
 
@@ -68,21 +70,58 @@ static int end(struct storage *s, struct monitor_life *l, int code, bool lived)
 		.remove = l->rm,
 		.lived = lived,
 		.code = code,
+		.oom = l->reason == MONITOR_REASON_MEMORY,
 	};
 
 	keeper_clean_up(&e);
 	return 0;
 }
 
-static int create(struct detach *d, struct runtime_container **ret, struct error *e)
+/* The limits as they are now (crt update), and how they were made before. */
+static int settle_limits(struct storage *s, struct detach *d, const struct runtime_container *k,
+			 const json_t *file, const struct error *why, struct error *e)
+{
+	struct monitor_life *l = &d->life;
+	const char *manager = json_string_value(json_object_get(file, "manager"));
+	_cleanup_free_ char *text = NULL;
+	struct run_request req;
+	struct limits_made m = {
+		.limits = &req.limits,
+		.manager = manager,
+		.why = why->code < 0			? why->msg :
+		       strcmp(manager, "disabled") == 0 ? "as before" :
+							  NULL,
+		.is_root = json_is_true(json_object_get(file, "root")),
+		.pid_host = l->pid_host,
+		.has_fuse = l->fuse_pid > 0,
+	};
+	int r = storage_container_read(s, l->id, "request.json", &text, e);
+
+	if (r < 0)
+		return r;
+	run_request_init(&req);
+	r = request_from_json(text, &req, e);
+	if (r == 0)
+		r = limits_settle(l->rundir_fd, k, &m, &l->watch, e);
+	run_request_fini(&req);
+	return r;
+}
+
+static int create(struct storage *s, struct detach *d, struct runtime_container **ret,
+		  struct error *e)
 {
 	struct monitor_life *l = &d->life;
 	struct runtime_create c = RUNTIME_CREATE_INIT;
 	_cleanup_free_ char *bundle = str_printf("%s/%s", l->containers, l->id);
+	_cleanup_json_ json_t *file = limits_file(bundle);
+	const char *manager = json_string_value(json_object_get(file, "manager"));
+	struct error why = ERROR_INIT;
 	int r;
 
 	if (bundle == NULL)
 		return error_set(e, -ENOMEM, "container");
+	limits_end(bundle); /* of the last life */
+	l->watch = LIMITS_WATCH_INIT;
 	r = detach_streams(d, e);
 	if (r < 0)
 		return r;
@@ -92,8 +131,10 @@ static int create(struct detach *d, struct runtime_container **ret, struct error
 	memcpy(c.stdio, d->child, sizeof(c.stdio));
 	c.ret_console_fd = l->tty ? &l->console_fd : NULL;
 	c.die_with_parent = true;
-	c.cgroup_manager = "disabled";
-	return runtime_container_create(&c, ret, e);
+	c.cgroup_manager = manager != NULL ? manager : "disabled";
+	c.ret_cgroup_error = &why;
+	r = runtime_container_create(&c, ret, e);
+	return r == 0 && manager != NULL ? settle_limits(s, d, *ret, file, &why, e) : r;
 }
 
 /* One life ended, the next began. */
@@ -132,7 +173,7 @@ static int again(struct storage *s, struct detach *d, struct error *e)
 	l->reason = MONITOR_REASON_NONE;
 	r = bundle == NULL ? -ENOMEM : record_started(s, l->id, bundle, l->restart_count, e);
 	if (r == 0)
-		r = create(d, &k, e);
+		r = create(s, d, &k, e);
 	/* not before: see keeper.c */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	if (r < 0)

@@ -35,6 +35,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -47,6 +48,7 @@
 #include "base/procfs.h"
 #include "cmd/detach.h"
 #include "cmd/events.h"
+#include "cmd/pause.h"
 #include "cmd/record.h"
 #include "cmd/rundir.h"
 #include "cmd/volumes.h"
@@ -63,6 +65,8 @@ struct keeper {
 	struct storage_rootfs_handle mount;
 	struct runtime_container *container;
 	struct net_agent agent;
+	struct limits_watch watch;
+	bool oom;
 	struct detach detach;
 };
 
@@ -240,6 +244,24 @@ static int bind_account(struct keeper *k, const char *name, const char *text, st
 		       0;
 }
 
+/* The container waits at its gate: by which means do its limits hold? */
+static int settle_limits(struct keeper *k, const struct error *why, struct error *e)
+{
+	const struct run_plan *p = k->plan;
+	struct limits_made m = {
+		.limits = &p->req->limits,
+		.manager = p->limits.manager,
+		.why = why->code < 0 ? why->msg : p->limits.why,
+		.is_root = p->caps.kind == USERNS_KIND_NONE,
+		.pid_host = p->req->pid_host,
+		.has_fuse = k->mounted && k->mount.fuse_pid > 0,
+		.warn = true,
+	};
+
+	return limits_settle(k->start->bundle_fd, k->container, &m,
+			     k->start->detached ? &k->detach.life.watch : &k->watch, e);
+}
+
 /* ---- create and start --------------------------------------------------------------------------- */
 
 static int create(struct keeper *k, int *ret_console, struct error *e)
@@ -247,6 +269,7 @@ static int create(struct keeper *k, int *ret_console, struct error *e)
 	struct run_plan *p = k->plan;
 	struct runtime_create c = RUNTIME_CREATE_INIT;
 	_cleanup_free_ char *passwd = NULL, *group = NULL, *text = NULL;
+	struct error why = ERROR_INIT;
 	int r;
 
 	r = compose_user(p, k->root_fd, &passwd, &group, e);
@@ -275,8 +298,11 @@ static int create(struct keeper *k, int *ret_console, struct error *e)
 	c.preserve_fds = p->req->preserve_fds;
 	c.ret_console_fd = p->req->tty ? ret_console : NULL;
 	c.die_with_parent = true;
-	c.cgroup_manager = "disabled";
+	c.cgroup_manager = p->limits.manager;
+	c.ret_cgroup_error = &why;
 	r = runtime_container_create(&c, &k->container, e);
+	if (r == 0)
+		r = settle_limits(k, &why, e);
 	if (p->req->rootfs != NULL && !p->req->rootfs_overlay &&
 	    (r == -EACCES || r == -EPERM || r == -EROFS || r == -EOVERFLOW))
 		return error_hint(e,
@@ -303,6 +329,7 @@ int keeper_write_pid(int bundle_fd, pid_t pid, struct storage *s, const char *id
 	if (r < 0)
 		return error_set(e, r, "reading the start time of the container");
 	(void)unlinkat(bundle_fd, MONITOR_EXIT, 0); /* of the life before; rarely there */
+	(void)unlinkat(bundle_fd, PAUSE_FILE, 0);
 	(void)snprintf(text, sizeof(text), "%d %llu %d %llu %s", (int)pid, start, (int)getpid(),
 		       own, boot);
 	len = strlen(text);
@@ -402,6 +429,14 @@ static int bring_up(struct keeper *k, struct userns_child *self, struct error *e
 
 /* ---- the end ------------------------------------------------------------------------------------------ */
 
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
 /*
  * Wait until the container's first process ends; kill it when crt goes away or the server of its
  * root file system dies (then with e filled). Returns the exit code.
@@ -417,8 +452,15 @@ static int hold(struct keeper *k, struct error *e)
 	int status;
 
 	while (fds[0].revents == 0) {
-		if (poll(fds, 4, -1) < 0 && errno != EINTR)
+		if (poll(fds, 4, k->watch.memory > 0 ? LIMITS_WATCH_MS : -1) < 0 && errno != EINTR)
 			break;
+		if (limits_watch_check(&k->watch, now_ms())) {
+			k->oom = true;
+			log_warning("the container had more memory than --memory allows: it was "
+				    "killed");
+			k->watch.memory = 0;
+			(void)proc_pidfd_send_signal(fds[0].fd, SIGKILL); /* gone already is fine */
+		}
 		if (fds[3].fd >= 0 && fds[3].revents != 0 && net_agent_serve(&k->agent) < 0) {
 			net_agent_fini(&k->agent);
 			fds[3].fd = -1;
@@ -488,6 +530,8 @@ void keeper_clean_up(const struct keeper_end *end)
 	_cleanup_json_ json_t *record = read_record(end);
 	_cleanup_buf_ struct buf events = BUF_INIT;
 	struct event_subject who = event_subject_of(record);
+	_cleanup_free_ char *rundir = NULL;
+	bool oom;
 
 	if (end->lived && who.id != NULL)
 		event_container(&events, "died", &who, end->code, NULL, NULL);
@@ -496,7 +540,13 @@ void keeper_clean_up(const struct keeper_end *end)
 		end_orphans(end->mount != NULL ? end->mount->fuse_pid : 0);
 	if (end->mount != NULL)
 		storage_rootfs_umount(end->mount, end->rootfs);
-	if (!end->remove && end->code >= 0 && record_finish(end->store, end->id, end->code, &e) < 0)
+	rundir = str_printf("%s/%s", end->containers, end->id);
+	oom = end->oom || limits_oom(rundir);
+	limits_end(rundir);
+	if (oom && who.id != NULL)
+		event_container(&events, "oom", &who, -1, NULL, NULL);
+	if (!end->remove && end->code >= 0 &&
+	    record_finish(end->store, end->id, end->code, oom, &e) < 0)
 		log_warning("%s", e.msg);
 	if (!end->remove)
 		health_keep(end->store, end->id, record);
@@ -529,6 +579,7 @@ static void clean_up(struct keeper *k, int code, bool lived)
 		.code = code,
 	};
 
+	end.oom = k->oom || limits_oom(p->rundir); /* before the groups are gone */
 	runtime_container_destroy(k->container);
 	close_fd(&k->root_fd);
 	keeper_clean_up(&end);
@@ -563,7 +614,8 @@ void keeper_main(struct keeper_start *start, struct userns_child *self, int ctl_
 			    .plan = start->plan,
 			    .ctl_fd = ctl_fd,
 			    .root_fd = -1,
-			    .agent = NET_AGENT_INIT };
+			    .agent = NET_AGENT_INIT,
+			    .watch = LIMITS_WATCH_INIT };
 	struct error e = ERROR_INIT;
 	int code;
 

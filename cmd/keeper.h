@@ -66,6 +66,7 @@ struct keeper_end {
 	const char *containers, *id, *rootfs;
 	struct storage_rootfs_handle *mount; /* NULL = not mounted */
 	bool pid_host;
+	bool oom;    /* it had more memory than it may, or its processes were killed for that */
 	bool remove; /* the container goes with its end */
 	bool lived;  /* its program ran */
 	int code;    /* exit code, -1 = none to be recorded */

@@ -176,6 +176,7 @@ static int timeout(const struct monitor *m)
 
 	if (m->kill_at > 0)
 		due = sooner(due, m->kill_at);
+	due = sooner(due, limits_watch_due(&m->life.watch));
 	if (m->console_idle_until > 0)
 		due = sooner(due, m->console_idle_until);
 	if (m->used)
@@ -205,6 +206,8 @@ static void check_due(struct monitor *m)
 		m->kill_at = 0;
 		kill_container(m, MONITOR_REASON_TIMEOUT);
 	}
+	if (limits_watch_check(&m->life.watch, now))
+		kill_container(m, MONITOR_REASON_MEMORY);
 	monitor_attach_check(m, now);
 	monitor_health_check(m, now);
 }
@@ -323,6 +326,9 @@ static void note_end(const struct monitor *m, int code)
 	int fd;
 
 	(void)unlinkat(m->life.rundir_fd, "pid", 0); /* the directory may be gone: a logout */
+	if (m->life.reason == MONITOR_REASON_MEMORY)
+		monitor_close(&(int){ openat(m->life.rundir_fd, MONITOR_OOM,
+					     O_WRONLY | O_CREAT | O_CLOEXEC, 0600) });
 	fd = openat(m->life.rundir_fd, MONITOR_EXIT, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
 		    0600);
 	if (fd < 0)
@@ -354,6 +360,7 @@ static int become_crt(struct monitor *m, int memfd)
 	monitor_close(&l->err_fd);
 	monitor_close(&l->console_fd);
 	monitor_close(&l->log_fd);
+	monitor_close(&l->watch.proc_fd);
 	if (pread(memfd, m->packet, PATH_MAX, offsetof(struct monitor_life, root)) != PATH_MAX ||
 	    pwrite(memfd, l, offsetof(struct monitor_life, root), 0) !=
 		    (ssize_t)offsetof(struct monitor_life, root))

@@ -17,11 +17,13 @@
 #include <sys/types.h>
 
 #include "base/id.h"
+#include "cmd/limits_watch.h"
 #include "net/net.h"
 
-#define MONITOR_VERSION	 1	  /* of the structure */
+#define MONITOR_VERSION	 2	  /* of the structure */
 #define MONITOR_SOCKET	 "attach" /* in the bundle; SOCK_SEQPACKET */
 #define MONITOR_EXIT	 "exit"	  /* in the bundle: the last life ended (so), the next is to come */
+#define MONITOR_OOM	 "oom"	  /* in the bundle: it ended so, having more memory than it may */
 #define MONITOR_STOP	 "stop"	  /* in the bundle: the user ended it, do not start it again */
 #define MONITOR_PACKET	 32768	  /* most bytes of one packet, its kind included */
 #define MONITOR_LOG_NAME 256
@@ -38,6 +40,7 @@ enum monitor_reason {
 	MONITOR_REASON_NONE,
 	MONITOR_REASON_TIMEOUT, /* --timeout */
 	MONITOR_REASON_FUSE,	/* fuse-overlayfs died */
+	MONITOR_REASON_MEMORY,	/* --memory, which is watched */
 	MONITOR_REASON_COUNT
 };
 
@@ -61,6 +64,13 @@ enum monitor_packet {
 	MONITOR_PACKET_EOF = 'f',   /* end of input */
 	MONITOR_PACKET_QUIET = 'q', /* only the end is wanted */
 	MONITOR_PACKET_SIZE = 'w',  /* struct winsize of the terminal */
+	MONITOR_PACKET_MEMORY =
+		'm', /* int64_t: the limit to be watched; answered by an int: 0, -errno */
+	MONITOR_PACKET_POLICY = 'p', /* struct monitor_policy; answered likewise */
+};
+
+struct monitor_policy {
+	uint32_t restart, restart_max;
 };
 
 struct monitor_life {
@@ -74,7 +84,8 @@ struct monitor_life {
 	int listen_fd; /* MONITOR_SOCKET */
 	/* held, so that their other sides live as long as we */
 	int lock_fd, net_fd;
-	struct net_agent agent; /* serves the published TCP ports */
+	struct limits_watch watch; /* --memory without a cgroup */
+	struct net_agent agent;	   /* serves the published TCP ports */
 	int rundir_fd;
 	pid_t fuse_pid;
 	int fuse_pid_fd;

@@ -173,6 +173,42 @@ static void take_input(struct monitor *m, const char *data, size_t len)
 	monitor_input_flush(m);
 }
 
+static void reply(const struct monitor_client *c, enum monitor_packet kind, int r)
+{
+	char answer[1 + sizeof(r)] = { (char)kind };
+
+	memcpy(answer + 1, &r, sizeof(r));
+	(void)send(c->fd, answer, sizeof(answer),
+		   MSG_NOSIGNAL | MSG_DONTWAIT); /* who asked may have gone */
+}
+
+/* A new limit; from now on it is watched, also where it was not. */
+static void take_memory(struct monitor *m, struct monitor_client *c, const char *data)
+{
+	struct limits_watch *w = &m->life.watch;
+	int r;
+
+	w->pid = m->life.pid;
+	r = limits_watch_open(w);
+	if (r == 0) {
+		memcpy(&w->memory, data, sizeof(w->memory));
+		w->next = 0;
+	}
+	reply(c, MONITOR_PACKET_MEMORY, r);
+}
+
+static void take_policy(struct monitor *m, struct monitor_client *c, const char *data)
+{
+	struct monitor_policy p;
+
+	memcpy(&p, data, sizeof(p));
+	if (p.restart < REQUEST_RESTART_COUNT) {
+		m->life.restart = p.restart;
+		m->life.restart_max = p.restart_max;
+	}
+	reply(c, MONITOR_PACKET_POLICY, p.restart < REQUEST_RESTART_COUNT ? 0 : -EINVAL);
+}
+
 static void take_packet(struct monitor *m, struct monitor_client *c, const char *data, size_t len)
 {
 	struct winsize ws;
@@ -194,6 +230,14 @@ static void take_packet(struct monitor *m, struct monitor_client *c, const char 
 			memcpy(&ws, data + 1, sizeof(ws));
 			(void)ioctl(m->life.console_fd, TIOCSWINSZ, &ws); /* a wish */
 		}
+		break;
+	case MONITOR_PACKET_MEMORY:
+		if (len == 1 + sizeof(int64_t))
+			take_memory(m, c, data + 1);
+		break;
+	case MONITOR_PACKET_POLICY:
+		if (len == 1 + sizeof(struct monitor_policy))
+			take_policy(m, c, data + 1);
 		break;
 	case MONITOR_PACKET_OUT:
 	case MONITOR_PACKET_ERR:

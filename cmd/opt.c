@@ -329,6 +329,17 @@ static void help_verbs(const struct cmd_verb *group, struct buf *b)
 	}
 }
 
+/* The option behind the one of that name in the order of the alphabet, which tables with shared parts do not have. */
+static const struct option_spec *next_option(const struct cmd_verb *verb, const char *name)
+{
+	const struct option_spec *next = NULL;
+
+	for (const struct option_spec *o = verb->options; o->name != NULL; o++)
+		if (strcmp(o->name, name) > 0 && (next == NULL || strcmp(o->name, next->name) < 0))
+			next = o;
+	return next;
+}
+
 void opt_help(const struct cmd_verb *verb, struct buf *b)
 {
 	static const struct option_spec help = {
@@ -354,9 +365,9 @@ void opt_help(const struct cmd_verb *verb, struct buf *b)
 	if (verb->verbs != NULL)
 		help_verbs(verb, b);
 	(void)buf_puts(b, "\nOptions:\n");
-	for (const struct option_spec *o = verb->options;; o++) {
+	for (const struct option_spec *o = next_option(verb, "");; o = next_option(verb, o->name)) {
 		_cleanup_buf_ struct buf left = BUF_INIT;
-		bool end = o->name == NULL;
+		bool end = o == NULL;
 		const struct option_spec *shown = end ? &help : o;
 
 		if (end && own_help)

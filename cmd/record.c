@@ -221,10 +221,10 @@ int record_started(struct storage *s, const char *id, const char *rundir, unsign
 	return record_update(s, id, changes, e);
 }
 
-int record_finish(struct storage *s, const char *id, int exit_code, struct error *e)
+int record_finish(struct storage *s, const char *id, int exit_code, bool oom, struct error *e)
 {
-	_cleanup_json_ json_t *changes =
-		json_pack("{s:i,s:o}", "exitCode", exit_code, "finished", now_json());
+	_cleanup_json_ json_t *changes = json_pack("{s:i,s:o,s:b}", "exitCode", exit_code,
+						   "finished", now_json(), "oomKilled", (int)oom);
 
 	return record_update(s, id, changes, e);
 }

@@ -23,7 +23,7 @@ int record_ports(struct storage *s, const struct run_plan *p, struct error *e);
 json_t *record_labels(const struct run_plan *p);
 /* What a record says about the machine it was made on; the caller frees it. NULL when nobody tells. */
 char *record_node(void);
-/* Note the exit code and the time of the end. 0 or -errno. */
-int record_finish(struct storage *s, const char *id, int exit_code, struct error *e);
+/* Note the exit code, the time of the end, and whether memory was the reason. 0 or -errno. */
+int record_finish(struct storage *s, const char *id, int exit_code, bool oom, struct error *e);
 
 #endif

@@ -33,6 +33,7 @@ void run_request_init(struct run_request *r)
 		.shm_size = 65536000,
 		.log_max_files = 1,
 		.health = REQUEST_HEALTH_INIT,
+		.limits = LIMITS_INIT,
 	};
 	net_request_init(&r->net);
 }
@@ -64,6 +65,7 @@ void run_request_fini(struct run_request *r)
 	free(r->ulimits);
 	net_request_fini(&r->net);
 	strv_fini(&r->expose);
+	limits_fini(&r->limits);
 	strv_fini(&r->volumes_from);
 	request_health_fini(&r->health);
 	*r = (struct run_request){ 0 };

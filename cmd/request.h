@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "cmd/health.h"
+#include "cmd/limits.h"
 #include "net/net.h"
 
 enum request_userns {
@@ -122,6 +123,7 @@ struct run_request {
 	unsigned int preserve_fds;
 	struct request_ulimit *ulimits;
 	size_t ulimits_n;
+	struct limits limits;
 
 	/* isolation */
 	enum request_userns userns;

@@ -72,6 +72,8 @@ static int restart_one(struct storage *s, struct container *c, const char *said,
 		return error_setf(e, -EINVAL,
 				  "container %s goes with its end (--rm): it cannot be restarted",
 				  c->name);
+	if (strcmp(c->state, "paused") == 0)
+		return error_setf(e, -EBUSY, "container %s is paused: unpause it first", c->name);
 	if (storage_container_is_live(s, c->id))
 		r = container_stop(s, c, o->time_set ? o->time : container_stop_timeout(c), e);
 	if (r == 0)

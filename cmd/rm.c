@@ -67,8 +67,8 @@ static int remove_loaded(struct storage *s, struct container *c, const char *sai
 	if (c->live && !o->force && strcmp(c->state, "exited") != 0) {
 		(void)error_setf(
 			&e, -EBUSY,
-			"cannot remove container %s as it is running: stop it first, or use --force",
-			said);
+			"cannot remove container %s as it is %s: stop it first, or use --force",
+			said, strcmp(c->state, "paused") == 0 ? "paused" : "running");
 		log_error(&e);
 		return EXIT_RUNNING;
 	}

@@ -38,6 +38,7 @@ struct run_options {
 	unsigned long long shm_size;
 	struct strv env, env_file, labels, annotations, cap_add, cap_drop, devices, sysctls,
 		group_add, add_host, dns, dns_search, dns_option, expose;
+	struct limits_options limits;
 };
 
 static struct run_request *request_of(void *data)
@@ -187,6 +188,13 @@ static const struct option_spec options[] = {
 	{ "cap-drop", 0, OPT_LIST, AT(cap_drop), "CAP", "Drop a capability, or ALL", NULL, NULL },
 	{ "cidfile", 0, OPT_STRING, AT(cidfile), "FILE",
 	  "Write the container's id to FILE, which must not exist", "file", NULL },
+	{ "cgroup-conf", 0, OPT_STRINGS, AT(limits.conf), "FILE=VALUE",
+	  "Write VALUE to FILE of the container's cgroup (version 2)", NULL, NULL },
+	{ "cgroup-parent", 0, OPT_STRING, AT(limits.cgroup_parent), "PATH",
+	  "Make the container's cgroup below this one", NULL, NULL },
+	{ "cgroups", 0, OPT_STRING, AT(limits.cgroups), "MODE",
+	  "A cgroup of its own: enabled, disabled, no-conmon or split",
+	  "enabled|disabled|no-conmon|split", NULL },
 	{ "detach", 'd', OPT_FLAG, AT(detach), NULL,
 	  "Run in the background and print the container's id", NULL, NULL },
 	{ "detach-keys", 0, OPT_STRING, AT(detach_keys), "KEYS",
@@ -263,6 +271,10 @@ static const struct option_spec options[] = {
 	  "slirp|host|none|container:|ns:", on_network },
 	{ "no-healthcheck", 0, OPT_FLAG, AT(no_healthcheck), NULL,
 	  "Do not run the image's health check", NULL, NULL },
+	{ "oom-kill-disable", 0, OPT_FLAG, AT(limits.oom_kill_disable), NULL,
+	  "Let processes wait for memory instead of being killed (cgroup version 1)", NULL, NULL },
+	{ "oom-score-adj", 0, OPT_STRING, AT(limits.oom_score_adj), "NUMBER",
+	  "How soon the kernel kills it when memory is short, -1000 to 1000", NULL, NULL },
 	{ "pid", 0, OPT_CALL, 0, "MODE", "PID namespace: host or private", "host|private", on_pid },
 	{ "pidfile", 0, OPT_STRING, AT(pidfile), "FILE", "Write the container's process id to FILE",
 	  "file", NULL },
@@ -284,6 +296,8 @@ static const struct option_spec options[] = {
 	  "Make the root file system read-only (not /run, /tmp, /var/tmp)", NULL, NULL },
 	{ "replace", 0, OPT_FLAG, AT(replace), NULL, "Remove a container of the same name first",
 	  NULL, NULL },
+	{ "require-limits", 0, OPT_FLAG, AT(limits.require), NULL,
+	  "Fail where limits cannot be set by a cgroup", NULL, NULL },
 	{ "restart", 0, OPT_CALL, 0, "POLICY",
 	  "Start again when it ends: no, on-failure[:N], always, unless-stopped",
 	  "no|on-failure|always|unless-stopped", on_restart },
@@ -319,6 +333,7 @@ static const struct option_spec options[] = {
 	  "Mount what this container has mounted", "container", on_volumes_from },
 	{ "workdir", 'w', OPT_STRING, AT(workdir), "DIR", "Working directory in the container",
 	  NULL, NULL },
+	LIMITS_OPTIONS(struct run_options, limits),
 	OPTION_END
 };
 
@@ -528,6 +543,7 @@ static int take_all(struct run_request *req, struct run_options *o, int argc, ch
 		r = take_rootfs(req, argv[0], e);
 	if (r == 0)
 		r = request_health_take(&req->health, o->health, o->no_healthcheck, e);
+	r = limits_take(&req->limits, &o->limits, e);
 	if (r == 0)
 		r = check(req, e);
 	if (r == 0)
@@ -550,6 +566,7 @@ static void options_fini(struct run_options *o)
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		strv_fini(lists[i]);
+	limits_options_fini(&o->limits);
 }
 
 /* All of these can end up in config.json, which holds no other texts. */

@@ -181,6 +181,8 @@ static int start_one(struct storage *s, struct container *c, const char *said, v
 	int r = 0, code = 0;
 
 	(void)said;
+	if (strcmp(c->state, "paused") == 0)
+		return error_setf(e, -EBUSY, "container %s is paused: unpause it", c->name);
 	if (o->attach)
 		return start_attached(s, c, o, e);
 	if (!container_is_running(c))

@@ -80,6 +80,8 @@ static int stop_one(struct storage *s, struct container *c, const char *said, vo
 	(void)said;
 	if (!storage_container_is_live(s, c->id))
 		return 0; /* as podman: it is stopped */
+	if (strcmp(c->state, "paused") == 0)
+		return error_setf(e, -EBUSY, "container %s is paused: unpause it first", c->name);
 	r = container_stop(s, c, o->time_set ? o->time : container_stop_timeout(c), e);
 	if (r == 0)
 		events_container(s, "stop", c, -1);

@@ -241,7 +241,7 @@ static bool is_forbidden(int r)
 }
 
 int cgroup_create(struct prepared *pr, const struct spec *s, const char *id, const char *manager,
-		  const struct prepare_host *h, json_t **ret_record, struct error *e)
+		  bool strict, const struct prepare_host *h, json_t **ret_record, struct error *e)
 {
 	struct child_plan *plan = &pr->plan;
 	bool unprivileged = h->euid != 0 || h->in_userns, limits = cgroup_has_limits(s->resources);
@@ -276,7 +276,7 @@ int cgroup_create(struct prepared *pr, const struct spec *s, const char *id, con
 			log_debug("no cgroup of its own: %s", why.msg);
 			return 0;
 		}
-		if (unprivileged && !systemd && is_forbidden(r)) {
+		if (unprivileged && !systemd && !strict && is_forbidden(r)) {
 			if (limits)
 				log_warning("resource limits are not applied: %s", why.msg);
 			return 0;

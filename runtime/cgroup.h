@@ -16,10 +16,11 @@
  * enters them by into the plan. *ret_record (new reference, may stay NULL when
  * there is nothing) is what the other functions want: {"version": 1 or 2,
  * "paths": {CONTROLLERS: DIRECTORY}}. Where this host forbids it, nothing is
- * done and 0 returned, unless the configuration demands a limit.
+ * done and 0 returned, unless the configuration demands a limit; strict: then it is an error also
+ * for an unprivileged user, who is otherwise warned only.
  */
 int cgroup_create(struct prepared *pr, const struct spec *s, const char *id, const char *manager,
-		  const struct prepare_host *h, json_t **ret_record, struct error *e);
+		  bool strict, const struct prepare_host *h, json_t **ret_record, struct error *e);
 /* Put the fds for entering the groups of a running container into the plan (exec). sub: a sub-group or NULL. */
 int cgroup_enter(struct prepared *pr, const json_t *record, const char *sub, struct error *e);
 /* Move a process of ours into the groups that cgroup_create() made with this plan. */

@@ -30,6 +30,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/id.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/proc.h"
@@ -222,8 +223,14 @@ static int prepare_all(struct runtime_container *k, const struct runtime_create 
 	r = connect_agent(k, e);
 	if (r < 0)
 		return r;
-	return cgroup_create(&k->pr, &k->spec, k->id, c->cgroup_manager, &host, &k->state.cgroup,
-			     e);
+	r = cgroup_create(&k->pr, &k->spec, k->id, c->cgroup_manager, c->ret_cgroup_error != NULL,
+			  &host, &k->state.cgroup, e);
+	if (r < 0 && c->ret_cgroup_error != NULL) {
+		*c->ret_cgroup_error = *e;
+		*e = ERROR_INIT;
+		return 0;
+	}
+	return r;
 }
 
 static int fill_memfd(int fd, const char *text)
@@ -524,6 +531,11 @@ int runtime_container_wait(struct runtime_container *k, struct error *e)
 	k->reaped = true;
 	k->child.pid = -1;
 	return status;
+}
+
+char *runtime_container_cgroup(const struct runtime_container *k)
+{
+	return k->state.cgroup != NULL ? json_to_text(k->state.cgroup) : NULL;
 }
 
 void runtime_container_release(struct runtime_container *k)

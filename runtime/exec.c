@@ -335,6 +335,12 @@ static int load(struct exec_call *k, struct error *e)
 	k->state.pid = x->pid;
 	k->state.start_time = x->start_time;
 	k->state.dir_fd = fd_dup(x->bundle_fd);
+	if (x->cgroup_record != NULL) {
+		k->state.cgroup =
+			json_parse(x->cgroup_record, strlen(x->cgroup_record), "cgroup", e);
+		if (k->state.cgroup == NULL)
+			return -EINVAL;
+	}
 	if (k->state.id == NULL || k->state.dir_fd < 0)
 		return error_set(e, k->state.id == NULL ? -ENOMEM : k->state.dir_fd, "exec");
 	/* before check_status() compares the start time: then it is that process's for sure */

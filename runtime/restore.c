@@ -484,7 +484,7 @@ static int restore(struct restore *x, struct error *e)
 		return k->pr.plan.proc_fd;
 	k->pr.plan.proc_fd = prepared_own_fd(&k->pr, k->pr.plan.proc_fd);
 	if ((r = prepare_host_probe(k->pr.plan.proc_fd, &host, e)) < 0 ||
-	    (r = cgroup_create(&k->pr, &k->spec, k->id, x->c->cgroup_manager, &host,
+	    (r = cgroup_create(&k->pr, &k->spec, k->id, x->c->cgroup_manager, false, &host,
 			       &k->state.cgroup, e)) < 0 ||
 	    (r = make_root(x, e)) < 0 || (r = criu_open(x->o, &x->criu, e)) < 0 ||
 	    (r = put_streams(x, e)) < 0 || (r = put_namespaces(x, e)) < 0 ||

@@ -50,6 +50,8 @@ struct runtime_create {
 	const char *notify_socket; /* NOTIFY_SOCKET of our caller, or NULL */
 	const char *
 		cgroup_manager; /* "cgroupfs", "systemd", "disabled"; NULL = cgroupfs where permitted */
+	/* If not NULL, groups that cannot be made are no failure: why is told here, the caller finds other means. */
+	struct error *ret_cgroup_error;
 };
 #define RUNTIME_CREATE_INIT                                \
 	((struct runtime_create){ .bundle_fd = -1,         \
@@ -85,6 +87,12 @@ int runtime_container_pidfd(const struct runtime_container *c); /* borrowed */
 int runtime_container_wait(struct runtime_container *c, struct error *e);
 /* Kill whatever is left, run poststop hooks, remove state and cgroup, free. Accepts NULL. */
 void runtime_container_destroy(struct runtime_container *c);
+
+/*
+ * The groups of a container without state on disk, as text for runtime_cgroup_*() (caller frees).
+ * NULL: it has none of its own, or memory is short.
+ */
+char *runtime_container_cgroup(const struct runtime_container *c);
 
 /* Free the structure and leave the container alone (crt-oci create; `run --detach`). Accepts NULL. */
 void runtime_container_release(struct runtime_container *c);
@@ -132,6 +140,20 @@ int runtime_update(int state_root_fd, const char *id, const char *resources, siz
 		   struct error *e);
 /* Resource figures as one line of JSON (caller frees). */
 int runtime_stats(int state_root_fd, const char *id, char **ret, struct error *e);
+
+/*
+ * The same for a container without state on disk, by the text of runtime_container_cgroup(). All
+ * of them refuse a damaged text with -EINVAL.
+ */
+int runtime_cgroup_freeze(const char *cgroup, bool frozen, struct error *e);
+bool runtime_cgroup_is_frozen(const char *cgroup);
+int runtime_cgroup_update(const char *cgroup, const char *resources, size_t len, struct error *e);
+/* As runtime_stats(), with "blkio" and "cgroup" (a directory) besides. */
+int runtime_cgroup_stats(const char *cgroup, char **ret, struct error *e);
+/* How many processes were killed for want of memory. */
+unsigned int runtime_cgroup_oom_kills(const char *cgroup);
+/* Kill what is left and remove the groups. */
+void runtime_cgroup_remove(const char *cgroup);
 
 /*
  * Watch a running container for processes that are killed for want of memory:
@@ -216,6 +238,7 @@ struct runtime_exec {
 	pid_t pid; /* 0 = by state_root_fd */
 	unsigned long long start_time;
 	int bundle_fd;
+	const char *cgroup_record; /* of runtime_container_cgroup(), NULL = it has no groups */
 	const char *
 		process; /* a process object as JSON text; NULL = the container's, changed by the rest */
 	size_t process_len;
