@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -23,6 +24,8 @@ struct container {
 	time_t finished; /* 0 = not, or nobody saw it */
 	int exit_code;	 /* -1 = not, or nobody saw it */
 	bool live;
+	/* bytes written, and of the image's files: filled by size_containers() only */
+	uint64_t size_rw, size_image;
 };
 
 /* Load one by its full id. 0, -ENOENT when it went away in the meantime, or -errno. */

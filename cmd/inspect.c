@@ -18,16 +18,20 @@
 #include "cmd/inspect.h"
 #include "cmd/opt.h"
 #include "cmd/out.h"
+#include "cmd/size.h"
 #include "cmd/verbs.h"
 #include "storage/storage.h"
 
 struct options {
 	const char *format, *type;
+	bool size;
 };
 
 static const struct option_spec options[] = {
 	{ "format", 'f', OPT_STRING, offsetof(struct options, format), .arg = "TEMPLATE",
 	  .help = "Print json or by a Go template", .complete = "json" },
+	{ "size", 's', OPT_FLAG, offsetof(struct options, size),
+	  .help = "Measure what containers have written" },
 	{ "type", 't', OPT_STRING, offsetof(struct options, type), .arg = "TYPE",
 	  .help = "What the names mean: container, image or all (default)",
 	  .complete = "container|image|all" },
@@ -58,10 +62,18 @@ const struct cmd_verb cmd_verb_image_inspect = {
 	.operands = OPERANDS_IMAGES,
 };
 
+static const struct option_spec container_options[] = {
+	{ "format", 'f', OPT_STRING, offsetof(struct options, format), .arg = "TEMPLATE",
+	  .help = "Print json or by a Go template", .complete = "json" },
+	{ "size", 's', OPT_FLAG, offsetof(struct options, size),
+	  .help = "Measure what containers have written" },
+	OPTION_END
+};
+
 const struct cmd_verb cmd_verb_container_inspect = {
 	.name = "container inspect",
 	.run = cmd_container_inspect,
-	.options = typed_options,
+	.options = container_options,
 	.usage = "[OPTIONS] CONTAINER...",
 	.summary = "Show what is known of containers",
 	.operands = OPERANDS_CONTAINERS,
@@ -71,7 +83,8 @@ static const struct out_column no_columns[] = { { NULL, NULL } };
 
 /* ---- containers ----------------------------------------------------------------------- */
 
-static int inspect_container(struct storage *s, const char *text, json_t **ret, struct error *e)
+static int inspect_container(struct storage *s, const char *text, bool size, json_t **ret,
+			     struct error *e)
 {
 	struct container c = { .id = NULL };
 	_cleanup_free_ char *id = NULL;
@@ -81,8 +94,20 @@ static int inspect_container(struct storage *s, const char *text, json_t **ret, 
 		r = container_load(s, id, &c, e);
 	if (r != 0)
 		return r;
-	*ret = inspect_container_json(s, &c);
+	if (size)
+		r = size_containers(s, &c, 1, e);
+	if (r == 0)
+		*ret = inspect_container_json(s, &c);
+	if (r == 0 && *ret != NULL && size &&
+	    (json_object_set_new(*ret, "SizeRw", json_integer((json_int_t)c.size_rw)) < 0 ||
+	     json_object_set_new(*ret, "SizeRootFs",
+				 json_integer((json_int_t)(c.size_rw + c.size_image))) < 0)) {
+		json_decref(*ret);
+		*ret = NULL;
+	}
 	container_fini(&c);
+	if (r < 0)
+		return r;
 	return *ret != NULL ? 0 : error_set(e, -ENOMEM, "inspecting %s", text);
 }
 
@@ -104,8 +129,8 @@ static int inspect_image(struct storage *s, const char *text, json_t **ret, stru
 
 /* ---- the verb ---------------------------------------------------------------------------- */
 
-static int inspect_one(struct storage *s, const char *text, const char *type, json_t **ret,
-		       struct error *e)
+static int inspect_one(struct storage *s, const char *text, const char *type, bool size,
+		       json_t **ret, struct error *e)
 {
 	bool containers = type == NULL || strcmp(type, "all") == 0 ||
 			  strcmp(type, "container") == 0;
@@ -113,7 +138,7 @@ static int inspect_one(struct storage *s, const char *text, const char *type, js
 	int r = STORAGE_MISSING;
 
 	if (containers)
-		r = inspect_container(s, text, ret, e);
+		r = inspect_container(s, text, size, ret, e);
 	if (images && (r == STORAGE_MISSING || r == -ENOENT)) {
 		*e = ERROR_INIT;
 		r = inspect_image(s, text, ret, e);
@@ -141,7 +166,7 @@ static int inspect(const struct options *o, const struct cmd_global *g, char **n
 		json_t *object = NULL;
 
 		e = ERROR_INIT;
-		if (inspect_one(s, names[i], o->type, &object, &e) == 0 &&
+		if (inspect_one(s, names[i], o->type, o->size, &object, &e) == 0 &&
 		    out_rows_add(&rows, json_incref(object), object) < 0)
 			(void)error_set(&e, -ENOMEM, "inspecting %s", names[i]);
 		if (e.code < 0) {

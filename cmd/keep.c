@@ -16,9 +16,11 @@
  * can be told to nobody. They show in the record.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,6 +39,8 @@
 #include "cmd/verbs.h"
 #include "runtime/runtime.h"
 
+#define NET_END_MS 2000
+
 static const struct option_spec options[] = { OPTION_END };
 
 const struct cmd_verb cmd_verb_keep = {
@@ -52,6 +56,18 @@ const struct cmd_verb cmd_verb_keep = {
 static int exit_code(const struct monitor_life *l)
 {
 	return l->reason == MONITOR_REASON_FUSE ? EXIT_CRT : proc_status_code(l->status);
+}
+
+/*
+ * The next life may want the same ports of the host, and begins when our lock is free: not before crt-net,
+ * which has the other side of this socket, has let go of them.
+ */
+static void await_network(int net_fd)
+{
+	struct pollfd p = { .fd = net_fd };
+
+	if (net_fd >= 0)
+		(void)poll(&p, 1, NET_END_MS); /* then so be it */
 }
 
 /* lived: this life has not been told of yet. */
@@ -73,7 +89,10 @@ static int end(struct storage *s, struct monitor_life *l, int code, bool lived)
 		.oom = l->reason == MONITOR_REASON_MEMORY,
 	};
 
+	if (l->net_fd >= 0)
+		(void)shutdown(l->net_fd, SHUT_WR); /* crt-net is gone: fine */
 	keeper_clean_up(&e);
+	await_network(l->net_fd);
 	return 0;
 }
 

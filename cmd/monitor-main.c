@@ -300,22 +300,46 @@ static bool wants_restart(const struct monitor *m)
 	}
 }
 
-/* Back off before the next life; ends early when we are asked to end. */
-static bool back_off(struct monitor *m, int64_t lived_ms)
+/*
+ * Wait; ends early when we are asked to end. Connections to published ports are refused meanwhile, by
+ * the empty network inside, and who attaches is told the end.
+ */
+static void idle(struct monitor *m, int64_t until, int code)
 {
 	struct monitor_life *l = &m->life;
-	sigset_t none;
+	struct pollfd p[2];
 	struct timespec ts;
+	sigset_t none;
+	int64_t left;
+	int n;
+
+	(void)sigemptyset(&none);
+	while ((left = until - monitor_now_ms()) > 0) {
+		slot(&p[0], l->agent.fd, POLLIN);
+		slot(&p[1], l->listen_fd, POLLIN);
+		ts.tv_sec = left / 1000;
+		ts.tv_nsec = (long)(left % 1000) * 1000000;
+		n = ppoll(p, 2, &ts, &none); /* SIGTERM is blocked but here */
+		if (is_asked_to_end() || (n < 0 && errno != EINTR && errno != ENOMEM))
+			return;
+		if (n > 0 && p[0].revents != 0 && net_agent_serve(&l->agent) < 0)
+			net_agent_fini(&l->agent); /* crt-net is gone */
+		if (n > 0 && p[1].revents != 0)
+			monitor_attach_finish(m, code);
+	}
+}
+
+/* Back off before the next life. */
+static bool back_off(struct monitor *m, int64_t lived_ms, int code)
+{
+	struct monitor_life *l = &m->life;
 
 	if (l->backoff_ms == 0 || lived_ms >= HEALTHY_MS)
 		l->backoff_ms = BACKOFF_STEP_MS;
 	else if (l->backoff_ms < BACKOFF_MAX_MS)
 		l->backoff_ms = l->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS :
 								     l->backoff_ms * 2;
-	ts.tv_sec = l->backoff_ms / 1000;
-	ts.tv_nsec = (long)(l->backoff_ms % 1000) * 1000000;
-	(void)sigemptyset(&none);
-	(void)ppoll(NULL, 0, &ts, &none); /* SIGTERM interrupts it, and is blocked but here */
+	idle(m, monitor_now_ms() + l->backoff_ms, code);
 	return wants_restart(m);
 }
 
@@ -418,6 +442,6 @@ int main(int argc, char **argv)
 	/* a restarting container has ended for everybody who asks */
 	m.life.again = wants_restart(&m);
 	if (m.life.again)
-		m.life.again = back_off(&m, monitor_now_ms() - born);
+		m.life.again = back_off(&m, monitor_now_ms() - born, code);
 	return become_crt(&m, (int)fd);
 }

@@ -6,6 +6,7 @@
  * JSON objects have the keys of "podman ps --format json".
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -21,14 +22,15 @@
 #include "cmd/health.h"
 #include "cmd/opt.h"
 #include "cmd/out.h"
+#include "cmd/size.h"
 #include "cmd/verbs.h"
 #include "storage/storage.h"
 
 #define COMMAND_SHOWN 17
 
 struct options {
-	bool all, latest, no_heading, no_trunc, ns, quiet;
-	unsigned int last;
+	bool all, external, latest, no_heading, no_trunc, ns, pod, quiet, size, sync;
+	unsigned int last, watch;
 	const char *format, *sort;
 	struct strv filters;
 };
@@ -36,11 +38,14 @@ struct options {
 static const struct option_spec options[] = {
 	{ "all", 'a', OPT_FLAG, offsetof(struct options, all),
 	  .help = "Show also containers that have ended" },
+	{ "external", 0, OPT_FLAG, offsetof(struct options, external),
+	  .help = "Accepted for scripts: no other program keeps containers here" },
 	{ "filter", 'f', OPT_STRINGS, offsetof(struct options, filters), .arg = "KEY=VALUE",
 	  .help = "Show only some: name=, id=, status=, exited=, ancestor=, label=, since= ...",
 	  .complete =
 		  "name=|id=|status=running|status=exited|status=created|exited=|ancestor=|label=|label!=|"
-		  "before=|since=|until=|volume=|network=|restart-policy=" },
+		  "before=|since=|until=|volume=|network=|health=healthy|health=unhealthy|"
+		  "restart-policy=" },
 	{ "format", 0, OPT_STRING, offsetof(struct options, format), .arg = "TEMPLATE",
 	  .help = "Print json or by a Go template", .complete = "json|table" },
 	{ "last", 'n', OPT_UINT, offsetof(struct options, last), .arg = "N",
@@ -52,10 +57,18 @@ static const struct option_spec options[] = {
 	{ "noheading", 0, OPT_FLAG, offsetof(struct options, no_heading),
 	  .help = "Leave the heading out" },
 	{ "ns", 0, OPT_FLAG, offsetof(struct options, ns), .help = "Show the namespaces" },
+	{ "pod", 'p', OPT_FLAG, offsetof(struct options, pod),
+	  .help = "Show the columns of pods, which are empty" },
 	{ "quiet", 'q', OPT_FLAG, offsetof(struct options, quiet), .help = "Show only the ids" },
+	{ "size", 's', OPT_FLAG, offsetof(struct options, size),
+	  .help = "Show how much was written, and with the image" },
 	{ "sort", 0, OPT_STRING, offsetof(struct options, sort), .arg = "COLUMN",
-	  .help = "Sort by command, created, id, image, names, runningfor or status",
-	  .complete = "command|created|id|image|names|runningfor|status" },
+	  .help = "Sort by command, created, id, image, names, runningfor, size or status",
+	  .complete = "command|created|id|image|names|runningfor|size|status" },
+	{ "sync", 0, OPT_FLAG, offsetof(struct options, sync),
+	  .help = "Accepted for scripts: what is shown is always true" },
+	{ "watch", 'w', OPT_UINT, offsetof(struct options, watch), .arg = "SECONDS",
+	  .help = "Show it again and again" },
 	OPTION_END
 };
 
@@ -72,6 +85,18 @@ static const struct out_column columns[] = {
 	{ "CONTAINER ID", "ID" },      { "IMAGE", "Image" },   { "COMMAND", "Command" },
 	{ "CREATED", "CreatedHuman" }, { "STATUS", "Status" }, { "PORTS", "Ports" },
 	{ "NAMES", "Names" },	       { NULL, NULL },
+};
+static const struct out_column columns_size[] = {
+	{ "CONTAINER ID", "ID" },      { "IMAGE", "Image" },   { "COMMAND", "Command" },
+	{ "CREATED", "CreatedHuman" }, { "STATUS", "Status" }, { "PORTS", "Ports" },
+	{ "NAMES", "Names" },	       { "SIZE", "Size" },     { NULL, NULL },
+};
+static const struct out_column columns_pod[] = {
+	{ "CONTAINER ID", "ID" }, { "IMAGE", "Image" },
+	{ "COMMAND", "Command" }, { "CREATED", "CreatedHuman" },
+	{ "STATUS", "Status" },	  { "PORTS", "Ports" },
+	{ "NAMES", "Names" },	  { "POD ID", "Pod" },
+	{ "PODNAME", "PodName" }, { NULL, NULL },
 };
 static const struct out_column columns_quiet[] = { { "CONTAINER ID", "ID" }, { NULL, NULL } };
 
@@ -251,15 +276,50 @@ static int by_volume(const void *item, const char *value, void *data, struct err
 	return c == NULL;
 }
 
+/* Names of networks that it is connected to. A new reference. */
+static json_t *networks(const struct container *c)
+{
+	json_t *known = json_object_get(c->record, "networks"), *list = json_array();
+	const char *key;
+	json_t *one;
+	size_t i;
+
+	json_object_foreach(known, key, one)
+		(void)json_array_append_new(list, json_string(key)); /* as in a pack */
+	json_array_foreach(known, i, one)
+		(void)json_array_append(list,
+					json_is_string(one) ? one : json_object_get(one, "name"));
+	return list;
+}
+
+/* The same as one text, which the caller frees. */
+static char *network_text(const struct container *c)
+{
+	_cleanup_json_ json_t *list = networks(c);
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+		(void)buf_printf(&b, "%s%s", i > 0 ? "," : "", json_string_value(one));
+	return b.err < 0 ? NULL : strdup(buf_str(&b));
+}
+
 static int by_network(const void *item, const char *value, void *data, struct error *e)
 {
 	const struct container *c = item;
+	_cleanup_json_ json_t *list = c != NULL ? networks(c) : NULL;
 	const char *mode;
+	json_t *one;
+	size_t i;
 
 	(void)data;
 	(void)e; /* every text is one */
 	if (c == NULL)
 		return 1;
+	json_array_foreach(list, i, one)
+		if (json_is_string(one) && strcmp(json_string_value(one), value) == 0)
+			return 1;
 	mode = json_string_value(
 		json_object_get(json_object_get(c->record, "config"), "networkMode"));
 	return mode != NULL && strcmp(mode, value) == 0;
@@ -346,6 +406,9 @@ static int compare(const void *a, const void *b, void *data)
 		return by[1] == 'd' ? strcmp(x->id, y->id) : strcmp(x->image, y->image);
 	case 'n':
 		return strcmp(x->name, y->name);
+	case 's': /* size, status */
+		return by[1] == 'i' ? (x->size_rw > y->size_rw) - (x->size_rw < y->size_rw) :
+				      strcmp(x->state, y->state);
 	case 'r':
 		return compare_times(x->created, y->created);
 	default:
@@ -355,8 +418,8 @@ static int compare(const void *a, const void *b, void *data)
 
 static int sort(struct container *c, size_t n, const char *by, struct error *e)
 {
-	static const char *const known[] = { "command", "created",    "id",    "image",
-					     "names",	"runningfor", "status" };
+	static const char *const known[] = { "command", "created",    "id",   "image",
+					     "names",	"runningfor", "size", "status" };
 
 	for (size_t i = 0; by != NULL && i < sizeof(known) / sizeof(known[0]); i++) {
 		if (strcmp(known[i], by) != 0)
@@ -367,7 +430,7 @@ static int sort(struct container *c, size_t n, const char *by, struct error *e)
 	return by == NULL ? 0 :
 			    error_setf(e, -EINVAL,
 				       "--sort %s: must be command, created, id, image, names, "
-				       "runningfor or status",
+				       "runningfor, size or status",
 				       by);
 }
 
@@ -455,18 +518,22 @@ static json_t *row_data(const struct options *o, const struct container *c, cons
 	json_t *nothing = json_null();
 
 	return json_pack(
-		"{s:b, s:O, s:s, s:b, s:I, s:i, s:s, s:s, s:s, s:b, s:O, s:o, s:[s], s:o, s:[], s:i, "
-		"s:s, s:s, s:o, s:n, s:I, s:s, s:s, s:I}",
+		"{s:b, s:O, s:s, s:b, s:I, s:i, s:s, s:s, s:s, s:b, s:O, s:o, s:[s], s:o, s:o, s:i, "
+		"s:s, s:s, s:o, s:o, s:I, s:s, s:s, s:I}",
 		"AutoRemove", (int)json_is_true(json_object_get(c->record, "rm")), "Command",
 		command != NULL ? command : nothing, "CreatedAt", created_text(c), "Exited",
 		(int)(strcmp(c->state, "exited") == 0), "ExitedAt",
 		c->finished > 0 ? (json_int_t)c->finished : (json_int_t)-62135596800LL, "ExitCode",
 		shown_code(c), "Id", c->id, "Image", c->image, "ImageID", c->image_id, "IsInfra", 0,
 		"Labels", labels != NULL ? labels : nothing, "Mounts", mount_points(c), "Names",
-		c->name, "Namespaces", o->ns ? namespaces(c) : json_object(), "Networks", "Pid",
-		(int)c->pid, "Pod", "", "PodName", "", "Ports", port_list(c), "Size", "StartedAt",
-		c->started > 0 ? (json_int_t)c->started : (json_int_t)-62135596800LL, "State",
-		c->state, "Status", status, "Created", (json_int_t)c->created);
+		c->name, "Namespaces", o->ns ? namespaces(c) : json_object(), "Networks",
+		networks(c), "Pid", (int)c->pid, "Pod", "", "PodName", "", "Ports", port_list(c),
+		"Size",
+		o->size ? json_pack("{s:I, s:I}", "rootFsSize", (json_int_t)c->size_image, "rwSize",
+				    (json_int_t)c->size_rw) :
+			  json_null(),
+		"StartedAt", c->started > 0 ? (json_int_t)c->started : (json_int_t)-62135596800LL,
+		"State", c->state, "Status", status, "Created", (json_int_t)c->created);
 }
 
 static char *shown_command(const struct container *c, bool full)
@@ -494,6 +561,8 @@ static int add_row(struct out_rows *rows, const struct options *o, const struct 
 	_cleanup_free_ char *status = container_status(c, now);
 	_cleanup_free_ char *ports = container_ports(c);
 	_cleanup_free_ char *mounts = mount_text(c);
+	_cleanup_free_ char *nets = network_text(c);
+	_cleanup_free_ char *size = o->size ? size_text(c) : strdup("");
 	_cleanup_free_ char *age = out_duration(c->created, now);
 	_cleanup_free_ char *at = out_time(c->created);
 	_cleanup_free_ char *human = age != NULL ? str_printf("%s ago", age) : NULL;
@@ -501,15 +570,15 @@ static int add_row(struct out_rows *rows, const struct options *o, const struct 
 	json_t *fields;
 
 	if (id == NULL || image_id == NULL || command == NULL || status == NULL || ports == NULL ||
-	    at == NULL || human == NULL || mounts == NULL)
+	    at == NULL || human == NULL || mounts == NULL || nets == NULL || size == NULL)
 		return -ENOMEM;
 	fields = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:s, s:s, s:O?}",
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:O?}",
 		"ID", id, "Image", c->image, "ImageID", image_id, "Command", command,
 		"CreatedHuman", human, "RunningFor", human, "CreatedAt", at, "Status", status,
 		"State", c->state, "Ports", ports, "Names", c->name, "Pid", (int)c->pid, "ExitCode",
-		shown_code(c), "Mounts", mounts, "Networks", "", "Pod", "", "PodName", "", "Labels",
-		labels);
+		shown_code(c), "Mounts", mounts, "Networks", nets, "Size", size, "Pod", "",
+		"PodName", "", "Labels", labels);
 	if (o->ns) {
 		_cleanup_json_ json_t *ns = namespaces(c);
 
@@ -537,6 +606,8 @@ static int list(const struct options *o, const struct cmd_global *g, struct erro
 	known = (struct all){ .c = all, .n = n };
 	if (r == 0)
 		r = filter_check(filters, &o->filters, &known, e);
+	if (r == 0 && (o->size || (o->sort != NULL && strcmp(o->sort, "size") == 0)))
+		r = size_containers(s, all, n, e);
 	if (r == 0 && limit == SIZE_MAX) /* the newest ones stay in their order */
 		r = sort(all, n, o->sort, e);
 	if (r == 0 && out_rows_init(&rows) < 0)
@@ -550,12 +621,27 @@ static int list(const struct options *o, const struct cmd_global *g, struct erro
 		r = out_print(&rows,
 			      o->quiet ? columns_quiet :
 			      o->ns    ? columns_ns :
+			      o->size  ? columns_size :
+			      o->pod   ? columns_pod :
 					 columns,
 			      o->format, o->quiet || o->no_heading, e);
 	out_rows_fini(&rows);
 	containers_free(all, n);
 	storage_free(s);
 	return r;
+}
+
+/* --watch: wait, and begin anew on a terminal. False: nobody reads it any more. */
+static bool next_round(unsigned int seconds)
+{
+	struct pollfd p = { .fd = STDOUT_FILENO };
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	if (poll(&p, 1, seconds > INT32_MAX / 1000 ? INT32_MAX : (int)seconds * 1000) != 0)
+		return false;
+	if (isatty(STDOUT_FILENO) == 1)
+		(void)buf_puts(&b, "\033[H\033[2J"); /* out_write() sees a failure */
+	return out_write(&b, NULL) == 0;
 }
 
 int cmd_ps(int argc, char **argv, const struct cmd_global *g)
@@ -568,7 +654,9 @@ int cmd_ps(int argc, char **argv, const struct cmd_global *g)
 	if (first >= 0 && first < argc) {
 		code = opt_usage_error(&cmd_verb_ps, "crt ps takes no arguments");
 	} else if (first >= 0) {
-		code = list(&o, g, &e) < 0 ? EXIT_CRT : 0;
+		do
+			code = list(&o, g, &e) < 0 ? EXIT_CRT : 0;
+		while (code == 0 && o.watch > 0 && next_round(o.watch));
 		if (code != 0)
 			log_error(&e);
 	}

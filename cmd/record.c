@@ -158,6 +158,7 @@ char *record_new(const struct run_plan *p, bool started, struct error *e)
 	    json_object_set_new(record, "created", now_json()) < 0 ||
 	    json_object_set_new(record, "started", started ? now_json() : json_null()) < 0 ||
 	    json_object_set_new(record, "rm", json_boolean(p->req->rm)) < 0 ||
+	    set_string(record, "restartPolicy", request_restart_name(p->req->restart)) < 0 ||
 	    set_ports(record, &p->req->net) < 0 ||
 	    json_object_set_new(record, "volumes", volumes_json(p->req)) < 0 ||
 	    json_object_set_new(record, "labels", record_labels(p)) < 0 ||

@@ -59,6 +59,20 @@ const struct cmd_verb cmd_verb_start = {
 	.runs_containers = true,
 };
 
+/* Ports that were chosen for its first life stay what they are. They are in the request's order. */
+static void keep_ports(struct net_request *net, const json_t *ports)
+{
+	for (size_t i = 0; i < net->forwards_n; i++) {
+		struct net_forward *f = &net->forwards[i];
+		const json_t *p = json_array_get(ports, i);
+		json_int_t port = json_integer_value(json_object_get(p, "hostPort"));
+
+		if (f->host_port == 0 && port > 0 && port <= UINT16_MAX &&
+		    json_integer_value(json_object_get(p, "containerPort")) == f->container_port)
+			f->host_port = (uint16_t)port;
+	}
+}
+
 static int launch(struct launch *l, struct storage *s, const struct container *c, int *ret_code,
 		  struct error *e)
 {
@@ -80,6 +94,8 @@ static int launch(struct launch *l, struct storage *s, const struct container *c
 	l->existing = true;
 	l->image_id = c->image_id;
 	r = launch_plan(l, e);
+	if (r == 0)
+		keep_ports(&l->req->net, json_object_get(c->record, "ports"));
 	if (r == 0)
 		r = record_started(s, c->id, l->plan.rundir, 0, e);
 	if (r < 0)

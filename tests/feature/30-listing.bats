@@ -348,3 +348,18 @@ END
 	run as alice bash -c 'crt inspect box | head -c 1; echo " ${PIPESTATUS[0]}"'
 	assert_output "[ 0"
 }
+
+@test "ps --size and inspect --size count what was written, also where only the container may look" {
+	c run --name big --network none builtin:busybox sh -c 'mkdir -m 700 /d; head -c 12345 /dev/zero >/d/f; chown -R 5:5 /d'
+	c create --name small --network none --restart always builtin:busybox true
+	run c ps -a --sort size --format '{{.Names}}'
+	assert_output $'small\nbig'
+	run c ps -a --size --filter name=big
+	assert_contains '12.3kB (virtual '
+	run c inspect --size -f '{{.SizeRw}}' big
+	assert_output 12345
+	run c ps -aq --filter restart-policy=always --external --sync --pod
+	[ "${#lines[@]}" = 1 ]
+	run bash -c 'as_exec alice timeout 60 crt ps -w 1 | head -n 1'
+	assert_status 0
+}
