@@ -311,6 +311,15 @@ int container_list(struct storage *s, struct container **ret, size_t *ret_n, str
 	return 0;
 }
 
+bool container_has_lost_network(const struct container *c)
+{
+	_cleanup_free_ char *path =
+		str_printf("%s/" MONITOR_NO_NET, get_string(c->record, "rundir"));
+
+	return container_is_running(c) && path != NULL && path[0] == '/' &&
+	       faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 char *container_status(const struct container *c, time_t now)
 {
 	_cleanup_free_ char *age = NULL;
@@ -328,8 +337,9 @@ char *container_status(const struct container *c, time_t now)
 	if (container_is_running(c)) {
 		const char *health = health_status(c);
 
-		return str_printf("Up %s%s%s%s", age, *health != '\0' ? " (" : "", health,
-				  *health != '\0' ? ")" : "");
+		return str_printf("Up %s%s%s%s%s", age, *health != '\0' ? " (" : "", health,
+				  *health != '\0' ? ")" : "",
+				  container_has_lost_network(c) ? " (no network)" : "");
 	}
 	if (c->exit_code < 0)
 		return strdup("Exited (unknown)");

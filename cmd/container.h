@@ -43,6 +43,8 @@ int container_list(struct storage *s, struct container **ret, size_t *ret_n, str
 void containers_free(struct container *c, size_t n);
 /* "Up 5 minutes", "Exited (0) 2 hours ago", "Created". Caller frees; NULL on -ENOMEM. */
 char *container_status(const struct container *c, time_t now);
+/* It runs, but the program that is its network was killed: it can reach nothing. */
+bool container_has_lost_network(const struct container *c);
 /* "0.0.0.0:8080->80/tcp, ..." Caller frees; NULL on -ENOMEM. */
 char *container_ports(const struct container *c);
 /* The volumes with podman's keys, without what crt itself mounts (/proc, /etc/hosts ...). NULL on -ENOMEM. */

@@ -126,6 +126,7 @@ int detach_init(struct detach *d, const struct run_plan *p, const char *containe
 			  .listen_fd = -1,
 			  .lock_fd = lock_fd,
 			  .net_fd = net_fd,
+			  .net_pid_fd = -1,
 			  .rundir_fd = bundle_fd,
 			  .fuse_pid_fd = -1,
 			  .agent = NET_AGENT_INIT,
@@ -226,7 +227,8 @@ int detach_exec(struct detach *d, struct error *e)
 	const int fds[] = { l->pid_fd,	   l->in_fd,	 l->out_fd,	 l->err_fd,
 			    l->console_fd, l->listen_fd, l->lock_fd,	 l->net_fd,
 			    l->rundir_fd,  l->crt_fd,	 l->fuse_pid_fd, l->monitor_fd,
-			    l->log_dir_fd, l->log_fd,	 l->agent.fd,	 l->watch.proc_fd };
+			    l->log_dir_fd, l->log_fd,	 l->agent.fd,	 l->watch.proc_fd,
+			    l->net_pid_fd };
 	char name[] = "crt-monitor", number[16];
 	char *argv[] = { name, number, l->id, NULL };
 	char *envp[] = { NULL };

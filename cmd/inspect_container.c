@@ -157,7 +157,7 @@ static json_t *state_json(struct storage *s, const struct container *c)
 {
 	return with_defaults(
 		state_defaults,
-		json_pack("{s:b, s:s, s:b, s:b, s:i, s:o, s:o, s:o, s:o*}", "OOMKilled",
+		json_pack("{s:b, s:s, s:b, s:b, s:i, s:o, s:o, s:o, s:o*, s:s}", "OOMKilled",
 			  (int)was_oom(c), "Status", c->state, "Running",
 			  (int)(strcmp(c->state, "running") == 0), "Paused",
 			  (int)(strcmp(c->state, "paused") == 0), "Pid", (int)c->pid, "ExitCode",
@@ -168,8 +168,12 @@ static json_t *state_json(struct storage *s, const struct container *c)
 			  json_is_string(json_object_get(c->record, "started")) ?
 				  copy(c->record, "started") :
 				  json_null(),
-			  "FinishedAt", copy(c->record, "finished"), "Health",
-			  health_results(s, c)));
+			  "FinishedAt", copy(c->record, "finished"), "Health", health_results(s, c),
+			  "Error",
+			  container_has_lost_network(c) ?
+				  "crt-net was killed: the container has no network until it "
+				  "is restarted" :
+				  ""));
 }
 
 /* A list without its first words. */

@@ -16,7 +16,7 @@
  * can be told to nobody. They show in the record.
  */
 #include <errno.h>
-#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -39,7 +39,7 @@
 #include "cmd/verbs.h"
 #include "runtime/runtime.h"
 
-#define NET_END_MS 2000
+#define NET_END_MS 500
 
 static const struct option_spec options[] = { OPTION_END };
 
@@ -60,14 +60,14 @@ static int exit_code(const struct monitor_life *l)
 
 /*
  * The next life may want the same ports of the host, and begins when our lock is free: not before crt-net,
- * which has the other side of this socket, has let go of them.
+ * which has the other side of net_fd, has let go of them. One that was stopped by a signal is killed.
  */
-static void await_network(int net_fd)
+static void end_network(const struct monitor_life *l)
 {
-	struct pollfd p = { .fd = net_fd };
-
-	if (net_fd >= 0)
-		(void)poll(&p, 1, NET_END_MS); /* then so be it */
+	if (l->net_pid_fd < 0 || proc_pidfd_wait(l->net_pid_fd, NET_END_MS) == 0)
+		return;
+	(void)proc_pidfd_send_signal(l->net_pid_fd, SIGKILL); /* just ended: fine */
+	(void)proc_pidfd_wait(l->net_pid_fd, NET_END_MS); /* it is dead, whatever the kernel does */
 }
 
 /* lived: this life has not been told of yet. */
@@ -92,7 +92,7 @@ static int end(struct storage *s, struct monitor_life *l, int code, bool lived)
 	if (l->net_fd >= 0)
 		(void)shutdown(l->net_fd, SHUT_WR); /* crt-net is gone: fine */
 	keeper_clean_up(&e);
-	await_network(l->net_fd);
+	end_network(l);
 	return 0;
 }
 

@@ -603,6 +603,7 @@ static void become_monitor(struct keeper *k, struct error *e)
 	l->fuse_pid = k->mounted ? k->mount.fuse_pid : 0;
 	l->fuse_pid_fd = k->mounted ? k->mount.fuse_pid_fd : -1;
 	l->agent = k->agent;
+	l->net_pid_fd = k->start->net_pid_fd;
 	report(k, KEEPER_STARTED, 0, NULL);
 	note_start(k, true);
 	(void)detach_exec(&k->detach, e);

@@ -228,8 +228,8 @@ static int make_record(struct launch *r, bool started, struct error *e)
 
 		if (record == NULL)
 			return -ENOMEM;
-		ret = storage_container_create(p->store, p->id, p->name, record, false,
-					       &r->lock_fd, e);
+		ret = storage_container_create(p->store, p->id, p->name, record, false, &r->lock_fd,
+					       e);
 		if (ret != -EEXIST || r->req->name != NULL || tries == NAME_TRIES)
 			return ret;
 		*e = ERROR_INIT;
@@ -356,6 +356,7 @@ static void become_keeper(struct launch *r, struct userns_child *self)
 		.lock_fd = r->lock_fd,
 		.tap_sock = -1,
 		.net_fd = -1,
+		.net_pid_fd = -1,
 		.join = r->join,
 		.detached = r->detached,
 		.keep_record = r->existing,
@@ -367,8 +368,10 @@ static void become_keeper(struct launch *r, struct userns_child *self)
 		close_fd(&r->stdio.parent[i]);
 	if (r->req->net.mode == NET_MODE_SLIRP)
 		k.tap_sock = net_tap_socket(&r->net);
-	if (r->req->net.mode == NET_MODE_SLIRP && r->detached)
+	if (r->req->net.mode == NET_MODE_SLIRP && r->detached) {
 		k.net_fd = net_tap_socket(&r->net); /* crt-net lives as long as one is open */
+		k.net_pid_fd = r->net.pid_fd >= 0 ? fd_dup(r->net.pid_fd) : -1;
+	}
 	net_forget(&r->net);
 	keeper_main(&k, self, r->ctl[1]);
 }

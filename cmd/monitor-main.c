@@ -66,6 +66,7 @@
 enum {
 	SLOT_PID,
 	SLOT_FUSE,
+	SLOT_NET,
 	SLOT_LISTEN,
 	SLOT_HEALTH,
 	SLOT_AGENT, /* crt-net asks for a socket inside */
@@ -154,6 +155,7 @@ static void fill(struct monitor *m, struct pollfd *p)
 	slot(&p[SLOT_PID], l->pid_fd, POLLIN);
 	slot(&p[SLOT_FUSE], l->fuse_pid_fd, POLLIN);
 	slot(&p[SLOT_HEALTH], m->health.pid_fd, POLLIN);
+	slot(&p[SLOT_NET], l->net_pid_fd, POLLIN);
 	slot(&p[SLOT_LISTEN], l->listen_fd, POLLIN);
 	slot(&p[SLOT_AGENT], l->agent.fd, POLLIN);
 	slot(&p[SLOT_OUT], *main_stream(m), l->console_fd >= 0 ? console : readable);
@@ -223,6 +225,16 @@ static void give_back(struct monitor *m)
 	}
 }
 
+/* crt-net was killed: the container goes on without a network, and everybody who asks is told. */
+static void note_no_network(struct monitor *m)
+{
+	int fd = openat(m->life.rundir_fd, MONITOR_NO_NET,
+			O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	monitor_close(&fd); /* a directory that is gone after a logout cannot say it */
+	monitor_close(&m->life.net_pid_fd);
+}
+
 /* Until the container has ended. */
 static void watch(struct monitor *m)
 {
@@ -241,6 +253,8 @@ static void watch(struct monitor *m)
 		check_due(m);
 		if (p[SLOT_AGENT].revents != 0 && net_agent_serve(&m->life.agent) < 0)
 			net_agent_fini(&m->life.agent); /* crt-net is gone */
+		if (p[SLOT_NET].revents != 0)
+			note_no_network(m);
 		if (p[SLOT_HEALTH].revents != 0)
 			monitor_health_event(m);
 		if (p[SLOT_LISTEN].revents != 0)
@@ -375,8 +389,9 @@ static int become_crt(struct monitor *m, int memfd)
 	char path[] = "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 	char *argv[] = { name, root, m->packet, verb, number, NULL };
 	char *envp[] = { path, NULL };
-	int fds[] = { memfd,	      l->listen_fd, l->lock_fd,	   l->net_fd,	  l->rundir_fd,
-		      l->fuse_pid_fd, l->crt_fd,    l->monitor_fd, l->log_dir_fd, l->agent.fd };
+	int fds[] = { memfd,	     l->listen_fd,   l->lock_fd,   l->net_fd,
+		      l->rundir_fd,  l->fuse_pid_fd, l->crt_fd,	   l->monitor_fd,
+		      l->log_dir_fd, l->agent.fd,    l->net_pid_fd };
 
 	(void)snprintf(number, sizeof(number), "%d", memfd);
 	monitor_close(&l->in_fd);

@@ -25,7 +25,8 @@
 #define MONITOR_EXIT	 "exit"	  /* in the bundle: the last life ended (so), the next is to come */
 #define MONITOR_OOM	 "oom"	  /* in the bundle: it ended so, having more memory than it may */
 #define MONITOR_STOP	 "stop"	  /* in the bundle: the user ended it, do not start it again */
-#define MONITOR_PACKET	 32768	  /* most bytes of one packet, its kind included */
+#define MONITOR_NO_NET	 "no-network" /* in the bundle: crt-net ended under the container */
+#define MONITOR_PACKET	 32768	      /* most bytes of one packet, its kind included */
 #define MONITOR_LOG_NAME 256
 
 enum monitor_log {
@@ -86,6 +87,7 @@ struct monitor_life {
 	int lock_fd, net_fd;
 	struct limits_watch watch; /* --memory without a cgroup */
 	struct net_agent agent;	   /* serves the published TCP ports */
+	int net_pid_fd; /* of crt-net, which is no child of ours; -1 = there is none, or not any more */
 	int rundir_fd;
 	pid_t fuse_pid;
 	int fuse_pid_fd;
