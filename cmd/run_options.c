@@ -543,7 +543,8 @@ static int take_all(struct run_request *req, struct run_options *o, int argc, ch
 		r = take_rootfs(req, argv[0], e);
 	if (r == 0)
 		r = request_health_take(&req->health, o->health, o->no_healthcheck, e);
-	r = limits_take(&req->limits, &o->limits, e);
+	if (r == 0)
+		r = limits_take(&req->limits, &o->limits, e);
 	if (r == 0)
 		r = check(req, e);
 	if (r == 0)
