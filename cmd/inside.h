@@ -3,8 +3,11 @@
 #ifndef CMD_INSIDE_H
 #define CMD_INSIDE_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "storage/storage.h"
+#include "userns/userns.h"
 
 /*
  * Run fn(data, e) as root of a new user namespace with the caller's map (in a
@@ -14,6 +17,21 @@
 int inside_run(int (*fn)(void *data, struct error *e), void *data, struct error *e);
 /* The same, always in a child, which has a mount namespace of its own. */
 int inside_fork(int (*fn)(void *data, struct error *e), void *data, struct error *e);
+
+/* The same in two steps, to have several at work. */
+struct inside {
+	struct userns_child child;
+	struct userns_caps caps;
+	struct id_map map;
+	int from_fd;
+	bool running;
+};
+#define INSIDE_INIT ((struct inside){ .from_fd = -1 })
+/* here: a mere child, with our ids and namespaces. 0 or -errno. */
+int inside_start(bool here, int (*fn)(void *data, struct error *e), void *data, struct inside *ret,
+		 struct error *e);
+int inside_finish(struct inside *i, struct error *e); /* its result; releases i */
+void inside_fini(struct inside *i);		      /* kills it where it still works */
 /* Empty the store's trash that way if there is any. Best effort. */
 void inside_empty_trash(struct storage *s);
 

@@ -278,6 +278,63 @@ int storage_pack(const struct storage_pack *p, struct error *e);
 /* For write: data points to an int, the file descriptor. */
 int storage_pack_to_fd(void *data, const void *bytes, size_t len, struct error *e);
 
+/*
+ * The way back, for archives of storage_pack() (those of strangers go through crt-pack): what
+ * is called from, and what is below it, becomes to and what is below that; to NULL: the
+ * contents go into dir_fd itself. Every look-up stays inside dir_fd. A crash leaves a part.
+ */
+struct storage_unpack {
+	int fd; /* the archive is read from here, to its end */
+	int dir_fd;
+	const char *from, *to;
+	bool keep_ids;	/* owners as in the archive; else the caller's */
+	bool set_owner; /* with keep_ids: these for everything */
+	uint32_t uid, gid;
+	bool overwrite; /* a directory may be replaced by something else, and the reverse */
+};
+int storage_unpack(const struct storage_unpack *u, struct error *e);
+
+/* ---- crt-pack: what needs a cage or a compressor ---------------------------------------- */
+
+/* Find it, in the host's mount namespace. fd or -errno. */
+int storage_helper_open(struct error *e);
+/*
+ * Unpack a stranger's archive (plain, gzip or zstd) in a directory, confined to it. Runs where
+ * dir_fd's ids are meant. Notes: bits of what was left out, for storage_untar_note().
+ */
+struct storage_untar {
+	int helper_fd;
+	int fd; /* the archive */
+	int dir_fd;
+	bool keep_ids, set_owner, overwrite; /* as in struct storage_unpack */
+	uint32_t uid, gid;
+};
+int storage_untar(const struct storage_untar *u, unsigned int *ret_notes, struct error *e);
+/* The next note of the bits as text (constant), which is removed from them; NULL = no more. */
+const char *storage_untar_note(unsigned int *notes);
+
+#define STORAGE_DIGEST_SIZE 72 /* "sha256:", 64 digits, NUL */
+/*
+ * Make a layer of an overlay's upper directory (or any tree): the packed blob and the unpacked
+ * tree in the transaction. Runs as root of the namespace that containers have, in a mount
+ * namespace of its own.
+ */
+struct storage_layer_source {
+	int helper_fd;
+	int tree_fd;
+	int txn_fd;
+	bool keep_ids; /* a range of ids is mapped */
+};
+struct storage_layer_made {
+	char diff_id[STORAGE_DIGEST_SIZE];
+	char digest[STORAGE_DIGEST_SIZE]; /* of the packed blob */
+	uint64_t size;			  /* of it */
+};
+int storage_layer_make(const struct storage_layer_source *l, struct storage_layer_made *ret,
+		       struct error *e);
+/* Main of the crt-pack executable. */
+int storage_helper_main(void);
+
 /* ---- checking --------------------------------------------------------------- */
 
 enum storage_problem {

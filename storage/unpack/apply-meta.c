@@ -61,7 +61,10 @@ struct apply_ids apply_ids(struct apply *a, const struct tar_entry *n)
 {
 	struct apply_ids ids = { .uid = 0, .gid = 0 };
 
-	if (a->o.keep_ids) {
+	if (a->o.set_owner) {
+		ids.uid = a->o.uid;
+		ids.gid = a->o.gid;
+	} else if (a->o.keep_ids) {
 		ids.uid = squash(a, n->uid, a->o.map->uid, a->o.map->uid_n);
 		ids.gid = squash(a, n->gid, a->o.map->gid, a->o.map->gid_n);
 	}
@@ -130,7 +133,7 @@ int apply_meta_fd(struct apply *a, int fd, const struct tar_entry *n, mode_t hav
 {
 	struct apply_ids ids = apply_ids(a, n);
 	struct timespec times[2] = { entry_time(n), entry_time(n) };
-	bool chowned = a->o.keep_ids && (ids.uid != 0 || ids.gid != 0);
+	bool chowned = a->o.keep_ids && (ids.uid != 0 || ids.gid != 0 || a->o.is_copy);
 	int r;
 
 	if (chowned && fchown(fd, ids.uid, ids.gid) < 0)
@@ -144,7 +147,7 @@ int apply_meta_fd(struct apply *a, int fd, const struct tar_entry *n, mode_t hav
 		have_mode = a->o.keep_ids ? n->mode : n->mode | 0700;
 	}
 	r = n->xattrs_n > 0 ? set_xattrs(a, fd, n, e) : 0;
-	if (r == 0 && !a->o.keep_ids)
+	if (r == 0 && !a->o.keep_ids && !a->o.is_copy)
 		r = set_override(a, fd, n, have_mode, e);
 	if (r < 0)
 		return r;
@@ -159,7 +162,7 @@ int apply_meta_at(struct apply *a, int dir_fd, const char *name, const struct ta
 	struct apply_ids ids = apply_ids(a, n);
 	struct timespec times[2] = { entry_time(n), entry_time(n) };
 
-	if (a->o.keep_ids && (ids.uid != 0 || ids.gid != 0) &&
+	if (a->o.keep_ids && (ids.uid != 0 || ids.gid != 0 || a->o.is_copy) &&
 	    fchownat(dir_fd, name, ids.uid, ids.gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return error_set(e, -errno, "change the owner to %u:%u", ids.uid, ids.gid);
 	if (utimensat(dir_fd, name, times, AT_SYMLINK_NOFOLLOW) < 0 && errno != EINVAL)
@@ -186,7 +189,7 @@ int apply_late_add(struct apply *a, const char *path, const struct tar_entry *n)
 	};
 	if (l->path == NULL)
 		return -ENOMEM;
-	if (!a->o.keep_ids)
+	if (!a->o.keep_ids && !a->o.is_copy)
 		l->mode |= 0700;
 	a->late_n++;
 	return 0;

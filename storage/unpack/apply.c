@@ -122,6 +122,8 @@ static int make_room(struct apply *a, int dir_fd, const char *name, struct error
 
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : error_set(e, -errno, "look at what is in the way");
+	if (a->o.keep_kind && S_ISDIR(st.st_mode))
+		return error_setf(e, -EEXIST, "there is a directory of that name");
 	if (!S_ISDIR(st.st_mode)) {
 		if (unlinkat(dir_fd, name, 0) < 0)
 			return error_set(e, -errno, "replace an earlier entry");
@@ -210,6 +212,10 @@ static int make_dir(struct apply *a, const struct tar_entry *n, const struct app
 			if (fstatat(dir_fd, name->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 				return error_set(e, -errno, "look at what is in the way");
 			r = 0;
+			if (!S_ISDIR(st.st_mode) && a->o.keep_kind)
+				return error_setf(e, -EEXIST,
+						  "there is something of that name that is no "
+						  "directory");
 			if (!S_ISDIR(st.st_mode)) {
 				opaque = is_whiteout(dir_fd, name->name);
 				r = make_room(a, dir_fd, name->name, e);
@@ -365,7 +371,7 @@ static int apply_one(struct apply *a, struct tar_reader *t, const struct tar_ent
 		return r;
 	if (name->name[0] == '\0' && n->type != TAR_DIR)
 		return error_setf(e, -EINVAL, "the name is empty");
-	r = apply_whiteout(a, name, e);
+	r = a->o.is_copy ? 0 : apply_whiteout(a, name, e);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (n->type == TAR_CHAR || n->type == TAR_BLOCK) {

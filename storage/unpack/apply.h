@@ -25,6 +25,10 @@ enum apply_note {
 struct apply_options {
 	bool keep_ids; /* chown to the ids of the tar (squashed to map); else record them in an attribute */
 	const struct id_map *map; /* ids that exist here (inside ids); empty = all */
+	bool is_copy; /* not a layer: ".wh." names mean nothing, what the inode cannot have is lost */
+	bool keep_kind; /* -EEXIST rather than a directory replaced by something else, or the reverse */
+	bool set_owner; /* with keep_ids: everything gets these ids */
+	uint32_t uid, gid;
 };
 
 struct apply;

@@ -78,6 +78,8 @@ static const int always[] = {
 	SCMP_SYS(utimensat),
 	SCMP_SYS(utimensat_time64),
 	SCMP_SYS(fsetxattr),
+	SCMP_SYS(fgetxattr),
+	SCMP_SYS(flistxattr),
 	SCMP_SYS(getdents64),
 	SCMP_SYS(readlinkat),
 	SCMP_SYS(readlink),
@@ -151,7 +153,7 @@ static const struct {
 	{ SCMP_SYS(getrlimit), EPERM },	     { SCMP_SYS(ugetrlimit), EPERM },
 	{ SCMP_SYS(getcwd), ENOENT },	     { SCMP_SYS(memfd_create), ENOSYS },
 	{ SCMP_SYS(membarrier), ENOSYS },    { SCMP_SYS(getpriority), EPERM },
-	{ SCMP_SYS(fgetxattr), EOPNOTSUPP }, { SCMP_SYS(get_mempolicy), ENOSYS },
+	{ SCMP_SYS(get_mempolicy), ENOSYS },
 };
 
 #define ALLOW_IF(call, n, ...) seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(call), n, __VA_ARGS__)

@@ -145,7 +145,8 @@ static int landlock_allow(int rules, const char *path, uint64_t allowed)
 	return syscall(SYS_landlock_add_rule, rules, LL_PATH_BENEATH, &rule, 0) < 0 ? -errno : 0;
 }
 
-static int landlock(struct error *e)
+/* path NULL: the places of the cage of cage_root(). */
+static int landlock(const char *path, struct error *e)
 {
 	struct ll_ruleset set = { .fs = LL_FS_ABI2 };
 	_cleanup_fd_ int rules = -1;
@@ -167,10 +168,10 @@ static int landlock(struct error *e)
 			     0);
 	if (rules < 0)
 		return error_set(e, -errno, "make the cage: Landlock rules");
-	r = landlock_allow(rules, "/txn", set.fs & ~LL_EXECUTE);
-	if (r == 0)
+	r = landlock_allow(rules, path != NULL ? path : "/txn", set.fs & ~LL_EXECUTE);
+	if (r == 0 && path == NULL)
 		r = landlock_allow(rules, "/src", LL_READ_FILE | LL_READ_DIR);
-	if (r == 0)
+	if (r == 0 && path == NULL)
 		r = landlock_allow(rules, "/etc", LL_READ_FILE | LL_READ_DIR);
 	if (r == 0 && syscall(SYS_landlock_restrict_self, rules, 0) < 0)
 		r = -errno;
@@ -189,6 +190,27 @@ int cage_enter(int *txn_fd, int *source_fd, bool network, struct error *e)
 	if (r == 0)
 		r = capabilities(e);
 	if (r == 0)
-		r = landlock(e);
+		r = landlock(NULL, e);
 	return r < 0 ? r : cage_filter(network, e);
+}
+
+int cage_enter_dir(int *dir_fd, struct error *e)
+{
+	int r = limits(e), fd;
+
+	if (r < 0)
+		return r;
+	preload();
+	/* without the right to do so (a caller's own directory) Landlock and the filter remain */
+	if (fchdir(*dir_fd) < 0 || (chroot(".") < 0 && errno != EPERM))
+		return error_set(e, -errno, "make the cage: enter the directory");
+	fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set(e, -errno, "make the cage: open the directory");
+	(void)close(*dir_fd); /* nothing was written through it */
+	*dir_fd = fd;
+	r = capabilities(e);
+	if (r == 0)
+		r = landlock(".", e);
+	return r < 0 ? r : cage_filter(false, e);
 }

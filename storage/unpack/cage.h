@@ -13,6 +13,11 @@
  * inside the new root. One thread only. 0 or -errno: then nothing may go on.
  */
 int cage_enter(int *txn_fd, int *source_fd, bool network, struct error *e);
+/*
+ * The same around one directory, which may lie in another mount namespace: it becomes the root,
+ * nothing is mounted. *dir_fd is replaced.
+ */
+int cage_enter_dir(int *dir_fd, struct error *e);
 /* The bundle of certificate authorities, valid inside the cage. */
 const char *cage_ca_path(void);
 
