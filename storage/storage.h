@@ -481,6 +481,20 @@ void storage_fetch_child_failed(struct storage_fetch *f, const struct error *e);
 int storage_fetch_finish(struct storage_fetch *f, storage_fetch_fn fn, void *data,
 			 char **ret_image_ref, struct error *e);
 void storage_fetch_free(struct storage_fetch *f); /* aborts what was not committed; accepts NULL */
+/* ---- credentials ------------------------------------------------------------------ */
+
+/*
+ * Keep a password for a registry ("host[:port]" or "host/namespace") in authfile (NULL: the
+ * usual file), or in the credential helper that the file names. 0 or -errno.
+ */
+int storage_auth_set(const char *authfile, const char *registry, const char *user,
+		     const char *password, struct error *e);
+/* Forget it everywhere (registry NULL: all registries). -ENOENT: there is none. */
+int storage_auth_remove(const char *authfile, const char *registry, struct error *e);
+/* What is known; caller frees both, ret_password may be NULL. -ENOENT: nothing. */
+int storage_auth_get(const char *authfile, const char *registry, char **ret_user,
+		     char **ret_password, struct error *e);
+
 /* ---- copying images elsewhere ------------------------------------------------- */
 
 /* An image with all its documents and packed layers, bit for bit as they came. */

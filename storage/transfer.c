@@ -164,6 +164,24 @@ int storage_push_begin(struct storage *s, struct storage_bundle *b,
 
 /* ---- questions ---------------------------------------------------------------------- */
 
+/* docker.io answers searches at another host than the one that has the images. */
+static void search_host(json_t *request)
+{
+	json_t *list = json_object_get(json_array_get(json_object_get(request, "candidates"), 0),
+				       "endpoints");
+	json_t *ep;
+	size_t i;
+
+	json_array_foreach(list, i, ep) {
+		const char *host = json_string_value(json_object_get(ep, "host"));
+
+		if (host != NULL && strcmp(host, "registry-1.docker.io") == 0)
+			(void)json_object_set_new(
+				ep, "host",
+				json_string("index.docker.io")); /* else it is refused */
+	}
+}
+
 int storage_query_begin(struct storage *s, enum storage_question question, const char *term,
 			unsigned int limit, const struct storage_fetch_request *r,
 			struct storage_fetch **ret, struct error *e)
@@ -184,6 +202,8 @@ int storage_query_begin(struct storage *s, enum storage_question question, const
 		return memory(e);
 	}
 	res = fetch_registry_request(f, r, request, e);
+	if (res == 0 && question == STORAGE_ASK_SEARCH)
+		search_host(request);
 	if (res == 0) {
 		f->source_fd = memfd_create("answer", MFD_CLOEXEC);
 		if (f->source_fd < 0)

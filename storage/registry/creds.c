@@ -138,6 +138,30 @@ int creds_decode(const char *base64, char **ret_user, char **ret_password)
 	return 0;
 }
 
+char *creds_encode(const char *text)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t len = strlen(text), n = 0;
+	char *out = malloc((len + 2) / 3 * 4 + 1);
+
+	for (size_t i = 0; out != NULL && i < len; i += 3) {
+		unsigned int v = (unsigned int)(unsigned char)text[i] << 16;
+
+		if (i + 1 < len)
+			v |= (unsigned int)(unsigned char)text[i + 1] << 8;
+		if (i + 2 < len)
+			v |= (unsigned char)text[i + 2];
+		out[n++] = digits[v >> 18];
+		out[n++] = digits[v >> 12 & 63];
+		out[n++] = i + 1 < len ? digits[v >> 6 & 63] : '=';
+		out[n++] = i + 2 < len ? digits[v & 63] : '=';
+	}
+	if (out != NULL)
+		out[n] = '\0';
+	return out;
+}
+
 /* ---- credential helpers ----------------------------------------------------------- */
 
 /* An executable of the user's PATH; NULL = none. */
@@ -199,18 +223,40 @@ static int take_answer(const struct buf *b, json_t *endpoint, struct error *e)
 	return r < 0 ? r : put(endpoint, "password", secret, e);
 }
 
-static int run_helper(const char *helper, const char *host, json_t *endpoint, struct error *e)
+const char *creds_server(const char *host)
+{
+	return strcmp(host, "docker.io") == 0 ? DOCKER_KEY : host;
+}
+
+/* Talk to a helper that runs. 0, 1 when it failed, -errno. */
+static int helper_talk(int in, int out, pid_t pid, int pid_fd, const char *input,
+		       struct buf *answer)
+{
+	int r = fd_write_all(in, input, strlen(input)); /* less than a pipe holds */
+
+	(void)close(in);
+	if (r == -EPIPE)
+		r = 0; /* it wants none; its exit code tells */
+	if (r == 0)
+		r = read_answer(out, answer);
+	if (r < 0) {
+		proc_kill(pid, pid_fd);
+		return r;
+	}
+	return proc_wait(pid) == 0 ? 0 : 1;
+}
+
+int creds_run_helper(const char *helper, const char *verb, const char *input, struct buf *answer,
+		     struct error *e)
 {
 	_cleanup_free_ char *name = str_printf("docker-credential-%s", helper);
+	_cleanup_free_ char *word = strdup(verb);
 	_cleanup_free_ char *path = NULL;
-	_cleanup_buf_ struct buf answer = BUF_INIT;
-	static char get[] = "get";
-	char *argv[] = { name, get, NULL };
-	const char *ask = strcmp(host, "docker.io") == 0 ? DOCKER_KEY : host;
+	char *argv[] = { name, word, NULL };
 	int in[2], out[2], pid_fd = -1, r;
 	pid_t pid;
 
-	if (name == NULL)
+	if (name == NULL || word == NULL)
 		return error_set(e, -ENOMEM, "credential helper");
 	if (strspn(helper, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") !=
 	    strlen(helper))
@@ -240,26 +286,29 @@ static int run_helper(const char *helper, const char *host, json_t *endpoint, st
 	}
 	(void)close(in[0]);
 	(void)close(out[1]);
-	if (r == 0) {
-		(void)fd_write_all(in[1], ask,
-				   strlen(ask)); /* less than a pipe holds; its answer tells */
+	if (r < 0) {
 		(void)close(in[1]);
-		in[1] = -1;
-		r = read_answer(out[0], &answer);
-		if (r < 0) {
-			proc_kill(pid, pid_fd);
+	} else {
+		r = helper_talk(in[1], out[0], pid, pid_fd, input, answer);
+		if (r < 0)
 			(void)error_set(e, r, "credential helper %s", name);
-		} else if (proc_wait(pid) == 0) {
-			r = take_answer(&answer, endpoint, e);
-		} /* else it knows nothing about this host */
 		close_fd(&pid_fd);
 	}
-	if (answer.len > 0)
-		explicit_bzero(answer.data, answer.len);
-	if (in[1] >= 0)
-		(void)close(in[1]);
 	(void)close(out[0]);
 	return r;
+}
+
+static int ask_helper(const char *helper, const char *host, json_t *endpoint, struct error *e)
+{
+	_cleanup_buf_ struct buf answer = BUF_INIT;
+	int r = creds_run_helper(helper, "get", creds_server(host), &answer, e);
+
+	/* with a failure it knows nothing about this host */
+	if (r == 0)
+		r = take_answer(&answer, endpoint, e);
+	if (answer.len > 0)
+		explicit_bzero(answer.data, answer.len);
+	return r > 0 ? 0 : r;
 }
 
 /* ---- auth files ------------------------------------------------------------------- */
@@ -311,6 +360,16 @@ static char *key_host(const char *key)
 	return s != NULL ? strndup(s, strcspn(s, "/")) : strdup(key);
 }
 
+bool creds_key_is(const char *key, const char *registry)
+{
+	_cleanup_free_ char *host = key_host(key);
+
+	return host != NULL && (strcmp(key, registry) == 0 || strcmp(host, registry) == 0 ||
+				(strcmp(registry, "docker.io") == 0 &&
+				 (strcmp(host, "index.docker.io") == 0 ||
+				  strcmp(host, "registry-1.docker.io") == 0)));
+}
+
 static const json_t *find_entry(const json_t *auths, const char *key)
 {
 	const json_t *v = json_object_get(auths, key);
@@ -343,7 +402,7 @@ static int look_in(const char *text, size_t len, const char *path, const struct 
 	    json_get_string(helpers, path, host, &helper, e) < 0)
 		return -EINVAL;
 	if (helper != NULL)
-		return run_helper(helper, host, endpoint, e);
+		return ask_helper(helper, host, endpoint, e);
 	for (size_t i = 0; r == 0 && i < keys->n && !have_any(endpoint); i++) {
 		const json_t *entry = find_entry(auths, keys->v[i]);
 
@@ -353,7 +412,7 @@ static int look_in(const char *text, size_t len, const char *path, const struct 
 			(void)error_prefix(e, "%s", path);
 	}
 	if (r == 0 && !have_any(endpoint) && store != NULL && store[0] != '\0')
-		r = run_helper(store, host, endpoint, e);
+		r = ask_helper(store, host, endpoint, e);
 	return r;
 }
 
@@ -381,8 +440,7 @@ static int look_at(const char *path, bool must, const struct strv *keys, const c
 	return r;
 }
 
-/* The usual places, most particular first. */
-static int places(struct strv *ret)
+int creds_places(struct strv *ret)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR"), *config = getenv("XDG_CONFIG_HOME"),
 		   *home = getenv("HOME");
@@ -417,7 +475,7 @@ int creds_find(const char *name, const char *authfile, json_t *endpoint, struct 
 		authfile = getenv("REGISTRY_AUTH_FILE");
 	if (authfile != NULL && authfile[0] != '\0')
 		return look_at(authfile, true, &keys, host, endpoint, e);
-	if (places(&files) < 0)
+	if (creds_places(&files) < 0)
 		return error_set(e, -ENOMEM, "find credentials");
 	for (size_t i = 0; r == 0 && i < files.n && !have_any(endpoint); i++)
 		r = look_at(files.v[i], false, &keys, host, endpoint, e);

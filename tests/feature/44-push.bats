@@ -77,3 +77,94 @@ digest_of() { # NAME: of the manifest in $REGISTRY
 	run skopeo inspect --creds tester:sesame --tls-verify=false --format '{{.Digest}}' "docker://$REGISTRY/app"
 	[ "$output" = "$(as alice crt images --digests --format '{{.Digest}}')" ]
 }
+
+@test "login: a password that the registry takes is kept for all tools, a wrong one is not" {
+	registry_start auth
+	image app
+	run --separate-stderr as alice sh -c "echo wrong | crt login --tls-verify=false -u tester --password-stdin $REGISTRY"
+	assert_error 125 "refuses the user name or password"
+	[[ $stderr != *wrong* ]]
+	[ ! -e "$(runtime_dir alice)/containers/auth.json" ]
+	run as alice sh -c "echo sesame | crt login --tls-verify=false -u tester --password-stdin $REGISTRY"
+	assert_output "Login Succeeded!"
+	auth="$(runtime_dir alice)/containers/auth.json"
+	[ "$(stat -c %a "$auth")" = 600 ]
+	[ "$(jq -r ".auths[\"$REGISTRY\"].auth" "$auth" | base64 -d)" = tester:sesame ]
+	run as alice crt login --get-login "$REGISTRY"
+	assert_output tester
+	run as alice crt login --tls-verify=false "$REGISTRY"
+	assert_contains "Already logged in"
+	# what others wrote stays, and others read what is written
+	jq '.auths["example.com"] = {"auth": "eDp5"} | .other = 1' "$auth" >"$T/auth" && cat "$T/auth" >"$auth"
+	as alice crt copy -q --dest-tls-verify=false "oci:$T/img/app:latest" "docker://$REGISTRY/app:1"
+	as alice skopeo inspect --tls-verify=false "docker://$REGISTRY/app:1" >/dev/null
+	run as alice crt logout "$REGISTRY"
+	assert_output "Removed login credentials for $REGISTRY"
+	[ "$(jq -c . "$auth")" = '{"auths":{"example.com":{"auth":"eDp5"}},"other":1}' ]
+	run --separate-stderr as alice crt logout "$REGISTRY"
+	assert_error 125 "not logged in to"
+	as alice crt logout --all
+	[ "$(jq -c .auths "$auth")" = '{}' ]
+	rm -f "$auth"
+}
+
+@test "login asks at the terminal without showing the password; Ctrl-C leaves a terminal that works" {
+	registry_start auth
+	run pty alice expect:Username: send:'tester\n' expect:Password: send:'sesame\n' expect:Succeeded -- \
+		crt login --tls-verify=false "$REGISTRY"
+	assert_status 0
+	refute_contains sesame
+	run pty alice expect:Username: send:'tester\n' expect:Password: send:'secr\C-c' -- \
+		sh -c "crt login --tls-verify=false other.invalid; stty -a"
+	assert_contains cancelled
+	assert_match '[^-]echo '
+	refute_contains secr
+	rm "$(runtime_dir alice)/containers/auth.json"
+}
+
+@test "login hands the password to the credential helper that the file names" {
+	registry_start auth
+	mkdir "$T/helper"
+	cat >"$T/helper/docker-credential-box" <<-END
+		#!/bin/sh
+		cd "$(home alice)"
+		case \$1 in
+		store) cat >box ;;
+		get) cat >/dev/null; [ -e box ] && cat box || exit 1 ;;
+		erase) cat >/dev/null; rm -f box ;;
+		esac
+	END
+	chmod -R a+rx "$T/helper"
+	echo "{\"credHelpers\": {\"$REGISTRY\": \"box\"}}" >"$T/auth.json"
+	chmod a+rw "$T/auth.json"
+	run as alice sh -c "echo sesame | PATH=$T/helper:\$PATH crt login --authfile $T/auth.json --tls-verify=false -u tester --password-stdin $REGISTRY"
+	assert_output "Login Succeeded!"
+	[ "$(jq -r .Secret "$(home alice)/box")" = sesame ]
+	! grep -q sesame "$T/auth.json"
+	run as alice sh -c "PATH=$T/helper:\$PATH crt login --authfile $T/auth.json --get-login $REGISTRY"
+	assert_output tester
+	as alice sh -c "PATH=$T/helper:\$PATH crt logout --authfile $T/auth.json $REGISTRY"
+	[ ! -e "$(home alice)/box" ]
+}
+
+@test "tags, search, manifest inspect and delete" {
+	registry_start
+	image app
+	for tag in 1 2; do as alice crt copy -q --dest-tls-verify=false "oci:$T/img/app:latest" "docker://$REGISTRY/team/app:$tag"; done
+	run as alice crt search --list-tags --tls-verify=false --format '{{.Tag}}' "$REGISTRY/team/app"
+	[ "$(sort <<<"$output" | tr '\n' ' ')" = "1 2 " ]
+	run as alice crt search --list-tags --limit 1 --tls-verify=false --format json "$REGISTRY/team/app"
+	[ "$(jq '.[0].Tags | length' <<<"$output")" = 1 ]
+	run as alice crt search --tls-verify=false --format '{{.Name}}' "$REGISTRY/app"
+	assert_output "$REGISTRY/team/app"
+	run as alice crt manifest inspect --tls-verify=false "$REGISTRY/team/app:1"
+	assert_status 0
+	[ "$(jq -r .schemaVersion <<<"$output")" = 2 ]
+	run --separate-stderr as alice crt delete --tls-verify=false "$REGISTRY/team/app:1"
+	assert_error 125 "write docker:// before it"
+	as alice crt delete --tls-verify=false "docker://$REGISTRY/team/app:1"
+	run --separate-stderr as alice crt manifest inspect --tls-verify=false "$REGISTRY/team/app:2"
+	assert_error 125 "404"
+	run --separate-stderr as alice crt search --tls-verify=false "127.0.0.1:1/x"
+	assert_error 125 "127.0.0.1:1"
+}
