@@ -40,8 +40,9 @@ static const struct {
 	{ "start", oci_start, "ID", "start a created container" },
 	{ "run", oci_run, "[options] ID", "create and start a container, and wait for it" },
 	{ "state", oci_state, "ID", "print the state of a container as JSON" },
-	{ "kill", oci_kill, "[--all] ID [SIGNAL]", "send a signal (TERM) to a container" },
-	{ "delete", oci_delete, "[--force] ID", "remove a stopped container" },
+	{ "kill", oci_kill, "[--all] [--regex] ID [SIGNAL]",
+	  "send a signal (TERM) to a container" },
+	{ "delete", oci_delete, "[--force] [--regex] ID", "remove a stopped container" },
 	{ "exec", oci_exec, "[options] ID COMMAND [ARG...]",
 	  "run a command in a running container" },
 	{ "list", oci_list, "[--quiet] [--format table|json]", "list containers" },
@@ -103,6 +104,32 @@ int oci_options(int argc, char **argv, const struct oci_option *opts, size_t n, 
 					  arg);
 	}
 	return i;
+}
+
+int oci_options_anywhere(int argc, char **argv, const struct oci_option *opts, size_t n,
+			 struct error *e)
+{
+	int at = oci_options(argc, argv, opts, n, e);
+
+	while (at > 0 && strcmp(argv[at - 1], "--") != 0) {
+		int from = at, used;
+
+		while (from < argc && (argv[from][0] != '-' || argv[from][1] == '\0'))
+			from++;
+		if (from == argc)
+			return at;
+		used = oci_options(argc - from + 1, argv + from - 1, opts, n, e) - 1;
+		if (used < 0)
+			return -EINVAL;
+		/* the words go behind the options: one word after the other, there are few */
+		for (int i = 0; i < used; i++) {
+			char *option = argv[from + i];
+
+			memmove(&argv[at + 1], &argv[at], (size_t)(from + i - at) * sizeof(*argv));
+			argv[at++] = option;
+		}
+	}
+	return at;
 }
 
 /* Inside somebody's user namespace (rootless podman) we are uid 0 but not the machine's root. */
@@ -317,6 +344,7 @@ int main(int argc, char **argv)
 		print_error(&l, &e);
 		return 1;
 	}
+	log_debug("crt-oci " CRT_VERSION ": %s", argv[at]);
 	status = call_verb(&g, argc - at, argv + at, &e);
 	if (e.code != 0)
 		print_error(&l, &e);

@@ -36,6 +36,9 @@ struct oci_option {
  * options end at the first other word, or at "--". Returns its index, or -EINVAL with e set.
  */
 int oci_options(int argc, char **argv, const struct oci_option *opts, size_t n, struct error *e);
+/* The same for verbs whose options may also stand behind their words; argv is put in order. */
+int oci_options_anywhere(int argc, char **argv, const struct oci_option *opts, size_t n,
+			 struct error *e);
 
 /* An absolute path without ".", ".." and "//"; links are left alone. Caller frees. */
 char *oci_absolute(const char *path);
@@ -83,6 +86,8 @@ size_t oci_criu_options(struct oci_criu *o, bool restore, struct oci_option *to)
 int oci_criu_open(struct oci_criu *o, const struct oci_global *g, bool restore, struct error *e);
 void oci_criu_fini(struct oci_criu *o);
 
+/* A file of the caller's of at most LIMIT_JSON_BYTES, "-" for standard input. */
+int oci_read_file(const char *file, char **ret, size_t *ret_len, struct error *e);
 /* Connect to a console or pidfd socket. fd or -errno. */
 int oci_connect(const char *path, struct error *e);
 /* The pid in decimal without a newline, by rename. */

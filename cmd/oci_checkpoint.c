@@ -167,7 +167,7 @@ int oci_checkpoint(struct oci_global *g, int argc, char **argv, struct error *e)
 	struct oci_criu o = { .c = RUNTIME_CRIU_INIT };
 	struct oci_option opts[OCI_CRIU_OPTIONS];
 	size_t n = oci_criu_options(&o, false, opts);
-	int at = oci_options(argc, argv, opts, n, e), r = at;
+	int at = oci_options_anywhere(argc, argv, opts, n, e), r = at;
 
 	if (at >= 0 && at + 1 != argc)
 		r = error_setf(e, -EINVAL,

@@ -122,7 +122,7 @@ static int parse(int argc, char **argv, bool run, struct create_options *o, stru
 		{ .name = "--keep", .flag = &o->keep },
 	};
 	size_t n = sizeof(opts) / sizeof(opts[0]) - (run ? 0 : 2);
-	int at = oci_options(argc, argv, opts, n, e);
+	int at = oci_options_anywhere(argc, argv, opts, n, e);
 
 	if (at >= 0 && at + 1 != argc)
 		return error_setf(e, -EINVAL, "%s: \"%s\" requires exactly 1 argument", argv[0],
@@ -309,7 +309,7 @@ static int parse_restore(int argc, char **argv, struct create_options *o, struct
 
 	memcpy(opts, own, sizeof(own));
 	n += oci_criu_options(criu, true, opts + n);
-	at = oci_options(argc, argv, opts, n, e);
+	at = oci_options_anywhere(argc, argv, opts, n, e);
 	if (at >= 0 && at + 1 != argc)
 		return error_setf(e, -EINVAL, "restore: \"restore\" requires exactly 1 argument");
 	return at;
@@ -344,7 +344,7 @@ int oci_restore(struct oci_global *g, int argc, char **argv, struct error *e)
 int oci_start(struct oci_global *g, int argc, char **argv, struct error *e)
 {
 	_cleanup_fd_ int notify_fd = -1, pid_fd = -1;
-	int at = oci_options(argc, argv, NULL, 0, e);
+	int at = oci_options_anywhere(argc, argv, NULL, 0, e);
 	pid_t pid = -1;
 
 	if (at < 0)

@@ -113,7 +113,7 @@ int oci_events(struct oci_global *g, int argc, char **argv, struct error *e)
 	const struct oci_option opts[] = { { .name = "--interval", .value = &interval },
 					   { .name = "--stats", .flag = &stats } };
 	struct runtime_oom *w = NULL;
-	int at = oci_options(argc, argv, opts, 2, e), ms = parse_interval(interval), r;
+	int at = oci_options_anywhere(argc, argv, opts, 2, e), ms = parse_interval(interval), r;
 
 	if (at < 0)
 		return 1;

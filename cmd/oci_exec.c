@@ -88,8 +88,7 @@ static int fill(const struct exec_options *o, struct runtime_exec *x, char **arg
 	int r;
 
 	if (o->process != NULL) {
-		r = fd_read_file_at(AT_FDCWD, o->process, LIMIT_JSON_BYTES, ret_text,
-				    &x->process_len, e);
+		r = oci_read_file(o->process, ret_text, &x->process_len, e);
 		if (r < 0)
 			return r;
 		x->process = *ret_text;

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <regex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +36,9 @@ static int print(const char *text, struct error *e)
 static int begin(struct oci_global *g, int argc, char **argv, const struct oci_option *opts,
 		 size_t n, int min, int max, struct error *e)
 {
-	int at = oci_options(argc, argv, opts, n, e);
+	/* the words behind the id are for the host's ps, options too */
+	int at = max > 3 ? oci_options(argc, argv, opts, n, e) :
+			   oci_options_anywhere(argc, argv, opts, n, e);
 
 	if (at < 0)
 		return -1;
@@ -58,41 +61,95 @@ int oci_state(struct oci_global *g, int argc, char **argv, struct error *e)
 	return print(text, e) < 0 ? 1 : 0;
 }
 
+/* What kill and delete do to one container, or with --regex to each whose id matches. */
+struct oci_each {
+	int (*fn)(int state_root_fd, const char *id, const struct oci_each *how, struct error *e);
+	int sig;
+	bool flag;
+};
+
+/* All of them are tried; the first error is the one reported. */
+static int each_matching(int state_root_fd, const char *pattern, const struct oci_each *how,
+			 struct error *e)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_json_ json_t *arr = NULL;
+	struct error one = ERROR_INIT;
+	json_t *item;
+	regex_t re;
+	size_t i;
+	int r;
+
+	if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+		return error_setf(e, -EINVAL, "--regex: \"%.64s\" is not a regular expression",
+				  pattern);
+	r = runtime_list(state_root_fd, &text, e);
+	if (r == 0 && (arr = json_parse(text, strlen(text), "list", e)) == NULL)
+		r = -EINVAL;
+	json_array_foreach(arr, i, item) {
+		const char *id = json_string_value(json_object_get(item, "id"));
+
+		if (regexec(&re, id, 0, NULL, 0) == 0 &&
+		    how->fn(state_root_fd, id, how, r == 0 ? e : &one) < 0)
+			r = -EIO;
+	}
+	regfree(&re);
+	return r;
+}
+
+static int act(int state_root_fd, const char *id, bool regex, const struct oci_each *how,
+	       struct error *e)
+{
+	int r = regex ? each_matching(state_root_fd, id, how, e) :
+			how->fn(state_root_fd, id, how, e);
+
+	return r < 0 ? 1 : 0;
+}
+
+static int kill_one(int state_root_fd, const char *id, const struct oci_each *how, struct error *e)
+{
+	return runtime_kill(state_root_fd, id, how->sig, how->flag, e);
+}
+
+static int delete_one(int state_root_fd, const char *id, const struct oci_each *how,
+		      struct error *e)
+{
+	return runtime_delete(state_root_fd, id, how->flag, e);
+}
+
 int oci_kill(struct oci_global *g, int argc, char **argv, struct error *e)
 {
-	bool all = false;
-	const struct oci_option opts[] = { { .name = "--all", .letter = 'a', .flag = &all } };
-	int at = begin(g, argc, argv, opts, 1, 1, 3, e), sig = SIGTERM;
+	bool all = false, regex = false;
+	const struct oci_option opts[] = { { .name = "--all", .letter = 'a', .flag = &all },
+					   { .name = "--regex", .letter = 'r', .flag = &regex } };
+	int at = begin(g, argc, argv, opts, 2, 1, 2, e), sig = SIGTERM;
 	const char *id;
 
 	if (at < 0)
 		return 1;
 	id = argv[at];
-	/* some callers write the option last */
-	for (int i = at + 1; i < argc; i++) {
-		if (strcmp(argv[i], "--all") == 0 || strcmp(argv[i], "-a") == 0) {
-			all = true;
-			continue;
-		}
-		/* 0 asks whether there is somebody */
-		sig = strcmp(argv[i], "0") == 0 ? 0 : proc_signal_parse(argv[i]);
-		if (sig < 0) {
-			(void)error_setf(e, -EINVAL, "unknown signal \"%s\"", argv[i]);
-			return 1;
-		}
+	/* 0 asks whether there is somebody */
+	if (at + 1 < argc)
+		sig = strcmp(argv[at + 1], "0") == 0 ? 0 : proc_signal_parse(argv[at + 1]);
+	if (sig < 0) {
+		(void)error_setf(e, -EINVAL, "unknown signal \"%s\"", argv[at + 1]);
+		return 1;
 	}
-	return runtime_kill(g->state_root_fd, id, sig, all, e) < 0 ? 1 : 0;
+	return act(g->state_root_fd, id, regex,
+		   &(struct oci_each){ .fn = kill_one, .sig = sig, .flag = all }, e);
 }
 
 int oci_delete(struct oci_global *g, int argc, char **argv, struct error *e)
 {
-	bool force = false;
-	const struct oci_option opts[] = { { .name = "--force", .letter = 'f', .flag = &force } };
-	int at = begin(g, argc, argv, opts, 1, 1, 1, e);
+	bool force = false, regex = false;
+	const struct oci_option opts[] = { { .name = "--force", .letter = 'f', .flag = &force },
+					   { .name = "--regex", .letter = 'r', .flag = &regex } };
+	int at = begin(g, argc, argv, opts, 2, 1, 1, e);
 
 	if (at < 0)
 		return 1;
-	return runtime_delete(g->state_root_fd, argv[at], force, e) < 0 ? 1 : 0;
+	return act(g->state_root_fd, argv[at], regex,
+		   &(struct oci_each){ .fn = delete_one, .flag = force }, e);
 }
 
 static int print_table(const char *text, bool quiet, struct error *e)
@@ -110,10 +167,14 @@ static int print_table(const char *text, bool quiet, struct error *e)
 		width[k] = strlen(heads[k]);
 	json_array_foreach(arr, i, item)
 		for (k = 0; k < 6; k++) {
-			const char *v = json_string_value(json_object_get(item, keys[k]));
+			const json_t *v = json_object_get(item, keys[k]);
+			size_t n = json_is_string(v) ?
+					   strlen(json_string_value(v)) :
+					   (size_t)snprintf(NULL, 0, "%lld",
+							    (long long)json_integer_value(v));
 
-			if (v != NULL && strlen(v) > width[k])
-				width[k] = strlen(v);
+			if (n > width[k])
+				width[k] = n;
 		}
 	for (k = 0; !quiet && k < 6; k++)
 		(void)buf_printf(&b, "%-*s%s", (int)width[k], heads[k], k == 5 ? "\n" : "   ");
@@ -310,19 +371,25 @@ static const struct {
 };
 #define UPDATE_OPTIONS (sizeof(update_options) / sizeof(update_options[0]))
 
-static int read_resources(const char *file, char **ret, size_t *ret_len, struct error *e)
+int oci_read_file(const char *file, char **ret, size_t *ret_len, struct error *e)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
+	_cleanup_fd_ int fd = -1;
 	int r;
 
-	if (strcmp(file, "-") != 0)
-		return fd_read_file_at(AT_FDCWD, file, LIMIT_JSON_BYTES, ret, ret_len, e);
-	r = fd_read_to_end(STDIN_FILENO, &b, LIMIT_JSON_BYTES);
+	if (strcmp(file, "-") != 0) {
+		fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		if (fd < 0)
+			return error_set(e, -errno, "open %s", file);
+	}
+	r = fd_read_to_end(fd < 0 ? STDIN_FILENO : fd, &b, LIMIT_JSON_BYTES);
 	if (r < 0)
-		return error_set(e, r, "read resources from standard input");
+		return error_set(e, r, "read %s", fd < 0 ? "standard input" : file);
+	if (b.data == NULL && buf_puts(&b, "") < 0)
+		return error_set(e, -ENOMEM, "read %s", file);
 	*ret_len = b.len;
 	*ret = buf_steal(&b);
-	return *ret == NULL ? error_set(e, -ENOMEM, "resources") : 0;
+	return *ret == NULL ? error_set(e, -ENOMEM, "read %s", file) : 0;
 }
 
 int oci_update(struct oci_global *g, int argc, char **argv, struct error *e)
@@ -349,7 +416,7 @@ int oci_update(struct oci_global *g, int argc, char **argv, struct error *e)
 	if (at < 0)
 		return 1;
 	if (file != NULL) {
-		if (read_resources(file, &text, &len, e) < 0)
+		if (oci_read_file(file, &text, &len, e) < 0)
 			return 1;
 	} else {
 		text = json_to_text(resources);
@@ -369,7 +436,7 @@ int oci_spec(struct oci_global *g, int argc, char **argv, struct error *e)
 					   { .name = "--rootless", .flag = &rootless } };
 	_cleanup_free_ char *text = NULL;
 	_cleanup_fd_ int dir_fd = -1, fd = -1;
-	int at = oci_options(argc, argv, opts, 3, e), r;
+	int at = oci_options_anywhere(argc, argv, opts, 3, e), r;
 
 	(void)g;
 	if (at < 0)

@@ -36,7 +36,12 @@
 #define REMOVE_TRIES 100 /* of 10 ms: dying processes leave a group a little later */
 #define MAX_DEPTH    32
 
-/* Make DIR and its missing parents below mount. cpuset groups start empty: fill them from above. */
+#define EXISTED	     1
+
+/*
+ * Make DIR and its missing parents below mount. cpuset groups start empty: fill them from above.
+ * 0, EXISTED or -errno.
+ */
 static int make_dirs(const char *mount, const char *path, bool cpuset)
 {
 	_cleanup_free_ char *text = str_printf("%s%s%s", mount, path[0] == '/' ? "" : "/", path);
@@ -71,7 +76,7 @@ static int make_dirs(const char *mount, const char *path, bool cpuset)
 			}
 		}
 		if (c == '\0')
-			return 0;
+			return fresh ? 0 : EXISTED;
 		*s = c;
 	}
 }
@@ -132,7 +137,7 @@ static int add_hierarchy(struct prepared *pr, const struct spec *s, const char *
 			 const char *mount, const char *own, const char *controllers, json_t *paths,
 			 struct error *e)
 {
-	_cleanup_free_ char *path = group_path(s, id, own), *dir = NULL;
+	_cleanup_free_ char *path = group_path(s, id, own), *dir = NULL, *procs = NULL;
 	int r;
 
 	if (path == NULL)
@@ -145,6 +150,10 @@ static int add_hierarchy(struct prepared *pr, const struct spec *s, const char *
 	r = make_dirs(mount, path, strstr(controllers, "cpuset") != NULL && mount[0] != '\0');
 	if (r < 0)
 		return error_set(e, r, "create cgroup %s", dir);
+	/* engines give pods a group of their own above the containers' */
+	if (r == EXISTED && json_object_size(paths) == 0 &&
+	    cgroup_read(dir, "cgroup.procs", &procs) == 0 && procs[0] != '\0')
+		log_warning("container's cgroup is not empty: %s has processes already", dir);
 	if (json_object_set_new(paths, controllers, json_string(dir)) < 0)
 		return error_set(e, -ENOMEM, "cgroup");
 	return open_group(pr, dir, controllers[0] == '\0' ? 2 : 1, e);
@@ -301,7 +310,7 @@ int cgroup_enter(struct prepared *pr, const json_t *record, const char *sub, str
 	int r;
 
 	if (sub != NULL && !path_is_clean(sub))
-		return error_setf(e, -EINVAL, "--cgroup: \"..\" is not allowed");
+		return error_setf(e, -EINVAL, "--cgroup: %.64s is not a sub cgroup path", sub);
 	/* a user may not move processes out of his session's group himself */
 	if (json_is_true(json_object_get(record, "user")))
 		return cgroup_systemd_enter(pr, record, sub, e);

@@ -129,7 +129,6 @@ static const struct number_rule rules1[] = {
 	{ "memory", "kernelTCP", "memory", "memory.kmem.tcp.limit_in_bytes", HOW_MINUS_ONE },
 	{ "memory", "swappiness", "memory", "memory.swappiness", HOW_PLAIN },
 	{ "cpu", "shares", "cpu", "cpu.shares", HOW_PLAIN },
-	{ "cpu", "period", "cpu", "cpu.cfs_period_us", HOW_PLAIN },
 	{ "cpu", "quota", "cpu", "cpu.cfs_quota_us", HOW_MINUS_ONE },
 	{ "cpu", "burst", "cpu", "cpu.cfs_burst_us", HOW_PLAIN },
 	{ "cpu", "idle", "cpu", "cpu.idle", HOW_PLAIN },
@@ -210,6 +209,10 @@ static int apply_memory1(const json_t *record, const json_t *resources, struct e
 			r = set_number(record, "memory", "memory.memsw.limit_in_bytes", swap, e);
 		}
 	} else if (has_limit) {
+		/* not more than memory+swap, which has to be without a limit then, too; a kernel may not count it */
+		if (limit < 0)
+			(void)set_number(record, "memory", "memory.memsw.limit_in_bytes", -1,
+					 &first);
 		r = set_number(record, "memory", "memory.limit_in_bytes", limit, e);
 	} else if (has_swap) {
 		r = set_number(record, "memory", "memory.memsw.limit_in_bytes", swap, e);
@@ -293,6 +296,66 @@ static int apply_cpuset(const json_t *record, const json_t *resources, struct er
 			return r;
 	}
 	return 0;
+}
+
+/*
+ * Version 1 keeps period and quota in two files and checks each against the parent's share at
+ * once. The period goes first; where it is refused with the old quota, the quota does.
+ */
+static int apply_period1(const json_t *record, const json_t *resources, struct error *e)
+{
+	struct error first = ERROR_INIT;
+	int64_t quota = 0, period = 0;
+
+	if (!cgroup_number(resources, "cpu", "period", &period) || period == 0)
+		return 0;
+	if (!cgroup_number(resources, "cpu", "quota", &quota) || quota == 0)
+		return set_number(record, "cpu", "cpu.cfs_period_us", period, e);
+	if (set_number(record, "cpu", "cpu.cfs_period_us", period, &first) == 0)
+		return 0;
+	if (set_number(record, "cpu", "cpu.cfs_quota_us", quota < 0 ? -1 : quota, e) < 0)
+		return e->code;
+	return set_number(record, "cpu", "cpu.cfs_period_us", period, e);
+}
+
+static bool has_file(const json_t *record, const char *controller, const char *file)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *dir = cgroup_path(record, controller);
+
+	return dir != NULL && cgroup_read(dir, file, &text) == 0;
+}
+
+/* Weights of block devices: BFQ's own file where its scheduler is loaded, else version 2's of 1 to 10000. */
+static int apply_weight(const json_t *record, const json_t *resources, struct error *e)
+{
+	bool v2 = cgroup_version(record) == 2;
+	const char *controller = v2 ? "io" : "blkio";
+	bool bfq = !v2 || has_file(record, "io", "io.bfq.weight");
+	json_t *arr = json_object_get(json_object_get(resources, "blockIO"), "weightDevice"), *item;
+	int64_t weight = 0;
+	char text[96];
+	size_t k;
+	int r = 0;
+
+	if (v2 && cgroup_number(resources, "blockIO", "weight", &weight) && weight != 0)
+		r = set_number(record, "io", bfq ? "io.bfq.weight" : "io.weight",
+			       bfq ? weight : 1 + (weight - 10) * 9999 / 990, e);
+	json_array_foreach(arr, k, item) {
+		weight = json_integer_value(json_object_get(item, "weight"));
+		if (r < 0 || weight == 0)
+			continue;
+		(void)snprintf(text, sizeof(text), "%lld:%lld %lld",
+			       (long long)json_integer_value(json_object_get(item, "major")),
+			       (long long)json_integer_value(json_object_get(item, "minor")),
+			       (long long)(bfq ? weight : 1 + (weight - 10) * 9999 / 990));
+		r = set_value(record, controller,
+			      !v2 ? "blkio.bfq.weight_device" :
+			      bfq ? "io.bfq.weight" :
+				    "io.weight",
+			      text, e);
+	}
+	return r;
 }
 
 static int apply_throttle(const json_t *record, const json_t *resources, struct error *e)
@@ -397,8 +460,9 @@ static int apply_unified(const json_t *record, const json_t *resources, struct e
 	if (json_object_size(obj) == 0)
 		return 0;
 	if (cgroup_version(record) != 2)
-		return error_setf(e, -ENOTSUP,
-				  "linux.resources.unified: this host uses cgroup version 1");
+		return error_setf(
+			e, -ENOTSUP,
+			"invalid configuration: linux.resources.unified on a host with cgroup version 1");
 	json_object_foreach(obj, key, v) {
 		int r;
 
@@ -503,6 +567,8 @@ int cgroup_update(const json_t *record, const json_t *resources, struct error *e
 	} else {
 		r = apply_memory1(record, resources, e);
 		if (r == 0)
+			r = apply_period1(record, resources, e);
+		if (r == 0)
 			r = apply_numbers(record, resources, rules1,
 					  sizeof(rules1) / sizeof(rules1[0]), e);
 		if (r == 0)
@@ -510,6 +576,8 @@ int cgroup_update(const json_t *record, const json_t *resources, struct error *e
 	}
 	if (r == 0)
 		r = apply_cpuset(record, resources, e);
+	if (r == 0)
+		r = apply_weight(record, resources, e);
 	if (r == 0)
 		r = apply_throttle(record, resources, e);
 	if (r == 0)

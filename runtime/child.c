@@ -298,7 +298,9 @@ _Noreturn void child_main(struct child_plan *p)
 	int root_fd = -1;
 
 	child_report_fd = p->sync_fd;
-	child_close_early = p->mounts_n + p->devices_n + p->masked_n + p->readonly_n > 120;
+	/* a descriptor that may write would keep a file system from becoming read-only */
+	child_close_early = p->late_readonly ||
+			    p->mounts_n + p->devices_n + p->masked_n + p->readonly_n > 120;
 	if (p->parent_fd >= 0)
 		(void)close(p->parent_fd);
 	reset_signals();

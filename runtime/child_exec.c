@@ -222,14 +222,16 @@ static void set_caps(uint64_t effective, uint64_t permitted, uint64_t inheritabl
 		child_fail(STEP_CAPS, 0, errno);
 }
 
-static void get_permitted(uint64_t *ret)
+/* What is in permitted, and what may be in inheritable: the kernel allows there what either set has. */
+static void get_caps(uint64_t *ret_permitted, uint64_t *ret_inheritable)
 {
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct d[2];
 
 	if (syscall(SYS_capget, &h, d) < 0)
 		child_fail(STEP_CAPS, 0, errno);
-	*ret = d[0].permitted | (uint64_t)d[1].permitted << 32;
+	*ret_permitted = d[0].permitted | (uint64_t)d[1].permitted << 32;
+	*ret_inheritable = *ret_permitted | d[0].inheritable | (uint64_t)d[1].inheritable << 32;
 }
 
 static void drop_bounding(const struct child_plan *p)
@@ -290,11 +292,12 @@ static void own_stdio(const struct child_plan *p)
 /* Final sets; what the bounding set of our own creator lacks cannot be granted. keep is kept in permitted for now. */
 static void apply_caps(const struct child_plan *p, uint64_t keep)
 {
-	uint64_t have, ambient;
+	uint64_t have, may_inherit, ambient;
 
-	get_permitted(&have);
+	get_caps(&have, &may_inherit);
 	set_caps(p->caps[SPEC_CAP_EFFECTIVE] & p->caps[SPEC_CAP_PERMITTED] & have,
-		 (p->caps[SPEC_CAP_PERMITTED] | keep) & have, p->caps[SPEC_CAP_INHERITABLE] & have);
+		 (p->caps[SPEC_CAP_PERMITTED] | keep) & have,
+		 p->caps[SPEC_CAP_INHERITABLE] & may_inherit);
 	if (keep != 0)
 		return;
 	ambient = p->caps[SPEC_CAP_AMBIENT] & p->caps[SPEC_CAP_PERMITTED] &
@@ -479,17 +482,15 @@ _Noreturn static void exec_program(struct child_plan *p, const char *path)
 	bool nnp = proc->no_new_privs;
 	const char **args = proc->args;
 	char *const *argv;
-	uint64_t have;
+	uint64_t have, may_inherit;
 
-	child_hooks_run(p, p->hooks_start, p->hooks_start_n, p->hook_start_state_fd,
-			SPEC_HOOK_START_CONTAINER);
 	(void)umask(proc->umask >= 0 ? (mode_t)proc->umask : 022);
 	(void)syscall(SYS_close_range, 3 + p->keep_fds, ~0U,
 		      CLOSE_RANGE_CLOEXEC); /* all ours have it anyway */
 	if (p->seccomp != NULL && !nnp) {
 		/* installing without no_new_privs takes CAP_SYS_ADMIN, kept in permitted until now */
-		get_permitted(&have);
-		set_caps(have, have, p->caps[SPEC_CAP_INHERITABLE] & have);
+		get_caps(&have, &may_inherit);
+		set_caps(have, have, p->caps[SPEC_CAP_INHERITABLE] & may_inherit);
 		install_seccomp(p);
 	}
 	apply_caps(p, 0);
@@ -498,6 +499,9 @@ _Noreturn static void exec_program(struct child_plan *p, const char *path)
 	memcpy(&argv, &args, sizeof(argv)); /* execve changes none of them */
 	if (p->seccomp != NULL && nnp)
 		install_seccomp(p);
+	/* a program of the container's, under all that the container is under */
+	child_hooks_run(p, p->hooks_start, p->hooks_start_n, p->hook_start_state_fd,
+			SPEC_HOOK_START_CONTAINER);
 	(void)execve(path, argv, p->envp);
 	child_fail(STEP_EXEC, 0, errno);
 }

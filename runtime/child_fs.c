@@ -114,7 +114,7 @@ static bool is_unmapped_tty(const struct child_plan *p, const struct plan_mount 
 
 int child_fs_mount(struct child_plan *p, struct plan_mount *m, size_t index)
 {
-	uint64_t attrs = m->attr_set & ~(m->fs_readonly ? (uint64_t)MOUNT_ATTR_RDONLY : 0);
+	uint64_t attrs = m->attr_set & ~(m->late_readonly ? (uint64_t)MOUNT_ATTR_RDONLY : 0);
 	size_t option;
 	int fd, r;
 
@@ -139,8 +139,8 @@ int child_fs_mount(struct child_plan *p, struct plan_mount *m, size_t index)
 	child_fail(STEP_MOUNT, index, -fd);
 }
 
-/* One hierarchy: its own view with a cgroup namespace, else our group of the host's tree. Read-only always. */
-static int cgroup1_one(const struct child_plan *p, const struct plan_cgroup1 *c)
+/* One hierarchy: its own view with a cgroup namespace, else our group of the host's tree. */
+static int cgroup1_one(const struct child_plan *p, const struct plan_cgroup1 *c, bool read_only)
 {
 	struct plan_option opts[8];
 	char text[256], path[4096];
@@ -164,8 +164,8 @@ static int cgroup1_one(const struct child_plan *p, const struct plan_cgroup1 *c)
 			n++;
 		}
 		fd = fs_create("cgroup", "cgroup", opts, n,
-			       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-				       MOUNT_ATTR_NOEXEC,
+			       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
+				       (read_only ? MOUNT_ATTR_RDONLY : 0),
 			       &option);
 		if (fd >= 0)
 			return fd;
@@ -174,7 +174,7 @@ static int cgroup1_one(const struct child_plan *p, const struct plan_cgroup1 *c)
 		return -EPERM; /* the bind would show paths that the namespace hides */
 	s = child_append(path, path + sizeof(path) - 1, c->host);
 	(void)child_append(s, path + sizeof(path) - 1, c->path);
-	return bind_host(p, path, true);
+	return bind_host(p, path, read_only);
 }
 
 static bool sizes_programs(const char *options)
@@ -196,7 +196,7 @@ void child_fs_cgroup1(struct child_plan *p, int root_fd, struct plan_mount *m)
 		/* without groups of its own only what programs size themselves by is of use */
 		if (p->in_userns && p->cgroup_fds_n == 0 && !sizes_programs(c->options))
 			continue;
-		fd = cgroup1_one(p, c);
+		fd = cgroup1_one(p, c, (m->attr_set & MOUNT_ATTR_RDONLY) != 0);
 		if (fd < 0)
 			continue; /* an optional view of the host's limits */
 		target_fd = mkdirat(dir_fd, c->name, 0755) < 0 && errno != EEXIST ?

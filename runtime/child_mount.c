@@ -249,7 +249,7 @@ static void check_target(const struct plan_mount *m, size_t index, int target_fd
 static void apply_attrs(const struct child_plan *p, const struct plan_mount *m, size_t index,
 			bool attached)
 {
-	uint64_t set = m->attr_set & ~(m->fs_readonly ? (uint64_t)MOUNT_ATTR_RDONLY : 0);
+	uint64_t set = m->attr_set & ~(m->late_readonly ? (uint64_t)MOUNT_ATTR_RDONLY : 0);
 	int r;
 
 	r = child_mount_attr(p, m->fd, attached, false, set, m->attr_clr);
@@ -273,14 +273,10 @@ static void remount(const struct child_plan *p, int root_fd, struct plan_mount *
 	child_close(m->fd);
 }
 
-static void copy_up(const struct child_plan *p, const struct plan_mount *m, size_t index,
-		    int from_fd)
+static void copy_up(const struct plan_mount *m, size_t index, int from_fd)
 {
-	int r;
+	int r = child_copyup(from_fd, m->fd);
 
-	r = from_fd >= 0 ? child_copyup(from_fd, m->fd) : 0;
-	if (r == 0 && m->fs_readonly)
-		r = child_mount_attr(p, m->fd, true, false, MOUNT_ATTR_RDONLY, 0);
 	if (r < 0)
 		child_fail(STEP_COPYUP, index, -r);
 }
@@ -393,13 +389,15 @@ static void mount_one(struct child_plan *p, int root_fd, struct plan_mount *m, s
 		if (m->host_sys)
 			cover_host_cgroups(m, index);
 	}
-	if (m->copyup) {
-		copy_up(p, m, index, from_fd);
+	if (from_fd >= 0) {
+		copy_up(m, index, from_fd);
 		child_close(from_fd);
 	}
 	if (m->kind == PLAN_MOUNT_CGROUP1)
 		child_fs_cgroup1(p, root_fd, m);
 	child_close(target_fd);
+	if (m->late_readonly)
+		return; /* until child_mount_masks() */
 	child_close(m->fd);
 	m->fd = -1;
 }
@@ -480,10 +478,34 @@ static void readonly_paths(struct child_plan *p, int root_fd)
 	}
 }
 
+/* A missing working directory, while it can still be made. Whether it is usable is seen later. */
+static void make_cwd(const struct child_plan *p, int root_fd)
+{
+	const char *cwd = p->process->cwd;
+	int fd = child_path_open(root_fd, cwd, O_PATH | O_DIRECTORY, false);
+
+	if (fd == -ENOENT)
+		fd = child_path_target(root_fd, cwd, CHILD_PATH_DIR);
+	if (fd >= 0)
+		child_close(fd);
+}
+
 void child_mount_masks(struct child_plan *p, int root_fd)
 {
 	int r;
 
+	if (p->root_readonly && strcmp(p->process->cwd, "/") != 0)
+		make_cwd(p, root_fd);
+	for (size_t i = 0; i < p->mounts_n; i++) {
+		struct plan_mount *m = &p->mounts[i];
+
+		if (!m->late_readonly || m->fd < 0)
+			continue;
+		r = child_mount_attr(p, m->fd, true, false, MOUNT_ATTR_RDONLY, 0);
+		if (r < 0)
+			child_fail(STEP_MOUNT_ATTR, i, -r);
+		child_close(m->fd);
+	}
 	readonly_paths(p, root_fd);
 	mask_paths(p, root_fd);
 	if (!p->root_readonly)
@@ -493,11 +515,24 @@ void child_mount_masks(struct child_plan *p, int root_fd)
 		child_fail(STEP_ROOT_READONLY, 0, -r);
 }
 
+/*
+ * Without pivot_root(2) the old tree stays below the new root, unreachable but there: the kernel
+ * lets a container mount a new procfs as long as a whole one is anywhere in its mount namespace.
+ */
+static void drop_host_proc(const struct child_plan *p)
+{
+	/* in a user namespace they are locked to their parents and stay */
+	for (size_t i = p->host_proc_n; i-- > 0;)
+		if (umount2(p->host_proc[i], MNT_DETACH) < 0 && errno != ENOENT && !p->in_userns)
+			child_fail(STEP_PIVOT, 0, errno);
+}
+
 void child_mount_pivot(const struct child_plan *p, int root_fd)
 {
 	if (fchdir(root_fd) < 0)
 		child_fail(STEP_PIVOT, 0, errno);
 	if (p->no_pivot) {
+		drop_host_proc(p);
 		if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
 			child_fail(STEP_PIVOT, 0, errno);
 		return;

@@ -214,6 +214,8 @@ static int prepare_all(struct runtime_container *k, const struct runtime_create 
 		p->stdio[i] = c->stdio[i];
 	p->console_sock_fd = c->console_sock_fd;
 	p->no_pivot = c->no_pivot;
+	if (p->no_pivot && (r = prepare_no_pivot(&k->pr, e)) < 0)
+		return r;
 	p->keep_groups = annotation_is_set(&k->spec, "run.oci.keep_original_groups");
 	p->new_keyring = !c->no_new_keyring;
 	p->die_with_parent = c->die_with_parent;

@@ -27,6 +27,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/proc.h"
 #include "base/procfs.h"
 #include "runtime/cgroup.h"
@@ -125,19 +126,19 @@ static int apply_env(struct exec_call *k, struct error *e)
 	return 0;
 }
 
-static int apply_caps(struct exec_call *k, struct error *e)
+static void apply_caps(struct exec_call *k)
 {
 	for (size_t i = 0; k->x->caps != NULL && k->x->caps[i] != NULL; i++) {
 		int cap = runtime_cap_parse(k->x->caps[i]);
 
-		if (cap < 0)
-			return error_setf(e, -EINVAL, "--cap: unknown capability \"%.64s\"",
-					  k->x->caps[i]);
+		if (cap < 0) {
+			log_warning("--cap: there is no capability \"%.64s\"", k->x->caps[i]);
+			continue;
+		}
 		k->p.caps[SPEC_CAP_BOUNDING] |= 1ull << cap;
 		k->p.caps[SPEC_CAP_PERMITTED] |= 1ull << cap;
 		k->p.caps[SPEC_CAP_EFFECTIVE] |= 1ull << cap;
 	}
-	return 0;
 }
 
 /* The process that the options describe, on the base of the container's own. */
@@ -172,7 +173,8 @@ static int by_options(struct exec_call *k, struct error *e)
 		k->p.selinux = x->selinux;
 	if ((r = apply_user(k, e)) < 0 || (r = apply_gids(k, e)) < 0 || (r = apply_env(k, e)) < 0)
 		return r;
-	return apply_caps(k, e);
+	apply_caps(k);
+	return 0;
 }
 
 static int by_process(struct exec_call *k, struct error *e)

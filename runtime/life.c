@@ -185,30 +185,39 @@ static int list_one(int state_root_fd, int proc_fd, const char *id, json_t *arr)
 	return json_array_append_new(arr, j) < 0 ? -ENOMEM : 0;
 }
 
+static int is_container(const struct dirent *de)
+{
+	return id_container_valid(de->d_name);
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
 int runtime_list(int state_root_fd, char **ret, struct error *e)
 {
 	_cleanup_json_ json_t *arr = json_array();
 	_cleanup_fd_ int proc_fd = procfs_open(e);
-	_cleanup_dir_ DIR *d = NULL;
-	struct dirent *de;
-	int fd, r;
+	struct dirent **names = NULL;
+	int n, r = 0;
 
 	if (proc_fd < 0)
 		return proc_fd;
 	if (arr == NULL)
 		return error_set(e, -ENOMEM, "list");
 	if (state_root_fd >= 0) {
-		fd = openat(state_root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		d = fd < 0 ? NULL : fdopendir(fd);
-		if (d == NULL)
+		n = scandirat(state_root_fd, ".", &names, is_container, by_name);
+		if (n < 0)
 			return error_set(e, -errno, "read the state directory");
-		while ((de = readdir(d)) != NULL) {
-			if (!id_container_valid(de->d_name))
-				continue;
-			r = list_one(state_root_fd, proc_fd, de->d_name, arr);
-			if (r < 0)
-				return error_set(e, r, "list");
+		for (int i = 0; i < n; i++) {
+			if (r == 0)
+				r = list_one(state_root_fd, proc_fd, names[i]->d_name, arr);
+			free(names[i]);
 		}
+		free(names);
+		if (r < 0)
+			return error_set(e, r, "list");
 	}
 	*ret = json_to_text(arr);
 	return *ret == NULL ? error_set(e, -ENOMEM, "list") : 0;

@@ -169,7 +169,9 @@ static int finish_fs(struct prepared *pr, struct plan_mount *m, const struct spe
 	}
 	if ((m->attr_set & MOUNT_ATTR_RDONLY) && is_real_fs(m->type))
 		(void)add_option(pr, m, "ro", e); /* its own journal must not be replayed either */
-	m->fs_readonly = m->copyup && (m->attr_set & MOUNT_ATTR_RDONLY) != 0;
+	/* what others mount on and what /dev is filled with comes first */
+	m->late_readonly = (m->attr_set & MOUNT_ATTR_RDONLY) != 0 && strcmp(m->type, "tmpfs") == 0;
+	pr->plan.late_readonly = pr->plan.late_readonly || m->late_readonly;
 	return add_label(m, s, e);
 }
 

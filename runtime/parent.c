@@ -264,6 +264,9 @@ int parent_spawn(const struct parent_job *job, struct parent_child *ret, int *re
 	r = plan->intermediate ? spawn_intermediate(plan, &c, e) : spawn_direct(plan, &c, e);
 	close_fd(&plan->sync_fd);
 	plan->parent_fd = -1;
+	if (r == 0)
+		log_debug("process %d prepares its %zu mounts and %zu devices", (int)c.pid,
+			  plan->mounts_n, plan->devices_n);
 	if (r == 0 && job->idmap != NULL)
 		r = give_map(job, &c, ret_start, e);
 	if (r == 0)
@@ -276,6 +279,7 @@ int parent_spawn(const struct parent_job *job, struct parent_child *ret, int *re
 		parent_kill(&c);
 		return r;
 	}
+	log_debug("process %d waits for its start", (int)c.pid);
 	*ret = c;
 	return 0;
 }

@@ -132,10 +132,10 @@ struct plan_mount {
 	bool src_nofollow;
 	bool dst_nofollow;
 	bool copy_symlink;
-	bool copyup;	  /* tmpcopyup */
-	bool fs_readonly; /* read-only once filled (tmpfs with copy-up) */
-	bool strict;	  /* the destination must be a real directory: /proc, /sys, /dev */
-	bool is_dev;	  /* this is /dev and we fill it */
+	bool copyup;	    /* tmpcopyup */
+	bool late_readonly; /* a tmpfs, read-only when all is mounted and filled */
+	bool strict;	    /* the destination must be a real directory: /proc, /sys, /dev */
+	bool is_dev;	    /* this is /dev and we fill it */
 	bool idmap;
 	bool idmap_recursive;
 	const char *idmap_text; /* maps of its own, or NULL */
@@ -224,6 +224,9 @@ struct child_plan {
 	unsigned long root_propagation;
 	bool root_readonly;
 	bool no_pivot;
+	char **host_proc; /* with no_pivot: where the host's procfs and sysfs are mounted */
+	size_t host_proc_n;
+	bool late_readonly; /* some mount is */
 	struct plan_mount *mounts;
 	size_t mounts_n;
 	struct plan_device *devices;

@@ -203,23 +203,38 @@ static int split_path(struct prepared *pr, const char *path, struct error *e)
 	return 0;
 }
 
+/* A later word for the same name counts, as if each were set in turn. */
+static bool is_set_later(const struct spec_process *p, size_t i)
+{
+	size_t len = strcspn(p->env[i], "=") + 1;
+
+	for (size_t k = i + 1; k < p->env_n; k++)
+		if (strncmp(p->env[k], p->env[i], len) == 0)
+			return true;
+	return false;
+}
+
 static int prepare_env(struct prepared *pr, const struct spec_process *p, struct error *e)
 {
 	struct child_plan *plan = &pr->plan;
 	const char *path = NULL;
 	bool home = false;
+	size_t at = 0;
 
 	/* HOME, LISTEN_PID, LISTEN_FDS, NOTIFY_SOCKET and the end */
 	plan->envp = prepared_alloc(pr, p->env_n + 6, sizeof(char *));
 	if (plan->envp == NULL)
 		return error_set(e, -ENOMEM, "process.env");
 	for (size_t i = 0; i < p->env_n; i++) {
-		memcpy(&plan->envp[i], &p->env[i], sizeof(char *)); /* never written through */
+		/* an empty HOME is looked up as a missing one is */
+		if (is_set_later(p, i) || strcmp(p->env[i], "HOME=") == 0)
+			continue;
+		memcpy(&plan->envp[at++], &p->env[i], sizeof(char *)); /* never written through */
 		if (str_starts(p->env[i], "PATH="))
 			path = p->env[i] + strlen("PATH=");
-		home = home || (str_starts(p->env[i], "HOME=") && p->env[i][5] != '\0');
+		home = home || str_starts(p->env[i], "HOME=");
 	}
-	plan->envp_free = p->env_n;
+	plan->envp_free = at;
 	plan->set_home = !home;
 	if (p->args_n > 0 && strchr(p->args[0], '/') == NULL && path != NULL)
 		return split_path(pr, path, e);

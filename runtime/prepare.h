@@ -59,6 +59,8 @@ int prepare_rootfs(struct prepared *pr, const struct spec *s, const char *bundle
 int prepare_mounts(struct prepared *pr, const struct spec *s, const char *bundle, struct error *e);
 int prepare_devices(struct prepared *pr, const struct spec *s, struct error *e);
 /* cgroup v1 hierarchies of this host for a cgroup mount. */
+/* Where the host has a procfs or sysfs, for a root that is entered without pivot_root(2). */
+int prepare_no_pivot(struct prepared *pr, struct error *e);
 int prepare_cgroup1(struct prepared *pr, struct error *e);
 /* createContainer and startContainer hooks. */
 int prepare_hooks(struct prepared *pr, const struct spec *s, struct error *e);

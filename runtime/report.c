@@ -82,7 +82,7 @@ static int mount_error(const struct child_plan *p, const struct child_report *re
 	if (rep->step == STEP_TARGET_NOT_DIR)
 		return error_setf(
 			e, -ENOTDIR,
-			"error mounting \"%s\" to rootfs at \"%s\": the mount point is not a real directory",
+			"error mounting \"%s\" to rootfs at \"%s\": it must be mounted on ordinary directory, not on a link",
 			what, m->destination);
 	if (rep->step == STEP_TARGET_PROC)
 		return error_setf(

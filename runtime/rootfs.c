@@ -166,6 +166,58 @@ int prepare_cgroup1(struct prepared *pr, struct error *e)
 	return 0;
 }
 
+/* mountinfo writes blanks and the like as three octal digits behind a backslash. In place. */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	while (*s != '\0') {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' &&
+		    s[3] >= '0' && s[3] <= '7') {
+			*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
+			s += 4;
+		} else {
+			*to++ = *s++;
+		}
+	}
+	*to = '\0';
+}
+
+int prepare_no_pivot(struct prepared *pr, struct error *e)
+{
+	_cleanup_free_ char *info = NULL;
+	struct child_plan *plan = &pr->plan;
+	char *line, *rest;
+	size_t n = 0;
+	int r = procfs_read(plan->proc_fd, "self/mountinfo", 16 << 20, &info);
+
+	if (r < 0)
+		return error_set(e, r, "read /proc/self/mountinfo");
+	for (const char *s = info; *s != '\0'; s++)
+		n += *s == '\n';
+	plan->host_proc = prepared_alloc(pr, n + 1, sizeof(*plan->host_proc));
+	if (plan->host_proc == NULL)
+		return error_set(e, -ENOMEM, "--no-pivot");
+	rest = info;
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		char *dash = strstr(line, " - "), *field = NULL, *words = line;
+
+		if (dash == NULL ||
+		    (strncmp(dash + 3, "proc ", 5) != 0 && strncmp(dash + 3, "sysfs ", 6) != 0))
+			continue;
+		for (int i = 0; words != NULL && i < 5; i++)
+			field = strsep(&words, " ");
+		if (field == NULL || plan->host_proc_n == n)
+			continue;
+		unescape(field);
+		field = prepared_printf(pr, "%s", field);
+		if (field == NULL)
+			return error_set(e, -ENOMEM, "--no-pivot");
+		plan->host_proc[plan->host_proc_n++] = field;
+	}
+	return 0;
+}
+
 static unsigned long propagation_flag(const char *p)
 {
 	static const struct {

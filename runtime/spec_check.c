@@ -65,20 +65,21 @@ static int check_sysctl(const struct spec *s, struct error *e)
 		}
 		if (str_starts(key, "user.") && s->ns[SPEC_NS_USER].present)
 			continue;
-		if (strcmp(key, "kernel.domainname") == 0 || strcmp(key, "kernel.hostname") == 0) {
+		if (strcmp(key, "kernel.hostname") == 0)
+			return error_setf(
+				e, -EINVAL,
+				"sysctl \"%s\" is not allowed as it conflicts with the field hostname",
+				key);
+		if (strcmp(key, "kernel.domainname") == 0) {
 			if (!s->ns[SPEC_NS_UTS].present)
 				return error_setf(
 					e, -EINVAL,
 					"sysctl \"%s\" is not allowed in the hosts uts namespace",
 					key);
-			if (s->domainname != NULL && strcmp(key, "kernel.domainname") == 0)
+			if (s->domainname != NULL)
 				return error_setf(
 					e, -EINVAL,
 					"sysctl \"%s\" conflicts with the field domainname", key);
-			if (s->hostname != NULL && strcmp(key, "kernel.hostname") == 0)
-				return error_setf(e, -EINVAL,
-						  "sysctl \"%s\" conflicts with the field hostname",
-						  key);
 			continue;
 		}
 		return error_setf(e, -EINVAL, "sysctl \"%s\" is not in a separate kernel namespace",

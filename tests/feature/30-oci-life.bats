@@ -336,6 +336,35 @@ load oci
 	assert_contains 'does not exist'
 }
 
+@test "options behind the id, --regex, an ordered list, a process file behind a link, debug lines" {
+	bundle alice b '.process.args = ["/bin/sleep", "1000"]'
+	local id
+	for id in b2 a1 b1; do oci alice create "$id" -b "$(home alice)/b" <&- >&- 2>&-; done
+	run oci alice list -q
+	assert_output $'a1\nb1\nb2'
+	run oci alice kill --regex '^b' KILL
+	assert_status 0
+	run oci alice start a1
+	assert_status 0
+	echo '{"args":["/bin/echo","linked"],"cwd":"/"}' >"$(home alice)/process"
+	ln -s process "$(home alice)/link"
+	run oci alice exec --process "$(home alice)/link" a1
+	assert_output linked
+	run oci alice exec -c CAP_OF_TOMORROW -e PATH=/bin -e A=1 -e A=2 a1 sh -c 'echo $A'
+	assert_contains 'there is no capability'
+	[ "${lines[-1]}" = 2 ] || flunk
+	run oci alice --debug --log "$(home alice)/log" state a1
+	[ "$(jq -r .status <<<"$output")" = running ] || flunk
+	grep -q 'level=debug' "$(home alice)/log" || flunk
+	run oci alice delete --regex '['
+	assert_status 1
+	assert_contains 'not a regular expression'
+	run oci alice delete '^[ab]' --regex --force
+	assert_status 0
+	run oci alice list -q
+	assert_output ''
+}
+
 @test "features and spec are valid, and spec does not overwrite" {
 	need_program jq
 	run --separate-stderr as alice crt-oci features

@@ -146,7 +146,7 @@ decoy_untouched() {
 	ln -s tmp "$dir/proc"
 	run oci alice run -b "$(home alice)/b" c1
 	assert_status 1
-	assert_contains 'not a real directory'
+	assert_contains 'must be mounted on ordinary directory'
 	rm "$dir/proc"
 	echo file >"$dir/proc"
 	run oci alice run -b "$(home alice)/b" c1
@@ -219,7 +219,7 @@ decoy_untouched() {
 		ln -s "$link" "$dir/dev"
 		run oci alice run -b "$(home alice)/b" c1
 		assert_status 1
-		assert_contains 'not a real directory'
+		assert_contains 'must be mounted on ordinary directory'
 		rm "$dir/dev"
 		decoy_untouched
 	done

@@ -298,3 +298,63 @@ inside_root() {
 	run oci alice run --no-pivot -b "$(home alice)/b" c1
 	assert_output 'bin dev etc proc sys tmp '
 }
+
+@test "of two words of the environment for one name the last counts; an empty HOME is none" {
+	inside '.process.env = ["PATH=/none", "A=1", "HOME=", "PATH=/bin", "A=2"]' 'cat /proc/1/environ | tr "\0" "\n" | grep -E "^(PATH|A|HOME)=" | sort'
+	assert_output $'A=2\nHOME=/root\nPATH=/bin'
+}
+
+@test "a working directory that is missing is made, also below a read-only root" {
+	inside '.root.readonly = true | .process.cwd = "/new/deep"' 'pwd; touch x'
+	[ "${lines[0]}" = /new/deep ] || flunk
+	assert_contains 'Read-only file system'
+}
+
+@test "a read-only /dev and tmpfs still hold the nodes, the terminal and what is mounted on them" {
+	local ro='(.mounts[] | select(.destination == "/dev").options) += ["ro"] | .mounts += [
+		{destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["ro"]},
+		{destination: "/tmp/sub", type: "tmpfs", source: "tmpfs"}]'
+	inside "$ro" 'echo x >/dev/null && echo x >/tmp/sub/f && ls /dev/pts/ptmx; echo x >/dev/new; echo x >/tmp/new'
+	[ "${lines[0]}" = /dev/pts/ptmx ] || flunk
+	assert_contains "can't create /dev/new: Read-only file system"
+	assert_contains "can't create /tmp/new: Read-only file system"
+	inside_root "$ro" 'echo x >/dev/null && echo x >/dev/new'
+	assert_contains "can't create /dev/new: Read-only file system"
+}
+
+@test "inheritable capabilities that are not permitted are inherited all the same" {
+	inside '.process.capabilities = {bounding: ["CAP_KILL", "CAP_CHOWN"], inheritable: ["CAP_KILL"]}' 'grep -E "^Cap[IP]" /proc/self/status'
+	[ "${lines[0]##*[[:blank:]]}" = 0000000000000020 ] || flunk
+	inside_root '.process.capabilities = {bounding: ["CAP_KILL"], inheritable: ["CAP_KILL"]} | .process.user.uid = 1000' 'grep CapInh /proc/self/status'
+	[ "${lines[0]##*[[:blank:]]}" = 0000000000000020 ] || flunk
+}
+
+@test "kernel.hostname is no sysctl of a configuration: there is the field hostname" {
+	inside 'del(.hostname) | .linux.sysctl = {"kernel.hostname": "x"}' true
+	assert_status 1
+	assert_contains 'conflicts with the field hostname'
+}
+
+@test "a startContainer hook is under the container's seccomp filter" {
+	bundle alice b
+	local hook='.root.readonly = false | .hooks = {startContainer: [{path: "/bin/mkdir", args: ["mkdir", "/made"]}]} | .linux.seccomp = {
+		defaultAction: "SCMP_ACT_ALLOW", syscalls: [
+			{names: ["clone3"], action: "SCMP_ACT_ERRNO", errnoRet: 38},
+			{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO"}]}'
+	config alice b "$hook | .process.args = [\"/bin/true\"]"
+	run oci alice run -b "$(home alice)/b" c1
+	assert_status 1
+	assert_contains 'error running startContainer hook #0: exit status 1'
+	config alice b "$hook | .linux.seccomp.syscalls |= .[:1] | .process.args = [\"/bin/ls\", \"-d\", \"/made\"]"
+	run oci alice run -b "$(home alice)/b" c1
+	assert_output /made
+}
+
+@test "--no-pivot: the host's procfs is not below, where it would allow to mount one that masks nothing" {
+	need_root
+	bundle root b
+	config root b "$(args 'busybox unshare -Urmpf sh -c "mount -t proc proc /tmp && ls -d /tmp/1"') | .process.capabilities[] += [\"CAP_SETFCAP\"]"
+	run oci root run --no-pivot -b "$(home root)/b" c1
+	refute_contains /tmp/1
+	assert_contains 'ermission denied'
+}
