@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cmd/inside.h"
 #include "cmd/opt.h"
 #include "cmd/verbs.h"
 #include "storage/storage.h"
@@ -51,6 +52,44 @@ static int image_exists(int argc, char **argv, const struct cmd_global *g)
 	return EXIT_CRT;
 }
 
+/* ---- share -------------------------------------------------------------------------------- */
+
+static int image_share(int argc, char **argv, const struct cmd_global *g);
+static const struct cmd_verb verb_share = {
+	.name = "image share",
+	.run = image_share,
+	.options = no_options,
+	.usage = "",
+	.summary = "Let everybody run the images of this store",
+	.details = "Other users name the store in CRT_IMAGE_STORES or in the file image-stores.",
+};
+
+static int share(void *data, struct error *e)
+{
+	return storage_share(data, e);
+}
+
+static int image_share(int argc, char **argv, const struct cmd_global *g)
+{
+	struct error e = ERROR_INIT;
+	struct storage *s = NULL;
+	int code, r;
+	int first = opt_parse(&verb_share, argc, argv, NULL, &code);
+
+	if (first < 0)
+		return code;
+	if (first < argc)
+		return opt_usage_error(&verb_share, "crt image share takes no arguments");
+	r = storage_open(g->root, true, &s, &e);
+	if (r == 0)
+		r = inside_run(share, s, &e);
+	storage_free(s);
+	if (r == 0)
+		return 0;
+	log_error(&e);
+	return EXIT_CRT;
+}
+
 /* ---- the group ----------------------------------------------------------------------------- */
 
 /* one a line, so that additions do not meet */
@@ -65,6 +104,7 @@ static const struct cmd_verb *const verbs[] = {
 	&cmd_verb_push,
 	&cmd_verb_save,
 	&cmd_verb_rmi,
+	&verb_share,
 	&cmd_verb_tag,
 	&cmd_verb_image_tree,
 	&cmd_verb_untag,

@@ -104,6 +104,12 @@ static int pull_one(struct storage *s, const char *text, const struct cmd_fetch_
 	return out_write(&b, e);
 }
 
+/* Others read the store: what was pulled has to be readable, too. */
+static int share(void *data, struct error *e)
+{
+	return storage_share(data, e);
+}
+
 static int pull(const struct options *o, const struct cmd_global *g, char **names, int n,
 		struct error *e)
 {
@@ -120,6 +126,8 @@ static int pull(const struct options *o, const struct cmd_global *g, char **name
 		r = storage_open(g->root, true, &s, e);
 	for (int i = 0; r == 0 && i < n; i++)
 		r = pull_one(s, names[i], &f, o->quiet, e);
+	if (r == 0 && storage_is_shared(s))
+		r = inside_run(share, s, e);
 	if (s != NULL)
 		inside_empty_trash(s);
 	storage_free(s);

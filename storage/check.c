@@ -377,6 +377,12 @@ static int check_container(struct check *c, const char *id, struct error *e)
 		return 0;
 	if (blob_read(c->s, -1, digest, &config, &len, NULL) < 0 ||
 	    image_config_parse(config, len, "image config", &conf, NULL) < 0) {
+		struct storage_image other = { .name = NULL };
+
+		if (extra_resolve(c->s, image, &other, NULL) == STORAGE_FOUND) {
+			storage_image_fini(&other);
+			return 0;
+		}
 		found(c, STORAGE_PROBLEM_CONTAINER, false, object,
 		      "the image that it was made of is gone or damaged: pull it again, or remove the container");
 		return 0;

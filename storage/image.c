@@ -86,8 +86,8 @@ static int fill_layers(const struct storage *s, const struct image_config *c,
 }
 
 /* Read manifest and config of one digest of the index. */
-static int read_image(struct storage *s, const json_t *index, const char *digest,
-		      struct storage_image *ret, struct error *e)
+int image_read(struct storage *s, const json_t *index, const char *digest,
+	       struct storage_image *ret, struct error *e)
 {
 	_cleanup_(image_manifest_fini) struct image_manifest m = { .config = NULL };
 	_cleanup_(image_config_fini) struct image_config c = { .created = NULL };
@@ -282,10 +282,27 @@ static int not_known(const char *text, struct error *e)
 	return STORAGE_MISSING;
 }
 
+int image_find_name(const json_t *index, const char *text, const char **ret_digest,
+		    const char **ret_name, struct error *e)
+{
+	_cleanup_(storage_ref_fini) struct storage_ref ref = { .transport = NULL };
+	struct match m = { .digest = NULL };
+	int r = storage_ref_parse(text, &ref, e);
+
+	if (r == 0)
+		r = storage_ref_make_absolute(&ref, e);
+	if (r == 0)
+		r = ref.is_short ? match_short(index, &ref, &m, e) : match_full(index, &ref, &m, e);
+	if (r == STORAGE_FOUND) {
+		*ret_digest = m.digest;
+		*ret_name = m.name;
+	}
+	return r;
+}
+
 static int match_text(struct storage *s, const json_t *index, const char *text, struct match *ret,
 		      struct error *e)
 {
-	_cleanup_(storage_ref_fini) struct storage_ref ref = { .transport = NULL };
 	bool is_hex = id_is_hex_prefix(text) && strlen(text) >= ID_PREFIX_MIN;
 	int r;
 
@@ -294,13 +311,7 @@ static int match_text(struct storage *s, const json_t *index, const char *text, 
 	else if (is_hex && strlen(text) == STORE_HEX)
 		r = match_id(s, index, text, ret, e);
 	else {
-		r = storage_ref_parse(text, &ref, e);
-		if (r == 0)
-			r = storage_ref_make_absolute(&ref, e);
-		if (r < 0)
-			return r;
-		r = ref.is_short ? match_short(index, &ref, ret, e) :
-				   match_full(index, &ref, ret, e);
+		r = image_find_name(index, text, &ret->digest, &ret->name, e);
 		if (r == STORAGE_MISSING && is_hex)
 			r = match_id(s, index, text, ret, e);
 	}
@@ -327,8 +338,8 @@ int image_find(struct storage *s, const json_t *index, const char *text, char **
 	return STORAGE_FOUND;
 }
 
-int storage_image_resolve(struct storage *s, const char *text, struct storage_image *ret,
-			  struct error *e)
+int image_resolve_in(struct storage *s, const char *text, struct storage_image *ret,
+		     struct error *e)
 {
 	_cleanup_json_ json_t *index = NULL;
 	struct match m;
@@ -341,9 +352,22 @@ int storage_image_resolve(struct storage *s, const char *text, struct storage_im
 		return r;
 	if (blob_is_gone(s, m.digest)) /* a dead entry, see index.c */
 		return not_known(text, e);
-	r = read_image(s, index, m.digest, ret, e);
+	r = image_read(s, index, m.digest, ret, e);
 	return r < 0 ? error_prefix(e, "image %s is damaged", m.name != NULL ? m.name : m.digest) :
 		       r;
+}
+
+int storage_image_resolve(struct storage *s, const char *text, struct storage_image *ret,
+			  struct error *e)
+{
+	int r = image_resolve_in(s, text, ret, e);
+
+	if (r != STORAGE_MISSING)
+		return r;
+	r = extra_resolve(s, text, ret, e);
+	if (r == STORAGE_FOUND && e != NULL)
+		*e = ERROR_INIT; /* that it was not known in the first store */
+	return r;
 }
 
 /* ---- listing ---------------------------------------------------------------------- */
@@ -356,35 +380,66 @@ static int newest_first(const void *a, const void *b)
 	return r != 0 ? r : strcmp(x->name != NULL ? x->name : "", y->name != NULL ? y->name : "");
 }
 
+int image_list_grow(struct storage_image **list, size_t *cap, size_t n)
+{
+	struct storage_image *more;
+
+	if (n < *cap)
+		return 0;
+	more = reallocarray(*list, n * 2 + 16, sizeof(*more));
+	if (more == NULL)
+		return -ENOMEM;
+	*list = more;
+	*cap = n * 2 + 16;
+	return 0;
+}
+
+/* A damaged one does not hide the others; too little memory or descriptors does. */
+static bool ends_listing(int r)
+{
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
+static int list_own(struct storage *s, struct storage_image **images, size_t *n, size_t *cap,
+		    struct error *e)
+{
+	_cleanup_json_ json_t *index = NULL;
+	size_t first = *n;
+	int r = index_load(s, &index, e);
+
+	for (size_t i = 0; r == 0 && i < index_count(index); i++) {
+		const char *digest = index_digest(index, i);
+		size_t k = first;
+
+		while (k < *n && strcmp((*images)[k].digest, digest) != 0)
+			k++;
+		if (k < *n) /* another name of it */
+			continue;
+		r = image_list_grow(images, cap, *n) < 0 ?
+			    error_set(e, -ENOMEM, "list of images") :
+			    image_read(s, index, digest, &(*images)[*n], e);
+		if (r == 0)
+			(*images)[(*n)++].is_readonly = s->is_extra;
+		else if (!ends_listing(r))
+			r = 0;
+	}
+	return r;
+}
+
 int storage_image_list(struct storage *s, struct storage_image **ret, size_t *ret_n,
 		       struct error *e)
 {
-	_cleanup_json_ json_t *index = NULL;
-	struct storage_image *images;
-	size_t n = 0;
-	int r;
+	struct storage_image *images = NULL;
+	size_t n = 0, cap = 0;
+	int r = list_own(s, &images, &n, &cap, e);
 
-	r = index_load(s, &index, e);
-	if (r < 0)
+	if (r == 0 && !s->is_extra)
+		r = extra_list(s, &images, &n, &cap, e);
+	if (r == 0 && image_list_grow(&images, &cap, n) < 0) /* so that it is never NULL */
+		r = error_set(e, -ENOMEM, "list of images");
+	if (r < 0) {
+		storage_images_free(images, n);
 		return r;
-	images = calloc(index_count(index) + 1, sizeof(*images));
-	if (images == NULL)
-		return error_set(e, -ENOMEM, "list of images");
-	for (size_t i = 0; i < index_count(index); i++) {
-		const char *digest = index_digest(index, i);
-		size_t k = 0;
-
-		while (k < n && strcmp(images[k].digest, digest) != 0)
-			k++;
-		if (k < n) /* another name of it */
-			continue;
-		r = read_image(s, index, digest, &images[n], e);
-		if (r == -ENOMEM || r == -EMFILE || r == -ENFILE) {
-			storage_images_free(images, n);
-			return r;
-		}
-		if (r == 0) /* a damaged one does not hide the others */
-			n++;
 	}
 	if (e != NULL)
 		*e = ERROR_INIT;
@@ -525,7 +580,9 @@ static int remove_locked(struct storage *s, const char *text, unsigned int how,
 int storage_image_remove(struct storage *s, const char *text, unsigned int how,
 			 struct strv *untagged, struct strv *deleted, struct error *e)
 {
+	struct storage_image other = { .name = NULL };
 	_cleanup_fd_ int lock = -1;
+	int r;
 
 	if (s->root_fd < 0) {
 		(void)not_known(text, e);
@@ -534,5 +591,11 @@ int storage_image_remove(struct storage *s, const char *text, unsigned int how,
 	lock = index_lock(s, e);
 	if (lock < 0)
 		return lock;
-	return remove_locked(s, text, how, untagged, deleted, e);
+	r = remove_locked(s, text, how, untagged, deleted, e);
+	if (r == -ENOENT && extra_resolve(s, text, &other, NULL) == STORAGE_FOUND) {
+		storage_image_fini(&other);
+		return error_setf(e, -EROFS, "%s is an image of a shared store, which is only read",
+				  text);
+	}
+	return r;
 }

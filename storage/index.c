@@ -122,7 +122,8 @@ int index_save(struct storage *s, const json_t *index, struct error *e)
 	if (oci_fd < 0)
 		return error_set(e, -errno, "open %s/oci", s->root);
 	sweep_strays(oci_fd);
-	r = fd_write_file_at(oci_fd, "index.json", text, strlen(text), 0600, true, e);
+	r = fd_write_file_at(oci_fd, "index.json", text, strlen(text),
+			     storage_is_shared(s) ? 0644 : 0600, true, e);
 	return r < 0 ? error_prefix(e, "%s/oci", s->root) : 0;
 }
 

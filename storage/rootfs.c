@@ -33,7 +33,8 @@
  * things about it the kernel's overlay cannot bear and fuse-overlayfs can:
  * mounts below it that came from outside of our user namespace ("/" has many;
  * uncovering them is forbidden), and an owner without an id in the namespace,
- * whose files cannot be copied up: then everything is shown as root's.
+ * whose files cannot be copied up: then everything is shown as root's. So it is with
+ * layers of a store that is only read (extra.c).
  *
  * Without a wish of the user the driver is what the probe found (probe.c),
  * except that a shift of ids can be done by fuse-overlayfs only. When the
@@ -226,6 +227,27 @@ static bool is_unmapped(const char *path)
 	return lstat(path, &st) == 0 && (st.st_uid == OVERFLOW_ID || st.st_gid == OVERFLOW_ID);
 }
 
+/*
+ * A layer whose files the container's root cannot own: a directory from outside of an owner
+ * without an id, or a layer of a store that is only read and that somebody else than root unpacked
+ * without the ids of the image. NULL = none.
+ */
+static const char *unowned_layer(const struct storage *s, const struct storage_rootfs *q)
+{
+	size_t len = strlen(s->root);
+
+	for (size_t i = 0; q->layers != NULL && i < q->layers->n; i++) {
+		const char *path = q->layers->v[i];
+		struct stat st;
+
+		if (q->is_foreign ? is_unmapped(path) :
+				    (strncmp(path, s->root, len) != 0 || path[len] != '/') &&
+					    lstat(path, &st) == 0 && st.st_uid != 0)
+			return path;
+	}
+	return NULL;
+}
+
 /* The kernel's overlay cannot do it for the reason given: fuse-overlayfs instead, or an error that says both. */
 static int need_fuse(struct storage_rootfs_handle *h, const char *dir, const char *reason,
 		     struct error *e)
@@ -267,6 +289,7 @@ static int choose(struct storage *s, const struct storage_rootfs *q,
 		  struct storage_rootfs_handle *h, struct error *e)
 {
 	const char *marked = q->is_foreign ? NULL : layer_with_stand_ins(q->layers);
+	const char *unowned = unowned_layer(s, q);
 	char path[STORE_PATH_MAX];
 	bool was_fuse = false;
 	int r;
@@ -286,9 +309,8 @@ static int choose(struct storage *s, const struct storage_rootfs *q,
 			       "the container's files were written by fuse-overlayfs");
 	} else if (marked != NULL && q->driver == STORAGE_DRIVER_AUTO) {
 		return need_fuse(h, marked, "because its deleted files are marked by names", e);
-	} else if (q->is_foreign && q->driver == STORAGE_DRIVER_AUTO &&
-		   is_unmapped(q->layers->v[0])) {
-		return need_fuse(h, q->layers->v[0],
+	} else if (q->driver == STORAGE_DRIVER_AUTO && unowned != NULL) {
+		return need_fuse(h, unowned,
 				 "because its owner has no id in the container's user namespace",
 				 e);
 	} else if (q->driver != STORAGE_DRIVER_AUTO) {
@@ -323,7 +345,7 @@ int storage_rootfs_mount(struct storage *s, const struct storage_rootfs *q,
 		r = fit_upper(&rf, e);
 	if (r < 0)
 		return r;
-	rf.plan.squash = q->is_foreign && q->shift == NULL && is_unmapped(q->layers->v[0]);
+	rf.plan.squash = q->shift == NULL && unowned_layer(s, q) != NULL;
 	if (h.driver == STORAGE_DRIVER_OVERLAY) {
 		r = overlay_native_mount(&rf.plan, q->target_fd, OVERLAY_API_FD, e);
 		if (r == -EINVAL && q->is_foreign && q->driver == STORAGE_DRIVER_AUTO)

@@ -47,6 +47,19 @@ int storage_root_fd(const struct storage *s);	   /* borrowed; -1 when the store 
 void storage_trash_empty(struct storage *s);
 bool storage_trash_pending(const struct storage *s);
 
+/*
+ * Images are also found in stores that are only read: a site's directory in our format, made by
+ * storage_share(), or one of podman (storage driver overlay). Which: the directories of
+ * CRT_IMAGE_STORES (separated by ":"), one a line of image-stores in $XDG_CONFIG_HOME/crt (else
+ * ~/.config/crt) and /etc/crt, and additionalimagestores of containers-storage.conf(5). They may
+ * belong to anybody, but only their owner may be able to write them. They are opened when an
+ * image is not in the first store, or when all are listed.
+ */
+/* Let everybody run images of this store: root of the user namespace makes what is there readable. */
+int storage_share(struct storage *s, struct error *e);
+/* Was that done? Then it is to be done again after a pull. */
+bool storage_is_shared(const struct storage *s);
+
 /* ---- references ---------------------------------------------------------- */
 
 /* A parsed image reference. Strings are owned; storage_ref_fini(). */

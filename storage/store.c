@@ -270,7 +270,7 @@ static int check_owner(const struct storage *s, struct error *e)
 			e, -EPERM,
 			"store %s may be written by others (mode %04o): run chmod 700 on it",
 			s->root, (unsigned int)(st.st_mode & 07777));
-	if ((st.st_mode & 055) != 0 && fchmod(s->root_fd, 0700) < 0)
+	if ((st.st_mode & 055) != 0 && !storage_is_shared(s) && fchmod(s->root_fd, 0700) < 0)
 		return error_set(e, -errno, "chmod 700 %s", s->root);
 	return 0;
 }
@@ -335,6 +335,7 @@ void storage_free(struct storage *s)
 {
 	if (s == NULL)
 		return;
+	extra_free(s);
 	close_fd(&s->root_fd);
 	free(s->root);
 	free(s);

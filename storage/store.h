@@ -17,6 +17,12 @@
 struct storage {
 	char *root;  /* absolute path */
 	int root_fd; /* O_RDONLY|O_DIRECTORY; -1 when the store does not exist */
+	/* Read-only stores beside it, in the order in which they are asked (extra.c). */
+	struct storage **extra;
+	size_t extra_n;
+	bool extra_loaded;
+	bool is_extra; /* this is one of them: nothing in it is ever changed */
+	bool is_podman;
 };
 
 /* ---- store.c ---------------------------------------------------------------- */
@@ -99,6 +105,33 @@ int index_put(json_t *index, const char *digest, const char *media_type, size_t 
  */
 int image_find(struct storage *s, const json_t *index, const char *text, char **ret_digest,
 	       char **ret_name, struct error *e);
+
+/* The same by its names only; digest and name are borrowed from the index. */
+int image_find_name(const json_t *index, const char *text, const char **ret_digest,
+		    const char **ret_name, struct error *e);
+/* One entry of the list of this store, as storage_image_resolve() gives it. */
+int image_read(struct storage *s, const json_t *index, const char *digest,
+	       struct storage_image *ret, struct error *e);
+/* Images of this store only. */
+int image_resolve_in(struct storage *s, const char *text, struct storage_image *ret,
+		     struct error *e);
+/* Room for cap images in a list that grows. 0 or -ENOMEM. */
+int image_list_grow(struct storage_image **list, size_t *cap, size_t n);
+
+/* ---- extra.c: read-only stores ------------------------------------------------ */
+
+/* Find an image there. As storage_image_resolve(); e is left alone when it is not there. */
+int extra_resolve(struct storage *s, const char *text, struct storage_image *ret, struct error *e);
+/* Add their images to a list. 0 or -errno. */
+int extra_list(struct storage *s, struct storage_image **list, size_t *n, size_t *cap,
+	       struct error *e);
+void extra_free(struct storage *s);
+
+/* ---- podman.c: a store of podman, read ------------------------------------------ */
+
+int podman_resolve(struct storage *s, const char *text, struct storage_image *ret, struct error *e);
+int podman_list(struct storage *s, struct storage_image **list, size_t *n, size_t *cap,
+		struct error *e);
 
 /* ---- gc.c ------------------------------------------------------------------- */
 
