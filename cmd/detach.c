@@ -87,9 +87,11 @@ static int find_log(struct detach *d, const struct run_plan *p, struct error *e)
 	case REQUEST_LOG_JSON_FILE:
 		l->log = MONITOR_LOG_JSON;
 		break;
+	case REQUEST_LOG_JOURNALD:
+		l->log = MONITOR_LOG_JOURNALD;
+		return journal_fields(p, l->journal, e);
 	case REQUEST_LOG_NONE:
 	case REQUEST_LOG_PASSTHROUGH:
-	case REQUEST_LOG_JOURNALD:
 	case REQUEST_LOG_COUNT:
 	default:
 		l->log = MONITOR_LOG_NONE;
@@ -182,7 +184,14 @@ int detach_streams(struct detach *d, struct error *e)
 	struct monitor_life *l = &d->life;
 	int r = 0;
 
-	if (l->log != MONITOR_LOG_NONE) {
+	if (l->log == MONITOR_LOG_JOURNALD) {
+		l->log_fd = journal_connect();
+		if (l->log_fd < 0)
+			return error_set(
+				e, l->log_fd,
+				"--log-driver journald: no journal answers at " JOURNAL_SOCKET
+				" (k8s-file and json-file need none)");
+	} else if (l->log != MONITOR_LOG_NONE) {
 		l->log_fd = openat(l->log_dir_fd, l->log_name,
 				   O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (l->log_fd < 0)

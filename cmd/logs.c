@@ -8,6 +8,8 @@
  * finds its place from the end. --since and --until are compared as text, because
  * all time stamps have one form. A piece without a newline is printed without one.
  *
+ * With --log-driver journald it is the journal that is read (journal.c).
+ *
  * Following: inotify tells that the file grew, the monitor's socket that the
  * container has ended; whatever the order, the file is read to its end once more
  * after that. A file that became shorter, or whose name became another's, was
@@ -34,6 +36,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cmd/container.h"
+#include "cmd/journal.h"
 #include "cmd/monitor.h"
 #include "cmd/opt.h"
 #include "cmd/out.h"
@@ -96,6 +99,7 @@ struct logs {
 	const char *name; /* of the container */
 	char since[WHEN_TEXT], until[WHEN_TEXT];
 	bool json;
+	bool journal;
 	bool mid[2]; /* the last piece of the stream had no newline */
 	bool past;   /* --until was reached */
 	bool terminal[2];
@@ -472,11 +476,13 @@ static int find_file(struct storage *s, const struct container *c, struct logs *
 				  "container %s has no log: it was not run with --detach", c->name);
 	run_request_init(&req);
 	r = request_from_json(text, &req, e);
-	if (r == 0 && req.log_driver != REQUEST_LOG_K8S_FILE &&
-	    req.log_driver != REQUEST_LOG_JSON_FILE)
+	if (r == 0 && req.log_driver == REQUEST_LOG_JOURNALD)
+		l->journal = true;
+	else if (r == 0 && req.log_driver != REQUEST_LOG_K8S_FILE &&
+		 req.log_driver != REQUEST_LOG_JSON_FILE)
 		r = error_setf(e, -ENOENT, "container %s has no log: --log-driver %s", c->name,
 			       request_log_name(req.log_driver));
-	if (r == 0) {
+	if (r == 0 && !l->journal) {
 		slash = req.log_path != NULL ? strrchr(req.log_path, '/') : NULL;
 		if (slash != NULL)
 			dir = str_printf("%.*s/", (int)(slash - req.log_path), req.log_path);
@@ -491,6 +497,32 @@ static int find_file(struct storage *s, const struct container *c, struct logs *
 	}
 	run_request_fini(&req);
 	return r;
+}
+
+static int take_entry(void *data, const char *text, size_t len, struct error *e)
+{
+	struct logs *l = data;
+	int r = line_k8s(l, text, len, e);
+
+	for (int i = 0; r == 0 && i < 2; i++)
+		r = flush(l, i, e);
+	return r;
+}
+
+/* --log-driver journald */
+static int show_journal(struct logs *l, const struct container *c, struct error *e)
+{
+	static const char quiet = MONITOR_PACKET_QUIET;
+	struct error ignored = ERROR_INIT;
+	_cleanup_fd_ int sock = l->o->follow && c->live ? container_connect(c, &ignored) : -1;
+	struct journal_query q = { .id = c->id,
+				   .max = l->o->tail,
+				   .has_max = l->o->has_tail,
+				   .end_fd = sock >= 0 ? sock : -1 };
+
+	if (sock >= 0)
+		(void)send(sock, &quiet, 1, MSG_NOSIGNAL); /* else it has ended: poll() tells */
+	return journal_read(&q, take_entry, l, e);
 }
 
 static int logs_of(struct storage *s, const struct container *c, const struct options *o,
@@ -511,7 +543,9 @@ static int logs_of(struct storage *s, const struct container *c, const struct op
 		r = when_parse(o->until, l.until, e);
 	if (r == 0)
 		r = find_file(s, c, &l, &f, e);
-	if (r == 0)
+	if (r == 0 && l.journal)
+		r = show_journal(&l, c, e);
+	else if (r == 0)
 		r = show(&l, &f, &fd, e);
 	if (r == 0 && o->follow && fd >= 0 && c->live)
 		r = follow(&l, &f, c, &fd, e);

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "base/id.h"
+#include "cmd/journal.h"
 #include "cmd/limits_watch.h"
 #include "net/net.h"
 
@@ -33,6 +34,7 @@ enum monitor_log {
 	MONITOR_LOG_NONE,
 	MONITOR_LOG_K8S,
 	MONITOR_LOG_JSON,
+	MONITOR_LOG_JOURNALD, /* log_fd is a socket of the journal */
 	MONITOR_LOG_COUNT
 };
 
@@ -115,6 +117,8 @@ struct monitor_life {
 	/* only for crt: absolute paths */
 	char root[PATH_MAX];	   /* of the store */
 	char containers[PATH_MAX]; /* parent of the bundle */
+	/* read only where it is needed: journal_fields() */
+	char journal[JOURNAL_FIELDS_MAX];
 };
 
 #endif

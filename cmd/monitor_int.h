@@ -48,6 +48,7 @@ struct monitor {
 	char packet[MONITOR_PACKET] __attribute__((aligned(4096))); /* kind, then data */
 	char input[MONITOR_PACKET] __attribute__((aligned(4096)));
 	char log_buf[MONITOR_LOG_BUF] __attribute__((aligned(4096)));
+	char journal[JOURNAL_FIELDS_MAX] __attribute__((aligned(4096)));
 };
 
 int64_t monitor_now_ms(void);
@@ -56,6 +57,9 @@ void monitor_close(int *fd); /* and -1 */
 /* monitor_log.c */
 void monitor_log_init(struct monitor *m);
 void monitor_log_write(struct monitor *m, const char *data, size_t len, bool is_err);
+
+/* monitor_journal.c */
+void monitor_journal_write(struct monitor *m, const char *data, size_t len, bool is_err);
 
 /* monitor_health.c */
 void monitor_health_init(struct monitor *m);

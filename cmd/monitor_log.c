@@ -245,6 +245,10 @@ static void write_json(struct monitor *m, const char *data, size_t len, bool is_
 
 void monitor_log_write(struct monitor *m, const char *data, size_t len, bool is_err)
 {
+	if (m->life.log == MONITOR_LOG_JOURNALD) {
+		monitor_journal_write(m, data, len, is_err);
+		return;
+	}
 	if (m->life.log_fd < 0 || m->life.log == MONITOR_LOG_NONE)
 		return;
 	if (m->life.log == MONITOR_LOG_JSON)

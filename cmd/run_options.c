@@ -258,8 +258,8 @@ static const struct option_spec options[] = {
 	{ "ipc", 0, OPT_CALL, 0, "MODE", "IPC namespace: host or private", "host|private", on_ipc },
 	{ "label", 'l', OPT_STRINGS, AT(labels), "KEY=VALUE", "Set a label", NULL, NULL },
 	{ "log-driver", 0, OPT_CALL, 0, "DRIVER",
-	  "Where output goes: k8s-file, json-file, none or passthrough",
-	  "k8s-file|json-file|none|passthrough", on_log_driver },
+	  "Where output goes: k8s-file, json-file, journald, none or passthrough",
+	  "k8s-file|json-file|journald|none|passthrough", on_log_driver },
 	{ "log-opt", 0, OPT_CALL, 0, "KEY=VALUE",
 	  "path=, max-size=, max-file=, tag=", "path=|max-size=|max-file=|tag=", on_log_opt },
 	{ "mount", 0, OPT_CALL, 0, "type=TYPE,...",
@@ -442,10 +442,6 @@ static int check(const struct run_request *req, struct error *e)
 		return error_setf(e, -EINVAL, "--replace needs --name");
 	if (req->detach && req->preserve_fds > 0)
 		return error_setf(e, -EINVAL, "--preserve-fds cannot be used with --detach");
-	if (req->log_driver == REQUEST_LOG_JOURNALD)
-		return error_setf(
-			e, -ENOTSUP,
-			"--log-driver journald: not available, use k8s-file or json-file");
 	if (req->preserve_fds > 1000)
 		return error_setf(e, -EINVAL, "--preserve-fds %u: at most 1000", req->preserve_fds);
 	return 0;
