@@ -96,6 +96,8 @@ const struct cmd_verb *const cmd_verbs[] = {
 	&cmd_verb_attach,
 	&cmd_verb_logs,
 	&cmd_verb_ps,
+	&cmd_verb_top,
+	&cmd_verb_stats,
 	&cmd_verb_port,
 	&cmd_verb_events,
 	&cmd_verb_healthcheck,

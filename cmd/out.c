@@ -47,6 +47,74 @@ char *out_size(uint64_t bytes)
 	return str_printf("%.3g %s", value, units[u]);
 }
 
+static char *short_size(uint64_t bytes, double step, const char *const units[7])
+{
+	double value = (double)bytes;
+	size_t u = 0;
+
+	while (value >= step && u < 6) {
+		value /= step;
+		u++;
+	}
+	return str_printf("%.4g%s", value, units[u]);
+}
+
+char *out_bytes(uint64_t bytes)
+{
+	static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB", "EB" };
+
+	return short_size(bytes, 1000, units);
+}
+
+char *out_bytes_binary(uint64_t bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+
+	return short_size(bytes, 1024, units);
+}
+
+char *out_nanoseconds(uint64_t ns)
+{
+	static const struct {
+		uint64_t unit;
+		int digits;
+		const char *name;
+	} units[] = { { 1000000000, 9, "s" }, { 1000000, 6, "ms" }, { 1000, 3, "\302\265s" } };
+	uint64_t seconds = ns / 1000000000;
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	if (ns == 0)
+		return strdup("0s");
+	/* buf_steal() reports a failure */
+	if (seconds >= 3600)
+		(void)buf_printf(&b, "%lluh", (unsigned long long)(seconds / 3600));
+	if (seconds >= 60)
+		(void)buf_printf(&b, "%llum", (unsigned long long)(seconds / 60 % 60));
+	if (seconds >= 60)
+		ns %= UINT64_C(60) * 1000000000;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		size_t whole;
+
+		if (ns < units[i].unit && (i > 0 || seconds == 0))
+			continue;
+		(void)buf_printf(&b, "%llu", (unsigned long long)(ns / units[i].unit));
+		whole = b.len;
+		(void)buf_printf(&b, ".%0*llu", units[i].digits,
+				 (unsigned long long)(ns % units[i].unit));
+		while (b.err == 0 && b.len > whole &&
+		       (b.data[b.len - 1] == '0' || b.data[b.len - 1] == '.')) {
+			bool dot = b.data[b.len - 1] == '.';
+
+			b.data[--b.len] = '\0';
+			if (dot)
+				break;
+		}
+		(void)buf_puts(&b, units[i].name);
+		return buf_steal(&b);
+	}
+	return str_printf("%lluns", (unsigned long long)ns);
+}
+
 char *out_duration(time_t from, time_t now)
 {
 	long long seconds = (long long)now - (long long)from;

@@ -16,6 +16,11 @@
 char *out_size(uint64_t bytes);
 /* "2 hours", "About a minute", "3 weeks"; the future counts as now. Caller frees. */
 char *out_duration(time_t from, time_t now);
+/* Nanoseconds as Go prints a duration: "2.15ms", "1h2m3.5s", "0s". Caller frees. */
+char *out_nanoseconds(uint64_t ns);
+/* Four digits and no blank, as podman stats has them: "217.1kB", and by powers of two "212KiB". Caller frees. */
+char *out_bytes(uint64_t bytes);
+char *out_bytes_binary(uint64_t bytes);
 /* RFC 3339 -> seconds since 1970. 0 or -EINVAL. */
 int out_parse_time(const char *text, time_t *ret);
 /*

@@ -30,10 +30,15 @@
 
 uint64_t processes_ns(int proc_fd, pid_t pid)
 {
-	char path[32];
+	return processes_inode(proc_fd, pid, "pid");
+}
+
+uint64_t processes_inode(int proc_fd, pid_t pid, const char *ns)
+{
+	char path[64];
 	struct stat st;
 
-	(void)snprintf(path, sizeof(path), "%d/ns/pid", (int)pid);
+	(void)snprintf(path, sizeof(path), "%d/ns/%s", (int)pid, ns);
 	return fstatat(proc_fd, path, &st, 0) < 0 ? 0 : (uint64_t)st.st_ino;
 }
 

@@ -26,7 +26,8 @@ struct processes {
 
 int processes_load(struct processes *t, struct error *e);
 void processes_fini(struct processes *t);
-/* The inode of a process's pid namespace, 0 when nobody tells. */
+/* The inode of a process's namespace ("net"), of its pid namespace; 0 when nobody tells. */
+uint64_t processes_inode(int proc_fd, pid_t pid, const char *ns);
 uint64_t processes_ns(int proc_fd, pid_t pid);
 /*
  * Is p one of the container whose first process is first: of its pid namespace, or, where that is the
