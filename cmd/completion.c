@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "cmd/container.h"
 #include "cmd/opt.h"
+#include "cmd/networks.h"
 #include "cmd/out.h"
 #include "cmd/verbs.h"
 #include "storage/storage.h"
@@ -123,7 +124,17 @@ static void offer_volumes(struct completion *c, struct storage *s)
 		offer_name(c, names.v[i], "volume");
 }
 
-/* "file", "dir", "image", "container", or words */
+static void offer_networks(struct completion *c, struct storage *s)
+{
+	_cleanup_strv_ struct strv names = { .v = NULL };
+
+	if (networks_list(s, &names, NULL) < 0)
+		return;
+	for (size_t i = 0; i < names.n; i++)
+		offer_name(c, names.v[i], "network");
+}
+
+/* "file", "dir", "image", "container", "network", or words */
 static void offer_values(struct completion *c, const char *what)
 {
 	struct storage *s = NULL;
@@ -132,11 +143,16 @@ static void offer_values(struct completion *c, const char *what)
 		return;
 	if (strcmp(what, "file") == 0 || strcmp(what, "dir") == 0) {
 		(void)buf_printf(&c->out, ":%s\n", what); /* out_write() sees a failure */
-	} else if (strcmp(what, "image") == 0 || strcmp(what, "container") == 0) {
+	} else if (strcmp(what, "image") == 0 || strcmp(what, "container") == 0 ||
+		   strcmp(what, "network") == 0) {
+		if (what[0] == 'n')
+			offer_words(c, "slirp|host|none|container:|ns:");
 		if (storage_open(c->global.root, false, &s, NULL) < 0)
 			return;
 		if (what[0] == 'i')
 			offer_images(c, s);
+		else if (what[0] == 'n')
+			offer_networks(c, s);
 		else
 			offer_containers(c, s);
 		storage_free(s);
@@ -155,13 +171,16 @@ static void offer_operands(struct completion *c, const struct cmd_verb *v)
 	}
 	if (v->operands == OPERANDS_NONE || storage_open(c->global.root, false, &s, NULL) < 0)
 		return;
-	if (v->operands == OPERANDS_CONTAINERS || v->operands == OPERANDS_BOTH)
+	if (v->operands == OPERANDS_CONTAINERS || v->operands == OPERANDS_BOTH ||
+	    v->operands == OPERANDS_NETWORK_CONTAINER)
 		offer_containers(c, s);
 	if (v->operands == OPERANDS_IMAGE || v->operands == OPERANDS_IMAGES ||
 	    v->operands == OPERANDS_BOTH)
 		offer_images(c, s);
 	if (v->operands == OPERANDS_VOLUMES)
 		offer_volumes(c, s);
+	if (v->operands == OPERANDS_NETWORKS || v->operands == OPERANDS_NETWORK_CONTAINER)
+		offer_networks(c, s);
 	storage_free(s);
 }
 

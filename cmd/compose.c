@@ -55,6 +55,7 @@ void run_plan_fini(struct run_plan *p)
 	free(p->user);
 	free(p->rundir);
 	free(p->rootfs);
+	free(p->networks);
 	strv_fini(&p->env);
 	strv_fini(&p->notes);
 	strv_fini(&p->net_sysctls);

@@ -36,8 +36,9 @@ struct run_plan {
 	struct limits_plan limits; /* how its groups are made */
 	char *seccomp; /* text of linux.seccomp where that is the default profile, which is not in config: compose_text() */
 	char *rundir; /* the bundle: config.json, rootfs/, hosts, resolv.conf, hostname, .containerenv */
-	char *rootfs;	  /* absolute path where the container's root will be */
-	bool own_netns;	  /* the keeper makes a network namespace */
+	char *rootfs;		      /* absolute path where the container's root will be */
+	struct net_network *networks; /* owned: of the members of the request, see networks_plan() */
+	bool own_netns;		      /* the keeper makes a network namespace */
 	bool single_user; /* one id, which may be shown as another than root: compose_user() */
 	struct strv net_sysctls; /* KEY=VALUE of it, for the keeper to set */
 	struct strv notes;	 /* fallbacks taken and why, for --explain */

@@ -173,7 +173,8 @@ static int add_files(struct run_plan *p, json_t *mounts, struct error *e)
 	r = add_file(p, mounts, "/etc/hosts", "hosts", e);
 	if (r == 0)
 		r = add_file(p, mounts, "/etc/hostname", "hostname", e);
-	if (r == 0 && p->req->net.mode != NET_MODE_NONE && !net_dns_is_none(&p->req->net))
+	if (r == 0 && (p->req->net.mode != NET_MODE_NONE || p->req->net.members_n > 0) &&
+	    !net_dns_is_none(&p->req->net))
 		r = add_file(p, mounts, "/etc/resolv.conf", "resolv.conf", e);
 	if (r == 0)
 		r = add_file(p, mounts, "/run/.containerenv", ".containerenv", e);

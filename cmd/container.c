@@ -475,8 +475,7 @@ void container_process(struct storage *s, const struct container *c, pid_t *ret_
 	*ret_start = p.start;
 }
 
-/* The same for its keeper or monitor, which holds the lock. */
-static int keeper_pidfd(struct storage *s, const struct container *c)
+int container_keeper_pidfd(struct storage *s, const struct container *c)
 {
 	struct pids p = read_pids(s, c->record);
 	_cleanup_fd_ int proc_fd = procfs_open(NULL);
@@ -543,14 +542,14 @@ int container_stop(struct storage *s, struct container *c, unsigned int grace, s
 
 	note_stop(c);
 	pid_fd = container_pidfd(s, c);
-	keeper_fd = keeper_pidfd(s, c);
+	keeper_fd = container_keeper_pidfd(s, c);
 	if (keeper_fd >= 0) /* says the same, also where the bundle is gone; a keeper blocks it */
 		(void)proc_pidfd_send_signal(keeper_fd, SIGTERM);
 	/* A container that is just being made, or between two lives, has no process. */
 	for (int tries = 0; pid_fd == -ESRCH && tries < 200 && storage_container_is_live(s, c->id);
 	     tries++) {
 		if (keeper_fd < 0)
-			keeper_fd = keeper_pidfd(s, c);
+			keeper_fd = container_keeper_pidfd(s, c);
 		if (keeper_fd >= 0)
 			(void)proc_pidfd_send_signal(keeper_fd, SIGTERM); /* stops waiting */
 		pause_a_little(tries);

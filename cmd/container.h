@@ -65,6 +65,8 @@ int container_kill(struct storage *s, struct container *c, int sig, struct error
 int container_wait(struct storage *s, struct container *c, int *ret_code, struct error *e);
 /* A pidfd of the first process, which is certainly it. -ESRCH when there is none. */
 int container_pidfd(struct storage *s, const struct container *c);
+/* The same for its keeper or monitor, which holds the lock. */
+int container_keeper_pidfd(struct storage *s, const struct container *c);
 /* Its process number and start time as the keeper noted them; zeros when it does not run. */
 void container_process(struct storage *s, const struct container *c, pid_t *ret_pid,
 		       unsigned long long *ret_start);

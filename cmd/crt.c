@@ -95,6 +95,7 @@ const struct cmd_verb *const cmd_verbs[] = {
 	&cmd_verb_exec,
 	&cmd_verb_attach,
 	&cmd_verb_logs,
+	&cmd_verb_network,
 	&cmd_verb_ps,
 	&cmd_verb_top,
 	&cmd_verb_stats,

@@ -92,8 +92,10 @@ static json_t *network_json(const struct run_plan *p)
 		[NET_MODE_JOIN] = "join",
 	};
 	const struct net_request *n = &p->req->net;
-	json_t *ports = json_array();
+	json_t *ports = json_array(), *members = json_array();
 
+	for (size_t i = 0; i < n->members_n; i++)
+		(void)json_array_append_new(members, json_string(n->members[i].name));
 	_Static_assert(sizeof(modes) / sizeof(modes[0]) == NET_MODE_COUNT, "a word for each mode");
 	for (size_t i = 0; i < n->forwards_n; i++)
 		(void)json_array_append_new(
@@ -101,8 +103,8 @@ static json_t *network_json(const struct run_plan *p)
 					 "hostPort", (int)n->forwards[i].host_port, "containerPort",
 					 (int)n->forwards[i].container_port, "protocol",
 					 n->forwards[i].proto == NET_PROTO_UDP ? "udp" : "tcp"));
-	return json_pack("{s:s,s:b,s:o}", "mode", modes[n->mode], "hostLoopback",
-			 (int)n->allow_host_loopback, "ports", ports);
+	return json_pack("{s:s,s:b,s:o,s:o}", "mode", modes[n->mode], "hostLoopback",
+			 (int)n->allow_host_loopback, "ports", ports, "networks", members);
 }
 
 static json_t *notes_json(const struct run_plan *p)

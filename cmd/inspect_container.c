@@ -324,6 +324,61 @@ static json_t *host_json(struct storage *s, const struct container *c,
 	return obj;
 }
 
+/* One of NetworkSettings.Networks, from its entry in the record; addresses only while it is on it. */
+static json_t *endpoint_json(const struct container *c, const char *name, const json_t *entry)
+{
+	static const char *const keys[][2] = { { "ip", "IPAddress" },
+					       { "gateway", "Gateway" },
+					       { "mac", "MacAddress" },
+					       { "gateway6", "IPv6Gateway" },
+					       { "ip6", "GlobalIPv6Address" } };
+	const json_t *aliases = json_object_get(entry, "aliases");
+	json_t *names = json_is_array(aliases) ? json_deep_copy(aliases) : json_array();
+	json_t *obj;
+
+	(void)json_array_append_new(names, json_sprintf("%.12s", c->id));
+	obj = json_pack("{s:s, s:i, s:i, s:s, s:n, s:n, s:n, s:o}", "EndpointID", "", "IPPrefixLen",
+			0, "GlobalIPv6PrefixLen", 0, "NetworkID", name, "DriverOpts", "IPAMConfig",
+			"Links", "Aliases", names);
+
+	for (size_t i = 0; obj != NULL && i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const char *text = json_string_value(json_object_get(entry, keys[i][0]));
+
+		(void)json_object_set_new(obj, keys[i][1],
+					  json_string(c->pid > 0 && text != NULL ? text : ""));
+	}
+	if (obj != NULL && c->pid > 0) {
+		(void)json_object_set_new(
+			obj, "IPPrefixLen",
+			json_integer(json_integer_value(json_object_get(entry, "prefix"))));
+		(void)json_object_set_new(
+			obj, "GlobalIPv6PrefixLen",
+			json_integer(json_integer_value(json_object_get(entry, "prefix6"))));
+	}
+	return obj;
+}
+
+/* As podman: what the only network says stands at the top, too. */
+static json_t *network_json(const struct container *c, json_t *ports)
+{
+	static const char *const same[] = { "IPAddress",	 "IPPrefixLen",
+					    "Gateway",		 "MacAddress",
+					    "GlobalIPv6Address", "GlobalIPv6PrefixLen",
+					    "IPv6Gateway" };
+	json_t *known = json_pack("{s:O?}", "Ports", ports), *networks = json_object(), *entry;
+	const char *name;
+
+	json_object_foreach(json_object_get(c->record, "networks"), name, entry)
+		(void)json_object_set_new(networks, name, endpoint_json(c, name, entry));
+	if (json_object_size(networks) == 1)
+		for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+			json_object_foreach(networks, name, entry)
+				(void)json_object_set(known, same[i],
+						      json_object_get(entry, same[i]));
+	(void)json_object_set_new(known, "Networks", networks);
+	return with_defaults(network_defaults, known);
+}
+
 /* The files of the bundle that exist as long as the container does. */
 static int add_paths(json_t *obj, const struct container *c)
 {
@@ -378,8 +433,7 @@ json_t *inspect_container_json(struct storage *s, const struct container *c)
 				json_string(""),
 			"Mounts", volumes, "Config", config_json(c, &req), "HostConfig",
 			host_json(s, c, &req, ports, volumes), "NetworkSettings",
-			with_defaults(network_defaults, json_pack("{s:O?}", "Ports", ports)),
-			"StaticDir", dir));
+			network_json(c, ports), "StaticDir", dir));
 	if (obj != NULL && add_paths(obj, c) < 0) {
 		json_decref(obj);
 		obj = NULL;

@@ -82,6 +82,28 @@ static void report(struct keeper *k, enum keeper_event event, int value, const s
 
 /* ---- before the ids are mapped -------------------------------------------------------------- */
 
+/* crt plugs us in from outside, where it has power over both sides. */
+static int report_network(struct keeper *k, struct error *e)
+{
+	const struct keeper_message m = { .event = KEEPER_NETWORK };
+	_cleanup_fd_ int proc_fd = procfs_open(e);
+	_cleanup_fd_ int net_fd = -1, rtnl_fd = -1;
+	int fds[2], r;
+
+	if (proc_fd < 0)
+		return proc_fd;
+	net_fd = openat(proc_fd, "self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (net_fd < 0)
+		return error_set(e, -errno, "opening the network namespace");
+	rtnl_fd = net_rtnl_open(e);
+	if (rtnl_fd < 0)
+		return rtnl_fd;
+	fds[0] = net_fd;
+	fds[1] = rtnl_fd;
+	r = fd_send(k->ctl_fd, &m, sizeof(m), fds, 2);
+	return r < 0 ? error_set(e, r, "reporting to crt") : 0;
+}
+
 static int make_network(struct keeper *k, struct error *e)
 {
 	struct run_plan *p = k->plan;
@@ -96,7 +118,8 @@ static int make_network(struct keeper *k, struct error *e)
 		return 0;
 	if (unshare(CLONE_NEWNET) < 0)
 		return error_set(e, -errno, "creating a network namespace");
-	return net_tap_create(&p->req->net, steal_fd(&k->start->tap_sock), &k->agent, e);
+	r = net_tap_create(&p->req->net, steal_fd(&k->start->tap_sock), &k->agent, e);
+	return r == 0 && p->req->net.members_n > 0 ? report_network(k, e) : r;
 }
 
 /* ping without a capability, for all groups that exist here; an optional kindness, so failures are nobody's business */

@@ -20,6 +20,7 @@
 
 /* What the keeper reports over its socket, one SOCK_SEQPACKET message each. */
 enum keeper_event {
+	KEEPER_NETWORK, /* on user-defined networks: fds: the network namespace, an rtnetlink socket of it */
 	KEEPER_CREATED, /* pid; fds: pidfd of the container, then the pty master with a terminal */
 	KEEPER_STARTED,
 	KEEPER_FAILED, /* value: exit code to end with; error */

@@ -38,6 +38,7 @@
 #include "base/proc.h"
 #include "cmd/fetch.h"
 #include "cmd/keeper.h"
+#include "cmd/networks.h"
 #include "cmd/record.h"
 #include "cmd/relay.h"
 #include "cmd/rundir.h"
@@ -218,9 +219,15 @@ static int make_record(struct launch *r, bool started, struct error *e)
 {
 	struct run_plan *p = &r->plan;
 	_cleanup_fd_ int volumes_lock = -1;
+	_cleanup_fd_ int networks_lock = -1;
 
 	if (volumes_make(p, &volumes_lock, e) < 0)
 		return e->code;
+	if (r->req->net.members_n > 0) {
+		networks_lock = storage_network_lock(p->store, false, e);
+		if (networks_lock < 0 || networks_plan(p, e) < 0) /* are they there still? */
+			return e->code;
+	}
 
 	for (int tries = 0;; tries++) {
 		_cleanup_free_ char *record = record_new(p, started, e);
@@ -391,6 +398,38 @@ static int open_gate(struct launch *r, struct error *e)
 	return ret < 0 ? error_set(e, ret, "the container's keeper died") : 0;
 }
 
+/* --network NAME: as soon as the keeper has made the network namespace. */
+static int join_networks(struct launch *r, struct error *e)
+{
+	struct networks_join j = { .store = r->plan.store,
+				   .containers = r->containers,
+				   .id = r->plan.id,
+				   .name = r->plan.name,
+				   .net = &r->req->net,
+				   .life_fd = r->keeper.pid_fd };
+	struct keeper_message m;
+	int fds[2] = { -1, -1 }, ret;
+	size_t n = 2;
+	ssize_t len;
+
+	if (r->req->net.members_n == 0)
+		return 0;
+	len = fd_recv(r->ctl[0], &m, sizeof(m), fds, &n);
+	if (len == (ssize_t)sizeof(m) && m.event == KEEPER_FAILED) {
+		*e = m.error;
+		ret = m.error.code < 0 ? m.error.code : -EIO;
+	} else if (len != (ssize_t)sizeof(m) || m.event != KEEPER_NETWORK || n != 2) {
+		ret = error_setf(e, -EPIPE, "the container's keeper died");
+	} else {
+		j.net_fd = fds[0];
+		j.rtnl_fd = fds[1];
+		ret = networks_join_all(&j, &r->plan, e);
+	}
+	close_fd(&fds[0]);
+	close_fd(&fds[1]);
+	return ret;
+}
+
 /* Everything up to the open gate. On failure the keeper, if any, is told by its closed socket. */
 static int launch(struct launch *r, struct error *e)
 {
@@ -420,7 +459,9 @@ static int launch(struct launch *r, struct error *e)
 		become_keeper(r, &r->keeper);
 	close_fd(&r->ctl[1]);
 	relay_stdio_close_child(&r->stdio);
-	ret = write_network_files(r, e);
+	ret = join_networks(r, e);
+	if (ret == 0)
+		ret = write_network_files(r, e);
 	if (ret == 0)
 		ret = write_containerenv(r, e);
 	if (ret == 0)
@@ -639,6 +680,8 @@ int launch_plan(struct launch *r, struct error *e)
 	if (p->name == NULL || p->rundir == NULL)
 		return error_set(e, -ENOMEM, "container name");
 	ret = volumes_resolve(p, e);
+	if (ret == 0)
+		ret = networks_plan(p, e);
 	return ret < 0 ? ret : compose_config(p, e);
 }
 

@@ -64,7 +64,7 @@ struct option_spec {
 	size_t offset;	  /* of the member in the verb's structure; not for OPT_CALL */
 	const char *arg;  /* name of the value in --help; NULL for flags */
 	const char *help; /* one line without a full stop; NULL: not shown (an alias) */
-	/* Completion: "file", "dir", "image", "container", or words separated by "|"; NULL: nothing. */
+	/* Completion: "file", "dir", "image", "container", "network", or words separated by "|"; NULL: nothing. */
 	const char *complete;
 	int (*call)(void *data, const char *value, struct error *e);
 };
@@ -80,7 +80,9 @@ enum operands {
 	OPERANDS_CONTAINERS,
 	OPERANDS_BOTH, /* containers and images */
 	OPERANDS_VOLUMES,
-	OPERANDS_WORDS, /* .words */
+	OPERANDS_NETWORKS,
+	OPERANDS_NETWORK_CONTAINER, /* one of each */
+	OPERANDS_WORDS,		    /* .words */
 	OPERANDS_COUNT
 };
 

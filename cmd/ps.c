@@ -279,16 +279,11 @@ static int by_volume(const void *item, const char *value, void *data, struct err
 /* Names of networks that it is connected to. A new reference. */
 static json_t *networks(const struct container *c)
 {
-	json_t *known = json_object_get(c->record, "networks"), *list = json_array();
+	json_t *list = json_array(), *one;
 	const char *key;
-	json_t *one;
-	size_t i;
 
-	json_object_foreach(known, key, one)
+	json_object_foreach(json_object_get(c->record, "networks"), key, one)
 		(void)json_array_append_new(list, json_string(key)); /* as in a pack */
-	json_array_foreach(known, i, one)
-		(void)json_array_append(list,
-					json_is_string(one) ? one : json_object_get(one, "name"));
 	return list;
 }
 

@@ -18,6 +18,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/proc.h"
+#include "cmd/networks.h"
 #include "cmd/volumes.h"
 
 /* Now, RFC 3339 with nanoseconds, UTC. */
@@ -123,6 +124,7 @@ static json_t *config_json(const struct run_plan *p)
 			 json_object_get(json_object_get(p->config, "process"), "cwd"), "env",
 			 list_json(&p->env), "entrypoint", list_json(entrypoint(p)), "mounts",
 			 json_object_get(p->config, "mounts"), "networkMode",
+			 req->net.members_n > 0		? "bridge" :
 			 req->net.mode == NET_MODE_HOST ? "host" :
 			 req->net.mode == NET_MODE_NONE ? "none" :
 			 req->net.mode == NET_MODE_JOIN ? req->net.join :
@@ -161,6 +163,7 @@ char *record_new(const struct run_plan *p, bool started, struct error *e)
 	    set_string(record, "restartPolicy", request_restart_name(p->req->restart)) < 0 ||
 	    set_ports(record, &p->req->net) < 0 ||
 	    json_object_set_new(record, "volumes", volumes_json(p->req)) < 0 ||
+	    json_object_set_new(record, "networks", networks_record(&p->req->net)) < 0 ||
 	    json_object_set_new(record, "labels", record_labels(p)) < 0 ||
 	    set_string(record, "exitCode", NULL) < 0 || set_string(record, "finished", NULL) < 0 ||
 	    set_string(record, "rundir", p->rundir) < 0 || set_string(record, "node", node) < 0 ||

@@ -518,6 +518,7 @@ static int on_report(void *data, int fd, short revents)
 		s->ended = true;
 		drain(s);
 		break;
+	case KEEPER_NETWORK: /* came before us */
 	case KEEPER_EVENT_COUNT:
 	default:
 		break;

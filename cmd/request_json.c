@@ -265,6 +265,24 @@ static json_t *forwards_json(const struct net_request *n)
 	return list;
 }
 
+static json_t *networks_json(const struct net_request *n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list != NULL && i < n->members_n; i++) {
+		const struct net_member *m = &n->members[i];
+
+		if (json_array_append_new(
+			    list, json_pack("{s:s,s:o,s:s,s:s,s:s,s:s}", "name", m->name, "aliases",
+					    list_json(&m->aliases), "ip", m->ip, "ip6", m->ip6,
+					    "mac", m->mac, "ifname", m->ifname)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 char *request_to_json(const struct run_request *r)
 {
 	_cleanup_json_ json_t *obj = json_object();
@@ -284,6 +302,7 @@ char *request_to_json(const struct run_request *r)
 	failed |= json_object_set_new(obj, "mounts", mounts_json(r));
 	failed |= json_object_set_new(obj, "ulimits", ulimits_json(r));
 	failed |= json_object_set_new(obj, "forwards", forwards_json(&r->net));
+	failed |= json_object_set_new(obj, "networks", networks_json(&r->net));
 	if (failed == 0)
 		text = json_to_text(obj);
 	return text;
@@ -462,6 +481,30 @@ static int take_forwards(struct net_request *n, const json_t *list)
 	return 0;
 }
 
+static int take_networks(struct net_request *n, const json_t *list)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)list, i, one) {
+		const char *name = json_string_value(json_object_get(one, "name"));
+		struct net_member *m = name != NULL ? net_member_add(n, name) : NULL;
+		int r;
+
+		if (m == NULL)
+			return name != NULL ? -ENOMEM : -EINVAL;
+		r = take_list(&m->aliases, json_object_get(one, "aliases"));
+		if (r < 0)
+			return r;
+		if (take_text(m->ip, sizeof(m->ip), json_object_get(one, "ip")) < 0 ||
+		    take_text(m->ip6, sizeof(m->ip6), json_object_get(one, "ip6")) < 0 ||
+		    take_text(m->mac, sizeof(m->mac), json_object_get(one, "mac")) < 0 ||
+		    take_text(m->ifname, sizeof(m->ifname), json_object_get(one, "ifname")) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
 int request_from_json(const char *text, struct run_request *r, struct error *e)
 {
 	_cleanup_json_ json_t *obj = json_parse(text, strlen(text), "the container's request", e);
@@ -483,5 +526,7 @@ int request_from_json(const char *text, struct run_request *r, struct error *e)
 		return wrong("ulimits", e);
 	if (ret == 0 && (ret = take_forwards(&r->net, json_object_get(obj, "forwards"))) == -EINVAL)
 		return wrong("forwards", e);
+	if (ret == 0 && (ret = take_networks(&r->net, json_object_get(obj, "networks"))) == -EINVAL)
+		return wrong("networks", e);
 	return ret < 0 ? error_set(e, ret, "reading the container's request") : 0;
 }

@@ -37,7 +37,8 @@ struct run_options {
 	unsigned int preserve_fds, stop_timeout, timeout;
 	unsigned long long shm_size;
 	struct strv env, env_file, labels, annotations, cap_add, cap_drop, devices, sysctls,
-		group_add, add_host, dns, dns_search, dns_option, expose;
+		group_add, add_host, dns, dns_search, dns_option, expose, network_alias;
+	const char *ip, *ip6, *mac;
 	struct limits_options limits;
 };
 
@@ -115,7 +116,7 @@ static int on_publish(void *data, const char *value, struct error *e)
 
 static int on_network(void *data, const char *value, struct error *e)
 {
-	return net_parse_mode(value, &request_of(data)->net, e);
+	return net_parse_network(value, &request_of(data)->net, e);
 }
 
 static int on_pull(void *data, const char *value, struct error *e)
@@ -255,6 +256,10 @@ static const struct option_spec options[] = {
 	  "Run an init as pid 1 that reaps processes and passes signals on", NULL, NULL },
 	{ "interactive", 'i', OPT_FLAG, AT(interactive), NULL, "Keep standard input open", NULL,
 	  NULL },
+	{ "ip", 0, OPT_STRING, AT(ip), "ADDRESS", "IPv4 address on the user-defined network", NULL,
+	  NULL },
+	{ "ip6", 0, OPT_STRING, AT(ip6), "ADDRESS", "IPv6 address on the user-defined network",
+	  NULL, NULL },
 	{ "ipc", 0, OPT_CALL, 0, "MODE", "IPC namespace: host or private", "host|private", on_ipc },
 	{ "label", 'l', OPT_STRINGS, AT(labels), "KEY=VALUE", "Set a label", NULL, NULL },
 	{ "log-driver", 0, OPT_CALL, 0, "DRIVER",
@@ -262,13 +267,18 @@ static const struct option_spec options[] = {
 	  "k8s-file|json-file|journald|none|passthrough", on_log_driver },
 	{ "log-opt", 0, OPT_CALL, 0, "KEY=VALUE",
 	  "path=, max-size=, max-file=, tag=", "path=|max-size=|max-file=|tag=", on_log_opt },
+	{ "mac-address", 0, OPT_STRING, AT(mac), "ADDRESS",
+	  "Address of the network device on the user-defined network", NULL, NULL },
 	{ "mount", 0, OPT_CALL, 0, "type=TYPE,...",
 	  "Mount a directory of the host, a volume or a tmpfs", NULL, on_mount },
 	{ "name", 0, OPT_STRING, AT(name), "NAME", "Name the container", NULL, NULL },
-	{ "net", 0, OPT_CALL, 0, "MODE", NULL, "slirp|host|none|container:|ns:", on_network },
+	{ "net", 0, OPT_CALL, 0, "MODE", NULL, "network", on_network },
 	{ "network", 0, OPT_CALL, 0, "MODE",
-	  "Network: slirp[:OPT=VALUE,...], host, none, container:NAME, ns:PATH",
-	  "slirp|host|none|container:|ns:", on_network },
+	  "Network: slirp[:OPT=VALUE,...], host, none, container:NAME, ns:PATH, or NAME[:OPT=VALUE,...] of "
+	  "user-defined ones",
+	  "network", on_network },
+	{ "network-alias", 0, OPT_STRINGS, AT(network_alias), "NAME",
+	  "Another name of the container on its user-defined networks", NULL, NULL },
 	{ "no-healthcheck", 0, OPT_FLAG, AT(no_healthcheck), NULL,
 	  "Do not run the image's health check", NULL, NULL },
 	{ "oom-kill-disable", 0, OPT_FLAG, AT(limits.oom_kill_disable), NULL,
@@ -548,6 +558,8 @@ static int take_all(struct run_request *req, struct run_options *o, int argc, ch
 	if (r == 0)
 		r = check_expose(req, e);
 	if (r == 0)
+		r = net_check_members(&req->net, o->ip, o->ip6, o->mac, &o->network_alias, e);
+	if (r == 0)
 		r = absolute_pcap(&req->net, e);
 	if (r == 0)
 		drop_ports(req);
@@ -556,10 +568,10 @@ static int take_all(struct run_request *req, struct run_options *o, int argc, ch
 
 static void options_fini(struct run_options *o)
 {
-	struct strv *lists[] = { &o->env,	 &o->env_file, &o->labels,  &o->annotations,
-				 &o->cap_add,	 &o->cap_drop, &o->devices, &o->sysctls,
-				 &o->group_add,	 &o->add_host, &o->dns,	    &o->dns_search,
-				 &o->dns_option, &o->expose };
+	struct strv *lists[] = { &o->env,	 &o->env_file, &o->labels,	 &o->annotations,
+				 &o->cap_add,	 &o->cap_drop, &o->devices,	 &o->sysctls,
+				 &o->group_add,	 &o->add_host, &o->dns,		 &o->dns_search,
+				 &o->dns_option, &o->expose,   &o->network_alias };
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		strv_fini(lists[i]);

@@ -54,6 +54,7 @@ extern const struct cmd_verb cmd_verb_tag;
 extern const struct cmd_verb cmd_verb_unshare;
 extern const struct cmd_verb cmd_verb_untag;
 extern const struct cmd_verb cmd_verb_version;
+extern const struct cmd_verb cmd_verb_network;
 extern const struct cmd_verb cmd_verb_volume;
 
 int cmd_container(int argc, char **argv, const struct cmd_global *g);
@@ -105,6 +106,7 @@ int cmd_restart(int argc, char **argv, const struct cmd_global *g);
 int cmd_rename(int argc, char **argv, const struct cmd_global *g);
 int cmd_unshare(int argc, char **argv, const struct cmd_global *g);
 int cmd_version(int argc, char **argv, const struct cmd_global *g);
+int cmd_network(int argc, char **argv, const struct cmd_global *g);
 int cmd_volume(int argc, char **argv, const struct cmd_global *g);
 
 /* crt.c: the table of all verbs, NULL at the end, and the entry of crt itself (global options). */

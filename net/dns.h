@@ -12,13 +12,14 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define DNS_HEADER    12u
-#define DNS_NAME_MAX  255u  /* as text, without the dot at the end */
-#define DNS_QUERY_MAX 1232u /* longest question that is taken by UDP */
-#define DNS_UDP_PLAIN 512u  /* longest answer for those who do not say what they can take */
-#define DNS_UDP_MAX   4096u /* longest answer by UDP whatever they say */
-#define DNS_TCP_MAX   65535u
-#define DNS_PORT      53
+#define DNS_HEADER	12u
+#define DNS_NAME_MAX	255u  /* as text, without the dot at the end */
+#define DNS_QUERY_MAX	1232u /* longest question that is taken by UDP */
+#define DNS_UDP_PLAIN	512u  /* longest answer for those who do not say what they can take */
+#define DNS_UDP_MAX	4096u /* longest answer by UDP whatever they say */
+#define DNS_TCP_MAX	65535u
+#define DNS_PORT	53
+#define DNS_SERVERS_MAX 3 /* asked in turn, as by the C library */
 
 enum dns_type {
 	DNS_TYPE_A = 1,
@@ -103,11 +104,13 @@ typedef void (*dns_reply_fn)(void *data, const struct dns_client *client, uint8_
 struct dns_forward *dns_forward_new(dns_reply_fn reply, void *data);
 void dns_forward_free(struct dns_forward *f); /* replies to nobody */
 /*
- * Hand a question on, by TCP when the peer came by TCP. Who is asked is what resolv.conf says now.
+ * Hand a question on, by TCP when the peer came by TCP. Who is asked is what resolv.conf says now, or
+ * the servers (at most DNS_SERVERS_MAX, port included), if there are any.
  * 0; -EBUSY: too many are under way; or -errno. reply is not called from within.
  */
 int dns_forward_ask(struct dns_forward *f, const uint8_t *query, size_t len,
-		    const struct dns_question *q, const struct dns_client *client);
+		    const struct dns_question *q, const struct dns_client *client,
+		    const struct sockaddr_in6 *servers, size_t servers_n);
 /* Nobody waits for the answers to this one any more. */
 void dns_forward_forget(struct dns_forward *f, const void *where, uint64_t id);
 /* What to poll for POLLIN, and for how long at most (-1 = for ever); then dispatch. */
@@ -115,6 +118,8 @@ int dns_forward_fd(const struct dns_forward *f);
 int dns_forward_timeout(const struct dns_forward *f);
 void dns_forward_dispatch(struct dns_forward *f);
 
+/* An address of either family, with the port of DNS. */
+bool dns_parse_server(const char *text, struct sockaddr_in6 *ret);
 /* Name servers in the text of a resolv.conf. Returns how many, at most max; none named means 127.0.0.1. */
 size_t dns_parse_servers(const char *text, struct sockaddr_in6 *ret, size_t max);
 

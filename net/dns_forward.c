@@ -40,7 +40,6 @@
 #include "base/fd.h"
 #include "net/dns.h"
 
-#define SERVERS_MAX	3 /* as the C library */
 #define ROUNDS		2
 #define WAIT_MS		2500
 #define LOOK_MS		1000 /* between looks at resolv.conf */
@@ -60,6 +59,8 @@ struct pending {
 	uint8_t *query;	       /* owned; with two bytes of length in front */
 	size_t query_len;
 	uint16_t question_end;
+	struct sockaddr_in6 servers[DNS_SERVERS_MAX];
+	size_t servers_n;
 	bool tcp;
 	size_t sent;	 /* of query, by TCP */
 	uint8_t *answer; /* by TCP: two bytes of length, then the message */
@@ -72,7 +73,7 @@ struct dns_forward {
 	void *data;
 	struct pending *list;
 	size_t n;
-	struct sockaddr_in6 servers[SERVERS_MAX];
+	struct sockaddr_in6 servers[DNS_SERVERS_MAX]; /* of resolv.conf */
 	size_t servers_n;
 	int64_t looked; /* when resolv.conf was looked at */
 	struct stat seen;
@@ -89,7 +90,7 @@ static int64_t now_ms(void)
 
 /* ---- resolv.conf ---- */
 
-static bool parse_server(const char *text, struct sockaddr_in6 *ret)
+bool dns_parse_server(const char *text, struct sockaddr_in6 *ret)
 {
 	struct sockaddr_in6 sa = { .sin6_family = AF_INET6, .sin6_port = htons(DNS_PORT) };
 	char addr[INET6_ADDRSTRLEN + 1 + IF_NAMESIZE];
@@ -130,11 +131,11 @@ size_t dns_parse_servers(const char *text, struct sockaddr_in6 *ret, size_t max)
 		word += strlen("nameserver");
 		word += strspn(word, blanks);
 		word[strcspn(word, blanks)] = '\0';
-		if (parse_server(word, &ret[n]))
+		if (dns_parse_server(word, &ret[n]))
 			n++;
 	}
 	if (n == 0 && max != 0)
-		n = parse_server("127.0.0.1", &ret[0]) ? 1 : 0;
+		n = dns_parse_server("127.0.0.1", &ret[0]) ? 1 : 0;
 	return n;
 }
 
@@ -162,7 +163,7 @@ static void look_at_servers(struct dns_forward *f)
 			return; /* just being replaced: what was there will do */
 		buf_reset(&b);
 	}
-	f->servers_n = dns_parse_servers(buf_str(&b), f->servers, SERVERS_MAX);
+	f->servers_n = dns_parse_servers(buf_str(&b), f->servers, DNS_SERVERS_MAX);
 }
 
 /* ---- one question ---- */
@@ -229,12 +230,12 @@ static int ask_next(struct dns_forward *f, struct pending *p)
 {
 	int r = -ETIMEDOUT;
 
-	while (p->attempts < f->servers_n * ROUNDS) {
+	while (p->attempts < p->servers_n * ROUNDS) {
 		struct epoll_event ev = { .events = p->tcp ? EPOLLOUT : EPOLLIN, .data.ptr = p };
 		uint16_t id = 0;
 
 		hang_up(p);
-		r = connect_server(p, &f->servers[p->attempts++ % f->servers_n]);
+		r = connect_server(p, &p->servers[p->attempts++ % p->servers_n]);
 		if (r < 0)
 			continue;
 		if (getrandom(&id, sizeof(id), GRND_NONBLOCK) != (ssize_t)sizeof(id))
@@ -283,7 +284,7 @@ static void take_answer(struct dns_forward *f, struct pending *p, uint8_t *msg, 
 		return; /* of somebody else: go on waiting */
 	}
 	code = msg[3] & 0x0fu;
-	if ((code == DNS_CODE_SERVER || code == DNS_CODE_REFUSED) && p->attempts < f->servers_n)
+	if ((code == DNS_CODE_SERVER || code == DNS_CODE_REFUSED) && p->attempts < p->servers_n)
 		try_next(f, p);
 	else
 		finish(f, p, msg, len);
@@ -404,7 +405,8 @@ static bool has_too_many(const struct dns_forward *f, const struct dns_client *c
 }
 
 int dns_forward_ask(struct dns_forward *f, const uint8_t *query, size_t len,
-		    const struct dns_question *q, const struct dns_client *client)
+		    const struct dns_question *q, const struct dns_client *client,
+		    const struct sockaddr_in6 *servers, size_t servers_n)
 {
 	struct pending *p;
 	int r;
@@ -431,7 +433,13 @@ int dns_forward_ask(struct dns_forward *f, const uint8_t *query, size_t len,
 	p->query[0] = (uint8_t)(len >> 8);
 	p->query[1] = (uint8_t)len;
 	memcpy(p->query + 2, query, len);
-	look_at_servers(f);
+	if (servers_n == 0) {
+		look_at_servers(f);
+		servers = f->servers;
+		servers_n = f->servers_n;
+	}
+	p->servers_n = servers_n < DNS_SERVERS_MAX ? servers_n : DNS_SERVERS_MAX;
+	memcpy(p->servers, servers, p->servers_n * sizeof(*servers));
 	r = ask_next(f, p);
 	if (r < 0) {
 		close_fd(&p->fd);

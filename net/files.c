@@ -174,6 +174,23 @@ static int put_forwarders(const struct net_request *r, const struct resolv *v, s
 	return 0;
 }
 
+/*
+ * On user-defined networks: their name servers, which know the containers and ask for the rest whoever
+ * --dns names or the host does. v is released.
+ */
+static int resolv_of_networks(const struct net_request *r, struct resolv *v, struct buf *b,
+			      struct error *e)
+{
+	if (r->dns_search.n == 0 && strv_add(&v->search, "dns.podman") < 0)
+		b->err = -ENOMEM;
+	put_list(b, "search", r->dns_search.n != 0 ? &r->dns_search : &v->search);
+	for (size_t i = 0; i < r->gateways.n; i++)
+		(void)buf_printf(b, "nameserver %s\n", r->gateways.v[i]);
+	put_list(b, "options", r->dns_option.n != 0 ? &r->dns_option : &v->options);
+	resolv_fini(v);
+	return b->err < 0 ? error_set(e, b->err, "make resolv.conf") : 0;
+}
+
 int files_resolv_build(const struct net_request *r, const char *host, struct buf *b,
 		       struct error *e)
 {
@@ -187,6 +204,8 @@ int files_resolv_build(const struct net_request *r, const char *host, struct buf
 		resolv_fini(&v);
 		return error_set(e, -ENOMEM, "make resolv.conf");
 	}
+	if (r->gateways.n != 0)
+		return resolv_of_networks(r, &v, b, e);
 	search = r->dns_search.n != 0 ? &r->dns_search : &v.search;
 	options = r->dns_option.n != 0 ? &r->dns_option : &v.options;
 	put_list(b, "search", search);
@@ -282,6 +301,16 @@ static void put_host_line(char *line, struct buf *b, bool *has_localhost4, bool 
 		(void)buf_putc(b, '\n');
 }
 
+static void put_names(const char *addr, const char *hostname, const char *container_name,
+		      struct buf *b)
+{
+	(void)buf_printf(b, "%s\t%s", addr, hostname);
+	if (container_name != NULL && container_name[0] != '\0' &&
+	    strcmp(container_name, hostname) != 0)
+		(void)buf_printf(b, " %s", container_name);
+	(void)buf_putc(b, '\n');
+}
+
 static int put_own_address(const struct net_request *r, const char *hostname,
 			   const char *container_name, struct buf *b, struct error *e)
 {
@@ -298,11 +327,10 @@ static int put_own_address(const struct net_request *r, const char *hostname,
 	}
 	if (hostname == NULL || hostname[0] == '\0')
 		return 0;
-	(void)buf_printf(b, "%s\t%s", text, hostname);
-	if (container_name != NULL && container_name[0] != '\0' &&
-	    strcmp(container_name, hostname) != 0)
-		(void)buf_printf(b, " %s", container_name);
-	(void)buf_putc(b, '\n');
+	for (size_t i = 0; i < r->own.n; i++)
+		put_names(r->own.v[i], hostname, container_name, b);
+	if (r->own.n == 0)
+		put_names(text, hostname, container_name, b);
 	return 0;
 }
 
@@ -416,7 +444,7 @@ static bool outward_address(struct in_addr *ret)
  * the host's loopback, else the host's address towards the world or the first one that is no loopback
  * one, which leads to services that listen on all addresses.
  */
-static void host_address(const struct net_request *r, char ret[INET6_ADDRSTRLEN])
+void net_host_address(const struct net_request *r, char ret[INET6_ADDRSTRLEN])
 {
 	struct ifaddrs *all = NULL;
 	struct in_addr outward;
@@ -457,6 +485,6 @@ int net_hosts(const struct net_request *r, const char *hostname, const char *con
 
 	if (ret < 0)
 		return ret;
-	host_address(r, host_ip);
+	net_host_address(r, host_ip);
 	return files_hosts_build(r, host, host_ip, hostname, container_name, add_host, b, e);
 }

@@ -45,6 +45,10 @@ void net_request_fini(struct net_request *r)
 	strv_fini(&r->dns);
 	strv_fini(&r->dns_search);
 	strv_fini(&r->dns_option);
+	strv_fini(&r->own);
+	strv_fini(&r->gateways);
+	while (r->members_n > 0)
+		net_member_remove(r, r->members_n - 1);
 	*r = (struct net_request){ .forwards = NULL };
 }
 

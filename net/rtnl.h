@@ -35,5 +35,19 @@ struct rtattr *rtnl_attr(struct rtnl_batch *b, unsigned short type, const void *
 void rtnl_attr_end(struct rtnl_batch *b, struct rtattr *nest);
 /* Send the batch and collect one answer for each request. 0 or -errno. */
 int rtnl_run(const struct rtnl_batch *b, struct error *e);
+/* The same over a socket that somebody opened in another network namespace. */
+int rtnl_run_on(int fd, const struct rtnl_batch *b, struct error *e);
+/* An rtnetlink socket of the network namespace that we are in. fd or -errno. */
+int rtnl_open(struct error *e);
+
+/* Requests that are made more than once. */
+void rtnl_add_link_up(struct rtnl_batch *b, int ifindex, const char *what);
+/* No automatic link-local address and thus no router solicitation. */
+void rtnl_add_no_autoconf(struct rtnl_batch *b, int ifindex);
+/* IPv6: without duplicate address detection, and may fail. */
+void rtnl_add_address(struct rtnl_batch *b, int ifindex, int family, const void *addr, size_t len,
+		      unsigned int prefix, unsigned int scope, const char *what);
+void rtnl_add_default_route(struct rtnl_batch *b, int ifindex, int family, const void *gateway,
+			    size_t len, const char *what);
 
 #endif

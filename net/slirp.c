@@ -354,8 +354,8 @@ static void ask_dns(struct net *n, const struct datagram *d)
 	int ret = d->len <= DNS_QUERY_MAX ? dns_parse(d->data, d->len, &q) : -ENOMSG;
 
 	if (ret == 0)
-		(void)dns_forward_ask(n->dns, d->data, d->len, &q,
-				      &client); /* else it asks again */
+		(void)dns_forward_ask(n->dns, d->data, d->len, &q, &client, NULL,
+				      0); /* else it asks again */
 	else if (ret == -EBADMSG || ret == -EOPNOTSUPP)
 		send_answer(n, &client.peer, refusal,
 			    dns_refuse(refusal, d->data,

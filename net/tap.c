@@ -30,8 +30,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
-#include <linux/if_addr.h>
-#include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -44,71 +42,6 @@
 #include "net/layout.h"
 #include "net/rtnl.h"
 #include "net/wire.h"
-
-/* linux/if_link.h and linux/if_addr.h of old headers miss some of these */
-#ifndef IFA_F_NODAD
-#define IFA_F_NODAD 0x02
-#endif
-#define ADDR_GEN_MODE_NONE 1
-
-static void add_link_up(struct rtnl_batch *b, int ifindex, const char *what)
-{
-	struct ifinfomsg *m = rtnl_add(b, RTM_NEWLINK, 0, sizeof(*m), what, false);
-
-	m->ifi_family = AF_UNSPEC;
-	m->ifi_index = ifindex;
-	m->ifi_flags = IFF_UP;
-	m->ifi_change = IFF_UP;
-}
-
-/* No automatic link-local address and thus no router solicitation. */
-static void add_no_autoconf(struct rtnl_batch *b, int ifindex)
-{
-	struct ifinfomsg *m = rtnl_add(b, RTM_NEWLINK, 0, sizeof(*m),
-				       "switch automatic IPv6 addresses off", true);
-	struct rtattr *spec, *inet6;
-	uint8_t mode = ADDR_GEN_MODE_NONE;
-
-	m->ifi_family = AF_UNSPEC;
-	m->ifi_index = ifindex;
-	spec = rtnl_attr(b, IFLA_AF_SPEC, NULL, 0);
-	inet6 = rtnl_attr(b, AF_INET6, NULL, 0);
-	(void)rtnl_attr(b, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof(mode));
-	rtnl_attr_end(b, inet6);
-	rtnl_attr_end(b, spec);
-}
-
-static void add_address(struct rtnl_batch *b, int ifindex, int family, const void *addr, size_t len,
-			unsigned int prefix, unsigned int scope, const char *what)
-{
-	struct ifaddrmsg *m = rtnl_add(b, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*m), what,
-				       family == AF_INET6);
-	uint32_t flags = IFA_F_NODAD | IFA_F_PERMANENT;
-
-	m->ifa_family = (unsigned char)family;
-	m->ifa_prefixlen = (unsigned char)prefix;
-	m->ifa_scope = (unsigned char)scope;
-	m->ifa_index = (unsigned int)ifindex;
-	(void)rtnl_attr(b, IFA_LOCAL, addr, len);
-	(void)rtnl_attr(b, IFA_ADDRESS, addr, len);
-	if (family == AF_INET6)
-		(void)rtnl_attr(b, IFA_FLAGS, &flags, sizeof(flags));
-}
-
-static void add_default_route(struct rtnl_batch *b, int ifindex, int family, const void *gateway,
-			      size_t len, const char *what)
-{
-	struct rtmsg *m = rtnl_add(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*m), what,
-				   family == AF_INET6);
-
-	m->rtm_family = (unsigned char)family;
-	m->rtm_table = RT_TABLE_MAIN;
-	m->rtm_protocol = RTPROT_STATIC;
-	m->rtm_scope = RT_SCOPE_UNIVERSE;
-	m->rtm_type = RTN_UNICAST;
-	(void)rtnl_attr(b, RTA_GATEWAY, gateway, len);
-	(void)rtnl_attr(b, RTA_OIF, &ifindex, sizeof(ifindex));
-}
 
 /*
  * The device drops reports of multicast groups and solicitations of routers (33:33:00:00:00:16 and :02),
@@ -217,23 +150,24 @@ static int tap_create(const struct net_request *r, int tap_sock, struct net_agen
 	ifindex = ifindex_of(LAYOUT_TAP_NAME, e);
 	if (ifindex < 0)
 		return ifindex;
-	add_link_up(&b, RTNL_LOOPBACK, "bring lo up");
-	add_no_autoconf(&b, ifindex);
-	add_link_up(&b, ifindex, "bring " LAYOUT_TAP_NAME " up");
+	rtnl_add_link_up(&b, RTNL_LOOPBACK, "bring lo up");
+	rtnl_add_no_autoconf(&b, ifindex);
+	rtnl_add_link_up(&b, ifindex, "bring " LAYOUT_TAP_NAME " up");
 	mtu = l.mtu;
 	(void)rtnl_attr(&b, IFLA_MTU, &mtu, sizeof(mtu));
-	add_address(&b, ifindex, AF_INET, &l.guest, sizeof(l.guest), l.prefix_len,
-		    RT_SCOPE_UNIVERSE, "give " LAYOUT_TAP_NAME " its IPv4 address");
-	add_default_route(&b, ifindex, AF_INET, &l.gateway, sizeof(l.gateway),
-			  "set the IPv4 default route");
+	rtnl_add_address(&b, ifindex, AF_INET, &l.guest, sizeof(l.guest), l.prefix_len,
+			 RT_SCOPE_UNIVERSE, "give " LAYOUT_TAP_NAME " its IPv4 address");
+	rtnl_add_default_route(&b, ifindex, AF_INET, &l.gateway, sizeof(l.gateway),
+			       "set the IPv4 default route");
 	if (l.ipv6) {
-		add_address(&b, ifindex, AF_INET6, &link_local, sizeof(link_local),
-			    LAYOUT_PREFIX6_LEN, RT_SCOPE_LINK,
-			    "give " LAYOUT_TAP_NAME " its link-local address");
-		add_address(&b, ifindex, AF_INET6, &l.guest6, sizeof(l.guest6), LAYOUT_PREFIX6_LEN,
-			    RT_SCOPE_UNIVERSE, "give " LAYOUT_TAP_NAME " its IPv6 address");
-		add_default_route(&b, ifindex, AF_INET6, &l.gateway6, sizeof(l.gateway6),
-				  "set the IPv6 default route");
+		rtnl_add_address(&b, ifindex, AF_INET6, &link_local, sizeof(link_local),
+				 LAYOUT_PREFIX6_LEN, RT_SCOPE_LINK,
+				 "give " LAYOUT_TAP_NAME " its link-local address");
+		rtnl_add_address(&b, ifindex, AF_INET6, &l.guest6, sizeof(l.guest6),
+				 LAYOUT_PREFIX6_LEN, RT_SCOPE_UNIVERSE,
+				 "give " LAYOUT_TAP_NAME " its IPv6 address");
+		rtnl_add_default_route(&b, ifindex, AF_INET6, &l.gateway6, sizeof(l.gateway6),
+				       "set the IPv6 default route");
 	}
 	ret = rtnl_run(&b, e);
 	if (ret < 0)
@@ -259,7 +193,7 @@ int net_tap_create(const struct net_request *r, int tap_sock, struct net_agent *
 	case NET_MODE_SLIRP:
 		return tap_create(r, sock, agent, e);
 	case NET_MODE_NONE:
-		add_link_up(&b, RTNL_LOOPBACK, "bring lo up");
+		rtnl_add_link_up(&b, RTNL_LOOPBACK, "bring lo up");
 		return rtnl_run(&b, e);
 	case NET_MODE_HOST:
 	case NET_MODE_JOIN:

@@ -8,6 +8,7 @@
  *   oci/oci-layout, oci/index.json, oci/blobs/sha256/<hex>
  *   layers/<diff-id hex>/fs      an unpacked layer, overlay whiteouts (c 0:0, user.overlay.opaque)
  *   containers/<id>/             record.json, upper/, work/, lock ("ID NAME"; held while it runs)
+ *   networks/<name>.json         what crt network create made; networks.lock
  *   volumes/<name>/              record.json, _data/ (what containers see), lock, fresh (not used yet)
  *   names/<name>                 hard link to the container's lock
  *   tmp/<boot>-<random>/         one running transaction, held by flock on its "lock" file
@@ -214,6 +215,19 @@ int storage_container_open(struct storage *s, const char *id, struct error *e);
  * delete the files directly (root of the namespace); else they go to trash/.
  */
 int storage_container_remove(struct storage *s, const char *id, struct error *e);
+
+/* ---- networks: definitions of user-defined ones, JSON text of the caller's --------- */
+
+/*
+ * Held exclusively over "there is no such name or subnet" and the writing, and over "no record
+ * names it" and the removal; shared over "it is there" and the record of a container. fd or -errno.
+ */
+int storage_network_lock(struct storage *s, bool exclusive, struct error *e);
+int storage_network_write(struct storage *s, const char *name, const char *json, struct error *e);
+/* STORAGE_FOUND, STORAGE_MISSING (no words) or -errno. */
+int storage_network_read(struct storage *s, const char *name, char **ret_json, struct error *e);
+int storage_network_list(struct storage *s, struct strv *ret_names, struct error *e); /* sorted */
+int storage_network_remove(struct storage *s, const char *name, struct error *e);
 
 /* ---- volumes ----------------------------------------------------------------- */
 

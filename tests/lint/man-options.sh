@@ -9,14 +9,14 @@ crt=$(realpath "${1:?usage: man-options.sh CRT}")
 # "  -e, --env NAME" -> "-e --env"; aliases without a help line are left to the page
 options_of_help() {
 	"$crt" "$@" --help | sed -nE '/^Options:/,/^Commands:/ {
-		s/^  (-.), (--[a-z-]+).*/\1 \2/p
-		s/^      (--[a-z-]+).*/\1/p
+		s/^  (-.), (--[a-z0-9-]+).*/\1 \2/p
+		s/^      (--[a-z0-9-]+).*/\1/p
 	}'
 }
 
 # "*-e*, *--env* _NAME_" -> "-e --env"; "*--network*, *--net*" counts as --network
 options_of_page() {
-	sed -nE 's/^\*(-[a-zA-Z])\*, \*(--[a-z-]+)\*.*/\1 \2/p; s/^\*(--[a-z-]+)\*.*/\1/p' "$1"
+	sed -nE 's/^\*(-[a-zA-Z])\*, \*(--[a-z0-9-]+)\*.*/\1 \2/p; s/^\*(--[a-z0-9-]+)\*.*/\1/p' "$1"
 }
 
 compare() { # PAGE VERB...
@@ -54,7 +54,7 @@ verbs=$("$crt" --help | sed -nE '/^Commands:/,/^$/ s/^  ([a-z]+) .*/\1/p')
 for verb in $verbs; do
 	grep -qE "^\*$verb\*( |$)" man/crt.1.scd || complain "man/crt.1.scd does not list the command $verb"
 	case $verb in
-	image | manifest | volume) compare_group "man/crt-$verb.1.scd" "$verb" ;;
+	image | manifest | network | volume) compare_group "man/crt-$verb.1.scd" "$verb" ;;
 	container | version | completion) ;; # described in crt.1, no options of their own
 	tag | untag) compare man/crt-tag.1.scd "$verb" ;;
 	create) compare man/crt-run.1.scd create ;;
