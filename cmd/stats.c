@@ -406,12 +406,13 @@ static int run(const struct options *o, const struct cmd_global *g, char **names
 	       struct error *e)
 {
 	struct stats st = { .o = o, .t = PROCESSES_INIT };
+	const struct sigaction end = { .sa_handler = SIG_DFL };
 	struct storage *s = NULL;
 	size_t running = 0;
 	int r = storage_open(g->root, false, &s, e);
 
-	/* a reader that goes away ends a stream */
-	(void)signal(SIGPIPE, o->no_stream ? SIG_IGN : SIG_DFL);
+	if (!o->no_stream)
+		(void)sigaction(SIGPIPE, &end, NULL); /* a reader that goes away ends a stream */
 	if (r == 0)
 		r = report(&st, s, names, n, &running, e);
 	/* with names: until none of them runs */
