@@ -13,6 +13,7 @@ static const struct option_spec no_options[] = { OPTION_END };
 /* clang-format off */
 static const struct cmd_verb *const verbs[] = {
 	&cmd_verb_attach,
+	&cmd_verb_commit,
 	&cmd_verb_cp,
 	&cmd_verb_create,
 	&cmd_verb_exec,

@@ -104,6 +104,7 @@ const struct cmd_verb *const cmd_verbs[] = {
 	&cmd_verb_healthcheck,
 	&cmd_verb_rm,
 	&cmd_verb_rename,
+	&cmd_verb_commit,
 	&cmd_verb_cp,
 	&cmd_verb_export,
 	&cmd_verb_pull,

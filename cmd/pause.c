@@ -190,7 +190,7 @@ static int write_file(const char *rundir, const char *text, struct error *e)
 	return fd_write_file_at(dir_fd, PAUSE_FILE, text, strlen(text), 0600, false, e);
 }
 
-static int begin(const char *rundir, pid_t pid, struct error *e)
+int pause_begin(const char *rundir, pid_t pid, struct error *e)
 {
 	_cleanup_free_ char *cgroup = limits_cgroup(rundir);
 	_cleanup_buf_ struct buf b = BUF_INIT;
@@ -259,7 +259,7 @@ static int pause_one(struct storage *s, struct container *c, const char *said, v
 	if (!container_is_running(c))
 		return error_setf(e, -ESRCH, "container %s cannot be paused: it is %s", c->name,
 				  c->state);
-	r = begin(rundir_of(c), c->pid, e);
+	r = pause_begin(rundir_of(c), c->pid, e);
 	if (r == 0)
 		events_container(s, "pause", c, -1);
 	return r < 0 ? error_prefix(e, "pausing container %s", c->name) : 0;

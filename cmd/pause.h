@@ -12,6 +12,8 @@
 
 /* Is the container with this bundle and first process paused at this moment? */
 bool pause_is_paused(const char *rundir, pid_t pid);
+/* Pause a running container by the best means there is. 0 or -errno. */
+int pause_begin(const char *rundir, pid_t pid, struct error *e);
 /* Let it go on, whatever it was paused by. 0 or -errno. */
 int pause_end(const char *rundir, pid_t pid, struct error *e);
 

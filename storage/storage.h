@@ -138,6 +138,8 @@ int storage_image_remove(struct storage *s, const char *text, unsigned int how,
  */
 int storage_image_tag(struct storage *s, const char *text, char *const *names, size_t n,
 		      struct error *e);
+/* The full name that a user's text means for a new name. Caller frees *ret. 0, -EINVAL, -ENOMEM. */
+int storage_name_full(const char *text, char **ret, struct error *e);
 /* Take these names (n 0: all) from an image, which stays. -ENOENT: no image, or not its name. */
 int storage_image_untag(struct storage *s, const char *text, char *const *names, size_t n,
 			struct error *e);

@@ -18,8 +18,7 @@
 #include "storage/image/manifest.h"
 #include "storage/store.h"
 
-/* The full name that a user's text means for a new name. */
-static int full_name(const char *text, char **ret, struct error *e)
+int storage_name_full(const char *text, char **ret, struct error *e)
 {
 	_cleanup_(storage_ref_fini) struct storage_ref ref = { .transport = NULL };
 	char *name;
@@ -99,7 +98,7 @@ int storage_image_tag(struct storage *s, const char *text, char *const *names, s
 	for (size_t i = 0; i < n; i++) {
 		char *name = NULL;
 
-		r = full_name(names[i], &name, e);
+		r = storage_name_full(names[i], &name, e);
 		if (r < 0)
 			return r;
 		if (strv_add_take(&full, name) < 0)

@@ -283,20 +283,33 @@ static int layer_write(void *data, const void *bytes, size_t len, struct error *
 	return 0;
 }
 
+/* The place of --init's program is made by every run and is nobody's file. */
+static int leave_out(void *data, const char *path, struct storage_pack_meta *m, struct error *e)
+{
+	(void)data;
+	(void)e;
+	return S_ISREG(m->type) && strcmp(path, "run/crt-init") == 0;
+}
+
 /* Walk the tree with both threads at work. */
 static int layer_run(struct layer_job *j, struct error *e)
 {
-	const struct storage_pack p = {
+	struct storage_pack p = {
 		.root_fd = j->tree_fd,
-		.with_top = true,
 		.is_layer = true,
 		.use_override = true,
+		.hook = leave_out,
 		.write = layer_write,
 		.write_data = j,
 	};
+	struct stat st;
 	pthread_t blob, tree;
 	int r;
 
+	if (fstat(j->tree_fd, &st) < 0)
+		return error_set(e, -errno, "looking at the tree");
+	/* that of a container that never ran has no mode yet (storage/container.c) */
+	p.with_top = (st.st_mode & 07777) != 0;
 	if (pthread_create(&blob, NULL, blob_main, j) != 0)
 		return error_set(e, -EAGAIN, "starting a thread");
 	if (pthread_create(&tree, NULL, tree_main, j) != 0) {
