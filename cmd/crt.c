@@ -110,6 +110,7 @@ const struct cmd_verb *const cmd_verbs[] = {
 	&cmd_verb_pull,
 	&cmd_verb_push,
 	&cmd_verb_save,
+	&cmd_verb_load,
 	&cmd_verb_copy,
 	&cmd_verb_search,
 	&cmd_verb_manifest,

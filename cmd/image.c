@@ -102,6 +102,7 @@ static const struct cmd_verb *const verbs[] = {
 	&cmd_verb_image_prune,
 	&cmd_verb_pull,
 	&cmd_verb_push,
+	&cmd_verb_load,
 	&cmd_verb_save,
 	&cmd_verb_rmi,
 	&verb_share,

@@ -151,6 +151,8 @@ static int run(struct fetch_ctx *c, char digest[DIGEST_TEXT_SIZE], size_t *ret_c
 		return fetch_push(c, digest, e);
 	if (op == FETCH_OP_QUERY)
 		return fetch_query(c, e);
+	if (op == FETCH_OP_LOAD)
+		return fetch_load(c, digest, e);
 	r = open_source(c, &s, e);
 	if (r < 0)
 		return r;

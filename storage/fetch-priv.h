@@ -16,10 +16,12 @@ struct storage_fetch {
 	bool packed_only;		    /* blobs without trees, and no commit */
 	const struct storage_bundle *offer; /* push: what crt-fetch may open; borrowed */
 	struct strv names;		    /* full name of each candidate */
-	char *store_as;			    /* instead of them, or NULL */
-	int control_fd;			    /* ours */
-	int child_fd;			    /* crt-fetch's end */
-	int source_fd;			    /* query: the memory file for the answer */
+	struct storage_commit *images;	    /* load: what was reported */
+	size_t images_n;
+	char *store_as; /* instead of them, or NULL */
+	int control_fd; /* ours */
+	int child_fd;	/* crt-fetch's end */
+	int source_fd;	/* query: the memory file for the answer */
 	int helper_fd;
 };
 
@@ -30,5 +32,10 @@ int fetch_registry_request(struct storage_fetch *f, const struct storage_fetch_r
 			   json_t *request, struct error *e);
 /* Find the helper, begin a transaction where the work needs one, send the request. 0 or -errno. */
 int fetch_start(struct storage_fetch *f, json_t *request, struct error *e);
+/* load.c: an image of the archive and one of its names ("" = none). 0 or -errno. */
+int fetch_load_note(struct storage_fetch *f, const char *digest, const char *name, bool docker,
+		    struct error *e);
+/* Commit what was noted; *ret is what was loaded, one a line. 0 or -errno. */
+int fetch_load_commit(struct storage_fetch *f, char **ret, struct error *e);
 
 #endif

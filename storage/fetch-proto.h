@@ -5,7 +5,7 @@
  *
  * crt -> crt-fetch
  *   the request, already in the socket when crt-fetch starts (see fetch.c)
- *   its "op" says what is to be done: fetch (take an image in), push, query
+ *   its "op" says what is to be done: fetch (take an image in), push, query, load
  *   {"layer":bool,"blob":bool}        answer to "ask"; with an fd when the blob can be read from the store
  * crt-fetch -> crt
  *   {"t":"resolved","text":S}         what is being tried
@@ -13,6 +13,7 @@
  *   {"t":"note","text":S}
  *   {"t":"ask","d":BLOB DIGEST or "","diff":DIFF-ID}
  *   {"t":"open","d":DIGEST}           push: the answer is {} with an fd
+ *   {"t":"image","d":DIGEST,"name":S,"docker":bool}   load: one of the images, "" without a name
  *   {"t":"alive"}                     nothing else to say for a while
  *   {"t":"done","d":MANIFEST DIGEST (query: ""),"i":INDEX OF THE CANDIDATE}
  *   {"t":"error","code":N,"msg":S}    the last message; nothing of the transaction is used
@@ -32,12 +33,13 @@ enum fetch_op {
 	FETCH_OP_FETCH,
 	FETCH_OP_PUSH,
 	FETCH_OP_QUERY,
+	FETCH_OP_LOAD,
 	FETCH_OP_COUNT
 };
-#define FETCH_OP_NAMES "fetch", "push", "query"
+#define FETCH_OP_NAMES "fetch", "push", "query", "load"
 static inline bool fetch_op_has_txn(enum fetch_op op)
 {
-	return op == FETCH_OP_FETCH;
+	return op == FETCH_OP_FETCH || op == FETCH_OP_LOAD;
 }
 
 /* An empty file beside a layer's tree whose deleted files are marked by names (see storage/rootfs.c). */

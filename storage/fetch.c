@@ -62,6 +62,11 @@ void storage_fetch_free(struct storage_fetch *f)
 	storage_txn_abort(f->txn);
 	strv_fini(&f->names);
 	free(f->store_as);
+	for (size_t i = 0; i < f->images_n; i++) {
+		free(f->images[i].digest);
+		strv_fini(&f->images[i].names);
+	}
+	free(f->images);
 	close_fd(&f->control_fd);
 	close_fd(&f->child_fd);
 	close_fd(&f->source_fd);
@@ -446,6 +451,19 @@ static int text_event(const json_t *m, bool note, storage_fetch_fn fn, void *dat
 	return 0;
 }
 
+/* An image of an archive under load; its name is a stranger's and may be none. */
+static int load_event(struct storage_fetch *f, const json_t *m, struct error *e)
+{
+	const char *digest = "", *name = "";
+	bool docker = false;
+
+	if (json_get_string(m, "", "d", &digest, e) < 0 ||
+	    json_get_string(m, "", "name", &name, e) < 0 ||
+	    json_get_bool(m, "", "docker", &docker, e) < 0 || !storage_digest_valid(digest))
+		return protocol_error(e);
+	return fetch_load_note(f, digest, name, docker, e);
+}
+
 static int failure(const json_t *m, struct error *e)
 {
 	_cleanup_free_ char *shown = NULL;
@@ -473,6 +491,8 @@ static int handle(struct storage_fetch *f, const char *text, size_t len, storage
 		return text_event(m, kind[0] == 'n', fn, data, e);
 	if (strcmp(kind, "ask") == 0)
 		return answer(f, m, e);
+	if (strcmp(kind, "image") == 0)
+		return f->op == FETCH_OP_LOAD ? load_event(f, m, e) : protocol_error(e);
 	if (strcmp(kind, "open") == 0)
 		return answer_open(f, m, e);
 	if (strcmp(kind, "alive") == 0)
@@ -480,7 +500,8 @@ static int handle(struct storage_fetch *f, const char *text, size_t len, storage
 	if (strcmp(kind, "error") == 0)
 		return failure(m, e);
 	if (strcmp(kind, "done") != 0 || json_get_string(m, "", "d", &digest, e) < 0 ||
-	    json_get_int(m, "", "i", 0, (int64_t)f->names.n - 1, &ret->candidate, e) < 0 ||
+	    (f->op != FETCH_OP_LOAD &&
+	     json_get_int(m, "", "i", 0, (int64_t)f->names.n - 1, &ret->candidate, e) < 0) ||
 	    (f->op == FETCH_OP_QUERY ? digest[0] != '\0' : !storage_digest_valid(digest)))
 		return protocol_error(e);
 	(void)snprintf(ret->digest, sizeof(ret->digest), "%s", digest); /* checked length */
@@ -545,6 +566,8 @@ int storage_fetch_finish(struct storage_fetch *f, storage_fetch_fn fn, void *dat
 	}
 	if (f->op == FETCH_OP_QUERY)
 		return query_answer(f, ret_image_ref, e);
+	if (f->op == FETCH_OP_LOAD)
+		return fetch_load_commit(f, ret_image_ref, e);
 	digest = strdup(out.digest);
 	if (digest == NULL)
 		return error_set(e, -ENOMEM, "fetch an image");

@@ -170,6 +170,14 @@ int storage_open_blob(struct storage *s, const char *digest, struct error *e);
  */
 int storage_txn_commit(struct storage_txn *t, const char *manifest_digest, char *const *names,
 		       size_t names_n, struct error *e);
+/* One of several images of a transaction. */
+struct storage_commit {
+	char *digest;	   /* of the manifest */
+	struct strv names; /* may be empty */
+};
+/* The same for several: all of them or none. Frees t. */
+int storage_txn_commit_all(struct storage_txn *t, const struct storage_commit *images, size_t n,
+			   struct error *e);
 void storage_txn_abort(struct storage_txn *t); /* moves it to trash and frees; accepts NULL */
 
 /* ---- containers ------------------------------------------------------------ */
@@ -510,6 +518,15 @@ void storage_fetch_child_failed(struct storage_fetch *f, const struct error *e);
 int storage_fetch_finish(struct storage_fetch *f, storage_fetch_fn fn, void *data,
 			 char **ret_image_ref, struct error *e);
 void storage_fetch_free(struct storage_fetch *f); /* aborts what was not committed; accepts NULL */
+/*
+ * Take in all images of an archive or a directory (OCI layout, docker save, dir:), packed as a
+ * whole or not, that is open at fd (for reading; what is no regular file is copied into the
+ * store's tmp/ first). Then as after storage_fetch_begin(), where storage_fetch_finish()
+ * gives the names of the images, one a line ("sha256:<id>" of those without a name).
+ */
+int storage_load_begin(struct storage *s, int fd, const char *platform, bool keep_ids,
+		       struct storage_fetch **ret, struct error *e);
+
 /* ---- credentials ------------------------------------------------------------------ */
 
 /*

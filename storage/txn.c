@@ -300,9 +300,20 @@ static int move_all(struct storage_txn *t, const struct ingest *in, struct error
 	return r;
 }
 
+static int put_names(json_t *index, const struct ingest *in, const struct storage_commit *image,
+		     struct error *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < (image->names.n > 0 ? image->names.n : 1); i++)
+		r = index_put(index, in->digest, in->manifest.media_type, in->manifest_len,
+			      in->unpacked, image->names.n > 0 ? image->names.v[i] : NULL);
+	return r < 0 ? error_set(e, r, "list of images") : 0;
+}
+
 /* Steps 3 to 6. */
-static int commit_locked(struct storage_txn *t, struct ingest *in, char *const *names,
-			 size_t names_n, struct error *e)
+static int commit_locked(struct storage_txn *t, struct ingest *in,
+			 const struct storage_commit *images, size_t n, struct error *e)
 {
 	_cleanup_json_ json_t *index = NULL;
 	int r;
@@ -311,38 +322,50 @@ static int commit_locked(struct storage_txn *t, struct ingest *in, char *const *
 	if (r < 0)
 		return r;
 	(void)index_prune(t->s, index);
-	r = ingest_check(t, in, e);
-	if (r == 0)
-		r = move_all(t, in, e);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; r == 0 && i < (names_n > 0 ? names_n : 1); i++)
-		r = index_put(index, in->digest, in->manifest.media_type, in->manifest_len,
-			      in->unpacked, names_n > 0 ? names[i] : NULL);
-	if (r < 0)
-		return error_set(e, r, "list of images");
-	return index_save(t->s, index, e);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = ingest_check(t, &in[i], e);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = move_all(t, &in[i], e);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = put_names(index, &in[i], &images[i], e);
+	return r < 0 ? r : index_save(t->s, index, e);
 }
 
-int storage_txn_commit(struct storage_txn *t, const char *manifest_digest, char *const *names,
-		       size_t names_n, struct error *e)
+int storage_txn_commit_all(struct storage_txn *t, const struct storage_commit *images, size_t n,
+			   struct error *e)
 {
-	struct ingest in = { .digest = manifest_digest };
+	struct ingest *in = calloc(n + 1, sizeof(*in));
 	struct storage *s = t->s;
-	int r;
+	int r = in != NULL ? 0 : error_set(e, -ENOMEM, "commit images");
 
-	r = ingest_read(t, &in, e);
-	if (r == 0)
-		r = ingest_check(t, &in, e);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		in[i].digest = images[i].digest;
+		r = ingest_read(t, &in[i], e);
+		if (r == 0)
+			r = ingest_check(t, &in[i], e);
+	}
 	if (r == 0 && syncfs(t->fd) < 0)
 		r = error_set(e, -errno, "sync %s", s->root);
 	if (r == 0) {
 		_cleanup_fd_ int lock = index_lock(s, e);
 
-		r = lock < 0 ? lock : commit_locked(t, &in, names, names_n, e);
+		r = lock < 0 ? lock : commit_locked(t, in, images, n, e);
 	}
-	ingest_fini(&in);
+	for (size_t i = 0; in != NULL && i < n; i++)
+		ingest_fini(&in[i]);
+	free(in);
 	txn_dispose(t);
 	sweep_if_pending(s);
 	return r;
+}
+
+int storage_txn_commit(struct storage_txn *t, const char *manifest_digest, char *const *names,
+		       size_t names_n, struct error *e)
+{
+	/* both are only read */
+	const struct storage_commit one = { .digest = (char *)(uintptr_t)manifest_digest,
+					    .names = { .v = (char **)(uintptr_t)names,
+						       .n = names_n } };
+
+	return storage_txn_commit_all(t, &one, 1, e);
 }

@@ -243,6 +243,40 @@ static int ask_one(struct fetch_ctx *c, struct ingest_layer *il, struct error *e
 	return 0;
 }
 
+/* ---- several images in one transaction --------------------------------------------------- */
+
+/* A layer that an image before brought along is not done again. */
+static void use_taken(const struct fetch_ctx *c, struct ingest_layer *il)
+{
+	const json_t *o = json_object_get(c->taken, il->l.diff_id);
+	const char *digest = json_string_value(json_object_get(o, "d"));
+
+	if (digest == NULL)
+		return;
+	il->l.want_tree = false;
+	if (il->want.digest[0] != '\0' && strcmp(il->want.digest, digest) != 0)
+		return; /* the same, packed otherwise: its blob is wanted, too */
+	(void)snprintf(il->want.digest, sizeof(il->want.digest), "%s", digest); /* is valid */
+	il->want.size = (uint64_t)json_integer_value(json_object_get(o, "n"));
+	il->l.got_kind = (enum decompress_kind)json_integer_value(json_object_get(o, "k"));
+	il->exists = true;
+}
+
+static int note_taken(struct fetch_ctx *c, const struct ingest_plan *p, struct error *e)
+{
+	for (size_t i = 0; c->taken != NULL && i < p->layers_n; i++) {
+		const struct ingest_layer *il = &p->layers[i];
+
+		if (il->same_as == i && json_object_get(c->taken, il->l.diff_id) == NULL &&
+		    json_object_set_new(c->taken, il->l.diff_id,
+					json_pack("{s:s, s:I, s:i}", "d", il->want.digest, "n",
+						  (json_int_t)il->want.size, "k",
+						  (int)il->l.got_kind)) < 0)
+			return error_set(e, -ENOMEM, "load images");
+	}
+	return 0;
+}
+
 /* ---- layers ----------------------------------------------------------------------- */
 
 static int say_layer(struct fetch_ctx *c, struct ingest_layer *il, const char *state,
@@ -517,6 +551,8 @@ int ingest_run(struct fetch_ctx *c, struct source *s, char ret_digest[DIGEST_TEX
 			continue;
 		r = ask_one(c, &p.layers[i], e);
 		if (r == 0)
+			use_taken(c, &p.layers[i]);
+		if (r == 0)
 			r = say_layer(c, &p.layers[i], p.layers[i].exists ? "exists" : "waiting",
 				      e);
 	}
@@ -524,6 +560,8 @@ int ingest_run(struct fetch_ctx *c, struct source *s, char ret_digest[DIGEST_TEX
 		r = run_layers(c, s, &p, e);
 	if (r < 0)
 		cancel_all(s, &p);
+	if (r == 0)
+		r = note_taken(c, &p, e);
 	if (r == 0 && p.manifest.len == 0 && p.docs_n == 0)
 		r = make_manifest(&p, e);
 	for (size_t i = 0; r == 0 && i < p.docs_n; i++)

@@ -25,6 +25,7 @@ struct fetch_ctx {
 	struct id_map map;	 /* ids that exist here */
 	unsigned int notes_sent; /* bits of enum apply_note */
 	int64_t last_sent_ms;
+	json_t *taken;	  /* of a load: layers that the transaction has, by diff_id; NULL = none */
 	bool all;	  /* every platform of an index, packed */
 	size_t candidate; /* of the request: the one that worked */
 };
@@ -34,7 +35,7 @@ struct ingest_layer {
 	struct layer l;
 	struct descriptor want; /* digest "" and size LAYER_SIZE_UNKNOWN: not known before */
 	int blob_fd;		/* the store's own copy, else -1 */
-	bool exists;		/* the store has both */
+	bool exists;		/* the store, or the transaction already, has both */
 	size_t same_as;		/* index of an equal earlier layer, or its own */
 	bool started, done;
 	struct error source_error; /* a failure of the download */
@@ -112,5 +113,14 @@ int fetch_query(struct fetch_ctx *c, struct error *e);
 
 /* "oci:" and "docker-archive:" directories and files. Free with s->free. */
 int source_local_open(struct fetch_ctx *c, struct source *ret, struct error *e);
+/*
+ * The images of an archive or directory: manifest.json's array (docker) or that of
+ * index.json. New reference. Then source_local_choose() says which one is planned next.
+ */
+int source_local_images(struct source *s, struct fetch_ctx *c, json_t **ret, bool *ret_docker,
+			struct error *e);
+void source_local_choose(struct source *s, size_t i);
+/* load.c: all images of a local source. ret_digest: the last one's. */
+int fetch_load(struct fetch_ctx *c, char ret_digest[DIGEST_TEXT_SIZE], struct error *e);
 
 #endif

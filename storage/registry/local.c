@@ -36,7 +36,8 @@
 
 #define ARCHIVE_ENTRIES_MAX  100000u
 #define ARCHIVE_LINKS_MAX    16
-#define LAYOUT_MANIFESTS_MAX 64 /* that are looked at for one config */
+#define LIST_MAX	     1024 /* images of one archive that are loaded */
+#define LAYOUT_MANIFESTS_MAX 64	  /* that are looked at for one config */
 
 /* One entry of an archive. */
 struct member {
@@ -53,6 +54,8 @@ struct local {
 	bool docker; /* docker-archive was asked for */
 	bool flat;   /* dir: blobs lie beside manifest.json under their digits */
 	const char *tag;
+	size_t chosen; /* place of the image in the list of the archive, SIZE_MAX: by tag */
+	bool listed;   /* the archive was unpacked and its members are known */
 	struct member *members;
 	size_t members_n, members_cap;
 	char (*docker_layers)[LIMIT_TAR_NAME + 1]; /* names by layer index */
@@ -426,7 +429,8 @@ static bool tag_matches(const char *name, const char *tag)
 }
 
 /* Keep only the entries of index.json that the user means. */
-static int oci_filter(const json_t *index, const char *tag, json_t **ret, struct error *e)
+static int oci_filter(const json_t *index, const char *tag, size_t chosen, json_t **ret,
+		      struct error *e)
 {
 	_cleanup_json_ json_t *kept = json_array();
 	_cleanup_buf_ struct buf list = BUF_INIT;
@@ -437,6 +441,13 @@ static int oci_filter(const json_t *index, const char *tag, json_t **ret, struct
 
 	if (json_get_array(index, "index.json", "manifests", &all, e) < 0)
 		return -EBADMSG;
+	if (chosen != SIZE_MAX) {
+		if (chosen >= json_array_size(all))
+			return error_setf(e, -ENOENT, "it holds %zu images", json_array_size(all));
+		*ret = json_pack("{s:i, s:[O]}", "schemaVersion", 2, "manifests",
+				 json_array_get(all, chosen));
+		return *ret != NULL ? 0 : error_set(e, -ENOMEM, "read index.json");
+	}
 	json_array_foreach(all, i, entry) {
 		const char *name = ref_name(entry);
 
@@ -485,7 +496,7 @@ static int oci_plan(struct local *l, struct fetch_ctx *c, struct ingest_plan *re
 	if (r == MANIFEST_IMAGE)
 		r = error_setf(e, -EBADMSG, "index.json is not an index");
 	if (r >= 0)
-		r = oci_filter(index, l->tag, &kept, e);
+		r = oci_filter(index, l->tag, l->chosen, &kept, e);
 	if (r >= 0 && json_array_size(json_object_get(kept, "manifests")) == 1)
 		/* the only one: whatever its platform is, the user asked for it */
 		r = manifest_descriptor(json_array_get(json_object_get(kept, "manifests"), 0),
@@ -531,7 +542,8 @@ static bool repo_tag_matches(const json_t *entry, const char *tag)
 	return false;
 }
 
-static int docker_entry(const json_t *list, const char *tag, const json_t **ret, struct error *e)
+static int docker_entry(const json_t *list, const char *tag, size_t chosen, const json_t **ret,
+			struct error *e)
 {
 	const json_t *found = NULL;
 	json_t *entry;
@@ -539,6 +551,10 @@ static int docker_entry(const json_t *list, const char *tag, const json_t **ret,
 
 	if (!json_is_array(list))
 		return error_setf(e, -EBADMSG, "manifest.json is not an array");
+	if (chosen != SIZE_MAX && chosen < json_array_size(list)) {
+		*ret = json_array_get(list, chosen);
+		return 0;
+	}
 	json_array_foreach(list, i, entry)
 		if (found == NULL && (tag == NULL || repo_tag_matches(entry, tag)))
 			found = entry;
@@ -564,6 +580,7 @@ static int docker_layer_names(struct local *l, const json_t *entry, size_t want,
 	if (json_array_size(layers) != want)
 		return error_setf(e, -EBADMSG, "manifest.json has %zu layers, the image config %zu",
 				  json_array_size(layers), want);
+	free(l->docker_layers);
 	l->docker_layers = calloc(want + 1, sizeof(*l->docker_layers));
 	if (l->docker_layers == NULL)
 		return error_set(e, -ENOMEM, "read the archive");
@@ -641,7 +658,7 @@ static int docker_plan(struct local *l, struct fetch_ctx *c, struct ingest_plan 
 	doc = json_parse(buf_str(&list), list.len, "manifest.json", e);
 	if (doc == NULL)
 		return -EBADMSG;
-	r = docker_entry(doc, l->tag, &entry, e);
+	r = docker_entry(doc, l->tag, l->chosen, &entry, e);
 	if (r == 0 && (json_get_string(entry, "manifest.json", "Config", &config_name, e) < 0 ||
 		       config_name == NULL))
 		r = error_setf(e, -EBADMSG, "manifest.json names no config");
@@ -675,18 +692,28 @@ static int docker_plan(struct local *l, struct fetch_ctx *c, struct ingest_plan 
 
 /* ---- the source ------------------------------------------------------------------- */
 
+/* Once: what is in the archive? */
+static int local_list(struct local *l, struct fetch_ctx *c, struct error *e)
+{
+	int r = 0;
+
+	if (!l->is_dir && !l->listed) {
+		r = archive_unpack(c, l, e);
+		if (r == 0)
+			r = archive_list(l, e);
+	}
+	l->listed = true;
+	return r;
+}
+
 static int local_plan(void *data, struct fetch_ctx *c, struct ingest_plan *ret, struct error *e)
 {
 	struct local *l = data;
 	int r;
 
-	if (!l->is_dir) {
-		r = archive_unpack(c, l, e);
-		if (r == 0)
-			r = archive_list(l, e);
-		if (r < 0)
-			return r;
-	}
+	r = local_list(l, c, e);
+	if (r < 0)
+		return r;
 	if (l->flat)
 		return flat_plan(l, c, ret, e);
 	if (!l->is_dir && member_find(l, "index.json") == NULL &&
@@ -755,6 +782,7 @@ int source_local_open(struct fetch_ctx *c, struct source *ret, struct error *e)
 {
 	struct local *l = calloc(1, sizeof(*l));
 	const char *kind = "";
+	unsigned long long n;
 	struct stat st;
 
 	if (l == NULL)
@@ -766,6 +794,9 @@ int source_local_open(struct fetch_ctx *c, struct source *ret, struct error *e)
 		return error_setf(e, -EINVAL, "malformed request");
 	}
 	l->is_dir = S_ISDIR(st.st_mode);
+	l->chosen = SIZE_MAX;
+	if (l->tag != NULL && l->tag[0] == '@' && str_to_u64(l->tag + 1, LIST_MAX, &n) == 0)
+		l->chosen = (size_t)n;
 	l->docker = strcmp(kind, "docker-archive") == 0;
 	l->flat = l->is_dir && strcmp(kind, "dir") == 0;
 	*ret = (struct source){
@@ -776,4 +807,47 @@ int source_local_open(struct fetch_ctx *c, struct source *ret, struct error *e)
 		.free = local_free,
 	};
 	return 0;
+}
+
+/* ---- all images of it (load.c) ------------------------------------------------------ */
+
+int source_local_images(struct source *s, struct fetch_ctx *c, json_t **ret, bool *ret_docker,
+			struct error *e)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_json_ json_t *doc = NULL;
+	struct local *l = s->data;
+	json_t *list;
+	int r = local_list(l, c, e);
+
+	if (r < 0)
+		return r;
+	/* manifest.json has the names as they were written, where both are there */
+	*ret_docker = !l->is_dir && member_find(l, "manifest.json") != NULL;
+	l->docker = *ret_docker;
+	if (!*ret_docker && l->is_dir && read_file(l, "index.json", &text, NULL) < 0) {
+		l->flat = true; /* a dir: one image without a name */
+		*ret = json_pack("[{}]");
+		return *ret != NULL ? 0 : error_set(e, -ENOMEM, "list the images");
+	}
+	r = read_file(l, *ret_docker ? "manifest.json" : "index.json", &text, e);
+	if (r < 0)
+		return error_prefix(e, "not an archive of an image");
+	doc = json_parse(buf_str(&text), text.len, *ret_docker ? "manifest.json" : "index.json", e);
+	if (doc == NULL)
+		return -EBADMSG;
+	list = *ret_docker ? doc : json_object_get(doc, "manifests");
+	if (!json_is_array(list) || json_array_size(list) > LIST_MAX)
+		return error_setf(e, -EBADMSG,
+				  "the archive has no list of images, or one of more than %d",
+				  LIST_MAX);
+	*ret = json_incref(list);
+	return 0;
+}
+
+void source_local_choose(struct source *s, size_t i)
+{
+	struct local *l = s->data;
+
+	l->chosen = i;
 }

@@ -130,3 +130,61 @@ raw_digest() { skopeo inspect --raw "$1" | sha256sum | cut -d' ' -f1; }
 	as alice crt copy -q --src-tls-verify=false "docker://$REGISTRY/multi:all" "oci:$T/out/one:x"
 	[ "$(skopeo inspect --raw "oci:$T/out/one:x" | jq -r .config.digest)" = "$(jq -r .config.digest "$T/amd64.json")" ]
 }
+
+@test "load: several images of one archive, from a file, a pipe, packed or not, with their digests" {
+	pulled
+	image two --config.env B=2
+	as alice crt copy -q "oci:$T/img/two:latest" localhost/two:1
+	as alice crt save -o "$T/out/a.tar" app:1 two:1
+	as alice crt save --format oci-archive -o "$T/out/b.tar" app:1 two:1
+	gzip -k "$T/out/a.tar"
+	zstd -q "$T/out/b.tar" -o "$T/out/b.tar.zst"
+	want=$(as alice crt images --digests --format '{{.Repository}} {{.Digest}}' | sort)
+	for file in a.tar.gz b.tar.zst; do
+		run as bob crt load -i "$T/out/$file"
+		assert_output "Loaded image: localhost/app:1
+Loaded image: localhost/two:1"
+		[ "$(as bob crt images --digests --format '{{.Repository}} {{.Digest}}' | sort)" = "$want" ]
+		as bob crt rmi -a >/dev/null
+	done
+	run as carol sh -c "cat $T/out/b.tar | crt load"
+	assert_contains "Loaded image: localhost/two:1"
+	run as carol crt run --rm --network none two:1 sh -c 'echo $B'
+	assert_output 2
+}
+
+@test "load reads what podman, skopeo and docker write, and names as they do" {
+	image app
+	skopeo copy -q "oci:$T/img/app:latest" "docker-archive:$T/short.tar:busy:1"
+	run as alice crt load -i "$T/short.tar"
+	assert_output "Loaded image: docker.io/library/busy:1"
+	skopeo copy -q "oci:$T/img/app:latest" "oci-archive:$T/tag.tar:v1"
+	run as alice crt load -i "$T/tag.tar"
+	assert_match '^Loaded image: sha256:[0-9a-f]{64}$'
+	run as alice crt load -i "$T/img/app"
+	assert_match '^Loaded image: sha256:[0-9a-f]{64}$'
+}
+
+@test "T28: an archive that is cut, lies or names what is no name is refused as a whole or kept without the name" {
+	pulled
+	as alice crt save -o "$T/out/a.tar" app:1
+	head -c 100000 "$T/out/a.tar" >"$T/cut.tar"
+	run --separate-stderr as bob crt load -i "$T/cut.tar"
+	assert_status 125
+	run as bob crt images -q
+	assert_output ""
+	mkdir "$T/un" && tar -C "$T/un" -xf "$T/out/a.tar"
+	jq -c '.[0].RepoTags = ["../../evil", "\u001b[31mred", "--flag", "good:1"]' "$T/un/manifest.json" >"$T/m" && mv "$T/m" "$T/un/manifest.json"
+	tar -C "$T/un" -cf "$T/names.tar" .
+	run as bob crt load -i "$T/names.tar"
+	assert_output "Loaded image: docker.io/library/good:1"
+	blob=$(find "$T/un/blobs/sha256" -size +100k | head -n 1)
+	printf 'X' | dd of="$blob" bs=1 seek=5000 conv=notrunc status=none
+	tar -C "$T/un" -cf "$T/lie.tar" .
+	run --separate-stderr as carol crt load -i "$T/lie.tar"
+	assert_status 125
+	run as carol crt images -q
+	assert_output ""
+	run --separate-stderr pty alice -- crt load
+	assert_contains "standard input is a terminal"
+}
