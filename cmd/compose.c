@@ -236,6 +236,8 @@ static int compose_env(struct run_plan *p, struct error *e)
 		r = strv_env_set(env, p->conf.env.v[i]);
 	for (size_t i = 0; r == 0 && i < req->env.n; i++)
 		r = strv_env_set(env, req->env.v[i]);
+	if (r == 0 && p->notify)
+		r = strv_env_set(env, "NOTIFY_SOCKET=" NOTIFY_INSIDE "/" NOTIFY_SOCKET);
 	return r < 0 ? error_set(e, r, "composing the environment") : 0;
 }
 

@@ -39,6 +39,7 @@ struct run_plan {
 	char *rootfs;		      /* absolute path where the container's root will be */
 	struct net_network *networks; /* owned: of the members of the request, see networks_plan() */
 	bool own_netns;		      /* the keeper makes a network namespace */
+	bool notify;		      /* the container has a socket for NOTIFY_SOCKET */
 	bool single_user; /* one id, which may be shown as another than root: compose_user() */
 	struct strv net_sysctls; /* KEY=VALUE of it, for the keeper to set */
 	struct strv notes;	 /* fallbacks taken and why, for --explain */

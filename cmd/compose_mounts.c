@@ -178,6 +178,8 @@ static int add_files(struct run_plan *p, json_t *mounts, struct error *e)
 		r = add_file(p, mounts, "/etc/resolv.conf", "resolv.conf", e);
 	if (r == 0)
 		r = add_file(p, mounts, "/run/.containerenv", ".containerenv", e);
+	if (r == 0 && p->notify)
+		r = add_file(p, mounts, NOTIFY_INSIDE, NOTIFY_DIR, e);
 	return r;
 }
 

@@ -129,6 +129,9 @@ int detach_init(struct detach *d, const struct run_plan *p, const char *containe
 			  .lock_fd = lock_fd,
 			  .net_fd = net_fd,
 			  .net_pid_fd = -1,
+			  .notify_fd = -1,
+			  .notify_in_fd = -1,
+			  .sdnotify = p->req->sdnotify,
 			  .rundir_fd = bundle_fd,
 			  .fuse_pid_fd = -1,
 			  .agent = NET_AGENT_INIT,
@@ -152,6 +155,8 @@ int detach_init(struct detach *d, const struct run_plan *p, const char *containe
 	l->stop_signal = p->req->stop_signal != 0 ? p->req->stop_signal : p->conf.stop_signal;
 	if (health_config(&p->conf.health, &p->req->health, &health) < 0)
 		return error_set(e, -ENOMEM, "the health check");
+	if (health == NULL && p->req->sdnotify == REQUEST_SDNOTIFY_HEALTHY)
+		return error_setf(e, -EINVAL, "--sdnotify healthy: there is no health check");
 	l->health_ms = health_interval_ms(health, false);
 	l->health_startup_ms = health_interval_ms(health, true);
 	r = copy_path(l->root, storage_root(p->store), e);
@@ -237,7 +242,7 @@ int detach_exec(struct detach *d, struct error *e)
 			    l->console_fd, l->listen_fd, l->lock_fd,	 l->net_fd,
 			    l->rundir_fd,  l->crt_fd,	 l->fuse_pid_fd, l->monitor_fd,
 			    l->log_dir_fd, l->log_fd,	 l->agent.fd,	 l->watch.proc_fd,
-			    l->net_pid_fd };
+			    l->net_pid_fd, l->notify_fd, l->notify_in_fd };
 	char name[] = "crt-monitor", number[16];
 	char *argv[] = { name, number, l->id, NULL };
 	char *envp[] = { NULL };

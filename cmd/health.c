@@ -337,6 +337,7 @@ static int count_regular(json_t *state, const json_t *config, const struct conta
 	bool starting = was == NULL || strcmp(was, "starting") == 0;
 
 	o->startup_done = true;
+	o->healthy = ok;
 	if (!ok && starting && time(NULL) - c->started < period)
 		return 0;
 	if (!ok && streak >= number_of(config, "retries")) {

@@ -86,6 +86,7 @@ void health_keep(struct storage *s, const char *id, const json_t *record);
 
 struct health_outcome {
 	bool ok;	   /* of this run */
+	bool healthy;	   /* and not of the startup check */
 	const char *shown; /* what crt healthcheck run prints, or NULL */
 	bool startup_done; /* the startup check, if any, has passed */
 	bool restart;	   /* the startup check has failed too often */

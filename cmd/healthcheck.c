@@ -69,7 +69,8 @@ static int answer(const struct health_outcome *o)
 	case HEALTH_ACTION_NONE:
 	case HEALTH_ACTION_COUNT:
 	default:
-		return o->restart      ? MONITOR_HEALTH_RESTART :
+		return o->healthy      ? MONITOR_HEALTH_OK :
+		       o->restart      ? MONITOR_HEALTH_RESTART :
 		       o->startup_done ? MONITOR_HEALTH_REGULAR :
 					 MONITOR_HEALTH_STARTUP;
 	}

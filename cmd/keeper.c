@@ -68,6 +68,7 @@ struct keeper {
 	struct limits_watch watch;
 	bool oom;
 	struct detach detach;
+	int notify_in_fd; /* from the container, -1 = none */
 };
 
 static void report(struct keeper *k, enum keeper_event event, int value, const struct error *e)
@@ -428,6 +429,10 @@ static int bring_up(struct keeper *k, struct userns_child *self, struct error *e
 		r = mount_rootfs(k, e);
 	if (r == 0)
 		r = make_volumes(k, e);
+	if (r == 0 && k->plan->notify) {
+		k->notify_in_fd = notify_listen(k->start->bundle_fd, e);
+		r = k->notify_in_fd < 0 ? k->notify_in_fd : 0;
+	}
 	if (r == 0 && k->start->detached)
 		r = prepare_detach(k, e);
 	if (r == 0)
@@ -466,16 +471,19 @@ static int64_t now_ms(void)
  */
 static int hold(struct keeper *k, struct error *e)
 {
-	struct pollfd fds[4] = {
+	struct pollfd fds[5] = {
 		{ .fd = runtime_container_pidfd(k->container), .events = POLLIN },
 		{ .fd = k->ctl_fd, .events = 0 },
 		{ .fd = k->mounted ? k->mount.fuse_pid_fd : -1, .events = POLLIN },
 		{ .fd = k->agent.fd, .events = POLLIN },
+		{ .fd = k->notify_in_fd, .events = POLLIN },
 	};
 	int status;
 
+	notify_tell(k->start->notify_fd, 0, k->plan->req->sdnotify == REQUEST_SDNOTIFY_CONMON);
+
 	while (fds[0].revents == 0) {
-		if (poll(fds, 4, k->watch.memory > 0 ? LIMITS_WATCH_MS : -1) < 0 && errno != EINTR)
+		if (poll(fds, 5, k->watch.memory > 0 ? LIMITS_WATCH_MS : -1) < 0 && errno != EINTR)
 			break;
 		if (limits_watch_check(&k->watch, now_ms())) {
 			k->oom = true;
@@ -484,6 +492,8 @@ static int hold(struct keeper *k, struct error *e)
 			k->watch.memory = 0;
 			(void)proc_pidfd_send_signal(fds[0].fd, SIGKILL); /* gone already is fine */
 		}
+		if (fds[4].fd >= 0 && fds[4].revents != 0)
+			notify_forward(k->notify_in_fd, k->start->notify_fd, 0);
 		if (fds[3].fd >= 0 && fds[3].revents != 0 && net_agent_serve(&k->agent) < 0) {
 			net_agent_fini(&k->agent);
 			fds[3].fd = -1;
@@ -627,6 +637,8 @@ static void become_monitor(struct keeper *k, struct error *e)
 	l->fuse_pid_fd = k->mounted ? k->mount.fuse_pid_fd : -1;
 	l->agent = k->agent;
 	l->net_pid_fd = k->start->net_pid_fd;
+	l->notify_fd = k->start->notify_fd;
+	l->notify_in_fd = k->notify_in_fd;
 	report(k, KEEPER_STARTED, 0, NULL);
 	note_start(k, true);
 	(void)detach_exec(&k->detach, e);
@@ -638,6 +650,7 @@ void keeper_main(struct keeper_start *start, struct userns_child *self, int ctl_
 			    .plan = start->plan,
 			    .ctl_fd = ctl_fd,
 			    .root_fd = -1,
+			    .notify_in_fd = -1,
 			    .agent = NET_AGENT_INIT,
 			    .watch = LIMITS_WATCH_INIT };
 	struct error e = ERROR_INIT;

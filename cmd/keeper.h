@@ -46,6 +46,7 @@ struct keeper_start {
 	bool detached;	  /* becomes the monitor when the program runs; never ends with crt */
 	int net_fd;	  /* detached: crt-net's life line, else -1 */
 	int net_pid_fd;	  /* detached: of crt-net, else -1 */
+	int notify_fd;	  /* of the service manager, else -1 */
 	bool keep_record; /* it existed before: whatever fails, the record stays */
 };
 

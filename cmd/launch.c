@@ -364,6 +364,7 @@ static void become_keeper(struct launch *r, struct userns_child *self)
 		.tap_sock = -1,
 		.net_fd = -1,
 		.net_pid_fd = -1,
+		.notify_fd = r->notify_fd,
 		.join = r->join,
 		.detached = r->detached,
 		.keep_record = r->existing,
@@ -607,7 +608,13 @@ int launch_detached(struct launch *r, struct error *e)
 		code = await_start(r, e);
 	else
 		prefer_the_reason(r, e);
+	if (code == 0 && relay_write_pidfile(r->req->conmon_pidfile, r->keeper.pid, e) < 0) {
+		log_warning("--conmon-pidfile: %s", e->msg);
+		*e = ERROR_INIT;
+	}
 	if (code == 0) { /* keeper and crt-net go on without us */
+		notify_tell(r->notify_fd, r->keeper.pid,
+			    r->req->sdnotify == REQUEST_SDNOTIFY_CONMON);
 		net_forget(&r->net);
 		r->keeper.pid = 0;
 		r->recorded = false;
@@ -679,6 +686,12 @@ int launch_plan(struct launch *r, struct error *e)
 	p->rundir = str_printf("%s/%s", r->containers, p->id);
 	if (p->name == NULL || p->rundir == NULL)
 		return error_set(e, -ENOMEM, "container name");
+	if (r->req->sdnotify != REQUEST_SDNOTIFY_IGNORE && !r->req->explain) {
+		r->notify_fd = notify_open(e);
+		if (e->code < 0)
+			return e->code;
+		p->notify = r->notify_fd >= 0 && r->req->sdnotify == REQUEST_SDNOTIFY_CONTAINER;
+	}
 	ret = volumes_resolve(p, e);
 	if (ret == 0)
 		ret = networks_plan(p, e);
@@ -694,6 +707,7 @@ void launch_init(struct launch *l, const struct cmd_global *g, struct run_reques
 		.req = req,
 		.bundle_fd = -1,
 		.lock_fd = -1,
+		.notify_fd = -1,
 		.net = NET_HANDLE_INIT,
 		.join = JOIN_INIT,
 		.stdio = { { -1, -1, -1 }, { -1, -1, -1 } },
@@ -708,6 +722,7 @@ void launch_fini(struct launch *l)
 
 	close_fd(&l->bundle_fd);
 	close_fd(&l->lock_fd);
+	close_fd(&l->notify_fd);
 	close_fd(&l->ctl[0]);
 	close_fd(&l->ctl[1]);
 	join_fini(&l->join);

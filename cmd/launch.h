@@ -25,6 +25,7 @@ struct launch {
 	void *created_data;
 	/* private */
 	int bundle_fd;
+	int notify_fd; /* of the service manager, -1 = none */
 	bool detached;
 	bool recorded;
 	struct net_handle net;

@@ -67,6 +67,7 @@ enum {
 	SLOT_PID,
 	SLOT_FUSE,
 	SLOT_NET,
+	SLOT_NOTIFY,
 	SLOT_LISTEN,
 	SLOT_HEALTH,
 	SLOT_AGENT, /* crt-net asks for a socket inside */
@@ -156,6 +157,7 @@ static void fill(struct monitor *m, struct pollfd *p)
 	slot(&p[SLOT_FUSE], l->fuse_pid_fd, POLLIN);
 	slot(&p[SLOT_HEALTH], m->health.pid_fd, POLLIN);
 	slot(&p[SLOT_NET], l->net_pid_fd, POLLIN);
+	slot(&p[SLOT_NOTIFY], l->notify_in_fd, POLLIN);
 	slot(&p[SLOT_LISTEN], l->listen_fd, POLLIN);
 	slot(&p[SLOT_AGENT], l->agent.fd, POLLIN);
 	slot(&p[SLOT_OUT], *main_stream(m), l->console_fd >= 0 ? console : readable);
@@ -253,6 +255,8 @@ static void watch(struct monitor *m)
 		check_due(m);
 		if (p[SLOT_AGENT].revents != 0 && net_agent_serve(&m->life.agent) < 0)
 			net_agent_fini(&m->life.agent); /* crt-net is gone */
+		if (p[SLOT_NOTIFY].revents != 0)
+			notify_forward(m->life.notify_in_fd, m->life.notify_fd, getpid());
 		if (p[SLOT_NET].revents != 0)
 			note_no_network(m);
 		if (p[SLOT_HEALTH].revents != 0)
@@ -389,9 +393,9 @@ static int become_crt(struct monitor *m, int memfd)
 	char path[] = "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 	char *argv[] = { name, root, m->packet, verb, number, NULL };
 	char *envp[] = { path, NULL };
-	int fds[] = { memfd,	     l->listen_fd,   l->lock_fd,   l->net_fd,
-		      l->rundir_fd,  l->fuse_pid_fd, l->crt_fd,	   l->monitor_fd,
-		      l->log_dir_fd, l->agent.fd,    l->net_pid_fd };
+	int fds[] = { memfd,	      l->listen_fd, l->lock_fd,	    l->net_fd,	   l->rundir_fd,
+		      l->fuse_pid_fd, l->crt_fd,    l->monitor_fd,  l->log_dir_fd, l->agent.fd,
+		      l->net_pid_fd,  l->notify_fd, l->notify_in_fd };
 
 	(void)snprintf(number, sizeof(number), "%d", memfd);
 	monitor_close(&l->in_fd);

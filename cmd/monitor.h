@@ -50,6 +50,7 @@ enum monitor_reason {
 /* Exit codes of crt healthcheck run --monitor; any other one: go on. */
 enum monitor_health {
 	MONITOR_HEALTH_REGULAR = 0, /* the startup check is over */
+	MONITOR_HEALTH_OK,	    /* healthy */
 	MONITOR_HEALTH_STARTUP = 10,
 	MONITOR_HEALTH_KILL,
 	MONITOR_HEALTH_STOP,
@@ -87,8 +88,10 @@ struct monitor_life {
 	int listen_fd; /* MONITOR_SOCKET */
 	/* held, so that their other sides live as long as we */
 	int lock_fd, net_fd;
-	struct limits_watch watch; /* --memory without a cgroup */
-	struct net_agent agent;	   /* serves the published TCP ports */
+	struct limits_watch watch;   /* --memory without a cgroup */
+	struct net_agent agent;	     /* serves the published TCP ports */
+	int notify_fd, notify_in_fd; /* --sdnotify: the manager's socket, the container's; or -1 */
+	uint32_t sdnotify;	     /* enum request_sdnotify */
 	int net_pid_fd; /* of crt-net, which is no child of ours; -1 = there is none, or not any more */
 	int rundir_fd;
 	pid_t fuse_pid;

@@ -102,6 +102,11 @@ void monitor_health_event(struct monitor *m)
 	if (!WIFEXITED(status))
 		return;
 	switch ((enum monitor_health)WEXITSTATUS(status)) {
+	case MONITOR_HEALTH_OK:
+		if (m->life.sdnotify == REQUEST_SDNOTIFY_HEALTHY && !m->told_healthy)
+			notify_tell(m->life.notify_fd, getpid(), true);
+		m->told_healthy = true;
+		break;
 	case MONITOR_HEALTH_REGULAR:
 		if (m->health.startup) {
 			m->health.startup = false;

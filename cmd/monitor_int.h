@@ -30,11 +30,12 @@ struct monitor {
 	int memfd; /* of life */
 	struct monitor_checks health;
 	bool restart_wanted, stop_wanted; /* by a health check */
-	int64_t stop_kill_at;		  /* 0 = never */
-	bool ended;			  /* the container has */
-	bool used;			  /* the buffers have pages */
-	int64_t kill_at;		  /* --timeout; 0 = none */
-	int64_t console_idle_until;	  /* nobody has the terminal open: look again then */
+	bool told_healthy;
+	int64_t stop_kill_at;	    /* 0 = never */
+	bool ended;		    /* the container has */
+	bool used;		    /* the buffers have pages */
+	int64_t kill_at;	    /* --timeout; 0 = none */
+	int64_t console_idle_until; /* nobody has the terminal open: look again then */
 	struct monitor_client clients[MONITOR_CLIENTS];
 	/* log */
 	int64_t log_size;

@@ -68,6 +68,7 @@ void run_request_fini(struct run_request *r)
 	limits_fini(&r->limits);
 	strv_fini(&r->volumes_from);
 	request_health_fini(&r->health);
+	free(r->conmon_pidfile);
 	*r = (struct run_request){ 0 };
 }
 

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "cmd/health.h"
+#include "cmd/notify.h"
 #include "cmd/limits.h"
 #include "net/net.h"
 
@@ -114,6 +115,8 @@ struct run_request {
 	unsigned int log_max_files;	 /* kept beside the current one */
 	struct strv labels, annotations; /* key=value */
 	struct request_health health;
+	enum request_sdnotify sdnotify;
+	char *conmon_pidfile;
 
 	/* the process */
 	char *workdir, *user;

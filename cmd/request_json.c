@@ -80,6 +80,8 @@ static const struct member members[] = {
 	{ "healthStartupTimeout", KIND_INT64, AT(health.startup_timeout), 0 },
 	{ "healthStartupRetries", KIND_INT64, AT(health.startup_retries), 0 },
 	{ "healthStartupSuccess", KIND_INT64, AT(health.startup_success), 0 },
+	{ "sdnotify", KIND_ENUM, AT(sdnotify), REQUEST_SDNOTIFY_COUNT },
+	{ "conmonPidfile", KIND_STRING, AT(conmon_pidfile), 0 },
 	{ "labels", KIND_LIST, AT(labels), 0 },
 	{ "annotations", KIND_LIST, AT(annotations), 0 },
 	{ "memory", KIND_INT64, AT(limits.memory), 0 },

@@ -34,6 +34,7 @@ struct run_options {
 		*detach_keys;
 	bool no_healthcheck;
 	const char *health[HEALTH_OPTION_COUNT];
+	const char *conmon_pidfile;
 	unsigned int preserve_fds, stop_timeout, timeout;
 	unsigned long long shm_size;
 	struct strv env, env_file, labels, annotations, cap_add, cap_drop, devices, sysctls,
@@ -165,6 +166,26 @@ static int on_uts(void *data, const char *value, struct error *e)
 	return on_namespace(&request_of(data)->uts_host, "uts", value, e);
 }
 
+static int on_sdnotify(void *data, const char *value, struct error *e)
+{
+	static const char *const words[] = {
+		[REQUEST_SDNOTIFY_CONTAINER] = "container",
+		[REQUEST_SDNOTIFY_CONMON] = "conmon",
+		[REQUEST_SDNOTIFY_HEALTHY] = "healthy",
+		[REQUEST_SDNOTIFY_IGNORE] = "ignore",
+	};
+
+	_Static_assert(sizeof(words) / sizeof(words[0]) == REQUEST_SDNOTIFY_COUNT,
+		       "a word for each way");
+	for (int i = 0; i < REQUEST_SDNOTIFY_COUNT; i++)
+		if (strcmp(words[i], value) == 0) {
+			request_of(data)->sdnotify = (enum request_sdnotify)i;
+			return 0;
+		}
+	return error_setf(e, -EINVAL, "--sdnotify %s: must be container, conmon, healthy or ignore",
+			  value);
+}
+
 static int on_stop_signal(void *data, const char *value, struct error *e)
 {
 	int sig = proc_signal_parse(value);
@@ -196,6 +217,8 @@ static const struct option_spec options[] = {
 	{ "cgroups", 0, OPT_STRING, AT(limits.cgroups), "MODE",
 	  "A cgroup of its own: enabled, disabled, no-conmon or split",
 	  "enabled|disabled|no-conmon|split", NULL },
+	{ "conmon-pidfile", 0, OPT_STRING, AT(conmon_pidfile), "FILE",
+	  "Write the process id of the container's monitor to FILE", "file", NULL },
 	{ "detach", 'd', OPT_FLAG, AT(detach), NULL,
 	  "Run in the background and print the container's id", NULL, NULL },
 	{ "detach-keys", 0, OPT_STRING, AT(detach_keys), "KEYS",
@@ -314,6 +337,9 @@ static const struct option_spec options[] = {
 	{ "rm", 0, OPT_FLAG, AT(rm), NULL, "Remove the container when it ends", NULL, NULL },
 	{ "rootfs", 0, OPT_FLAG, AT(rootfs), NULL,
 	  "The argument is a directory, not an image (DIR:O: keep it unchanged)", NULL, NULL },
+	{ "sdnotify", 0, OPT_CALL, 0, "WHEN",
+	  "When $NOTIFY_SOCKET hears READY=1: container (default), conmon, healthy, ignore",
+	  "container|conmon|healthy|ignore", on_sdnotify },
 	{ "security-opt", 0, OPT_CALL, 0, "OPTION",
 	  "seccomp=, no-new-privileges, mask=, unmask=", NULL, on_security_opt },
 	{ "shm-size", 0, OPT_SIZE, AT(shm_size), "SIZE", "Size of /dev/shm", NULL, NULL },
@@ -538,7 +564,8 @@ static int take_all(struct run_request *req, struct run_options *o, int argc, ch
 	    take(&req->user, o->user) < 0 || take(&req->hostname, o->hostname) < 0 ||
 	    take(&req->platform, o->platform) < 0 || take(&req->authfile, o->authfile) < 0 ||
 	    take(&req->cidfile, o->cidfile) < 0 || take(&req->detach_keys, o->detach_keys) < 0 ||
-	    take(&req->pidfile, o->pidfile) < 0 || take(&req->image, argv[0]) < 0 ||
+	    take(&req->pidfile, o->pidfile) < 0 ||
+	    take(&req->conmon_pidfile, o->conmon_pidfile) < 0 || take(&req->image, argv[0]) < 0 ||
 	    take_groups(req, &o->group_add) < 0)
 		return error_set(e, -ENOMEM, "reading the command line");
 	for (int i = 1; i < argc; i++)
