@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: debian-image.sh CACHE_DIRECTORY
-# Print the path of an OCI layout (tag "latest") of a small Debian. mmdebstrap makes it once, from
+# usage: debian-image.sh CACHE_DIRECTORY [PACKAGE]
+# Print the path of an OCI layout (tag "latest") of a small Debian (with PACKAGE). mmdebstrap makes it once, from
 # the apt sources of this machine; the result stays in the cache directory.
 set -euo pipefail
 
 cache=$1
 release=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
-layout=$cache/debian-$release
+package=${2-}
+layout=$cache/debian-$release${package:+-$package}
 mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock 9
@@ -20,7 +21,7 @@ if [ ! -e "$layout/index.json" ]; then
 		[ -e "$f" ] && mirror+=("$f")
 	done
 	proxy=$(apt-config shell p Acquire::http::Proxy | sed "s/^p='\(.*\)'$/\1/")
-	mmdebstrap --quiet --variant=essential --include=apt --dpkgopt='path-exclude=/usr/share/man/*' \
+	mmdebstrap --quiet --variant=essential --include="apt${package:+,$package}" --dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
 		${proxy:+--aptopt="Acquire::http::Proxy \"$proxy\""} \
 		"$release" "$work/debian.tar" "${mirror[@]}" >&2
