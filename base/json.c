@@ -644,3 +644,30 @@ char *json_to_pretty(const json_t *j)
 	(void)buf_putc(&b, '\n');
 	return text == NULL ? NULL : buf_steal(&b);
 }
+
+static int by_key(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+json_t *json_sorted(const json_t *object)
+{
+	size_t n = json_object_size(object), i = 0;
+	_cleanup_free_ const char **keys = calloc(n + 1, sizeof(*keys));
+	json_t *sorted = json_object(), *value;
+	const char *key;
+
+	json_object_foreach((json_t *)(uintptr_t)object, key, value)
+		if (keys != NULL)
+			keys[i++] = key;
+	if (keys != NULL)
+		qsort(keys, n, sizeof(*keys), by_key);
+	for (i = 0; keys != NULL && sorted != NULL && i < n; i++)
+		if (json_object_set(sorted, keys[i], json_object_get(object, keys[i])) < 0)
+			break;
+	if (keys == NULL || i < n) {
+		json_decref(sorted);
+		return NULL;
+	}
+	return sorted;
+}

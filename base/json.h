@@ -58,5 +58,7 @@ char *json_to_text(const json_t *j);
  * ASCII is escaped, so that it is harmless on terminals. Caller frees.
  */
 char *json_to_pretty(const json_t *j);
+/* A new object with the members of this one (or of null: none), ordered by key as Go prints maps; NULL = -ENOMEM. */
+json_t *json_sorted(const json_t *object);
 
 #endif

@@ -217,10 +217,10 @@ static json_t *config_json(const struct container *c, const struct run_request *
 			rest_of(json_object_get(c->record, "command"), own), "Entrypoint",
 			copy(config, "entrypoint"), "WorkingDir", copy(config, "cwd"), "StopSignal",
 			copy(config, "stopSignal"), "StopTimeout", copy(config, "stopTimeout"),
-			"Labels", copy(c->record, "labels"), "Image", c->image, "Timeout",
-			(int)req->timeout, "Healthcheck", check_json(check), "StartupHealthCheck",
-			check_json(json_object_get(check, "startup")), "HealthcheckOnFailureAction",
-			json_object_get(check, "onFailure")));
+			"Labels", json_sorted(json_object_get(c->record, "labels")), "Image",
+			c->image, "Timeout", (int)req->timeout, "Healthcheck", check_json(check),
+			"StartupHealthCheck", check_json(json_object_get(check, "startup")),
+			"HealthcheckOnFailureAction", json_object_get(check, "onFailure")));
 }
 
 /* "/host:/dst:rw,rprivate" as podman has them. */

@@ -35,7 +35,7 @@ until_is() { # FORMAT VALUE CONTAINER
 filled() { t run --rm --network none "$@"; }
 
 step "load" t load -q -i "$archive"
-step "images" t images --format '{{.Repository}}:{{.Tag}} {{.Size}}'
+step "images" t images --format '{{.Repository}}:{{.Tag}}'
 step "image inspect" t image inspect --format '{{.Os}} {{json .Config.Cmd}} {{json .Config.Env}} {{json .Config.ExposedPorts}}' localhost/web:1
 step "tag" t tag localhost/web:1 localhost/web:stable
 step "images of a name" t images --format '{{.Repository}}:{{.Tag}}' --sort repository localhost/web
@@ -133,7 +133,7 @@ step "no such image" t run --pull never localhost/nosuch true
 step "bad option" t run --nosuch localhost/web:1 true
 step "init" filled --init localhost/web:1 sh -c 'tr "\0" " " </proc/1/cmdline | grep -c -- --'
 step "bind mount" filled -v "$PWD:/here:ro" localhost/web:1 sh -c 'cat /here/page; touch /here/x'
-step "environment file" sh -c 'printf "A=1\n# c\nB=two words\n" >env && "$@" | grep -E "^(A|B)="' - "${tool[@]}" run --rm --network none --env-file env localhost/web:1 env
+step "environment file" sh -c 'printf "A=1\n# c\nB=two words\n" >env && "$@" | grep -E "^(A|B)=" | sort' - "${tool[@]}" run --rm --network none --env-file env localhost/web:1 env
 step "create, start -a" sh -c '"$@" create --name made --network none localhost/web:1 echo made && "$@" start -a made' - "${tool[@]}"
 step "top" sh -c '"$@" | head -n 1 | tr -s " "' - "${tool[@]}" top web9
 step "port" sh -c '"$@" run -d --name port -p 127.0.0.1::80 localhost/web:1 && "$@" port port' - "${tool[@]}"
