@@ -353,8 +353,17 @@ int image_resolve_in(struct storage *s, const char *text, struct storage_image *
 	if (blob_is_gone(s, m.digest)) /* a dead entry, see index.c */
 		return not_known(text, e);
 	r = image_read(s, index, m.digest, ret, e);
-	return r < 0 ? error_prefix(e, "image %s is damaged", m.name != NULL ? m.name : m.digest) :
-		       r;
+	if (r < 0)
+		return error_prefix(e, "image %s is damaged", m.name != NULL ? m.name : m.digest);
+	if (m.name != NULL) {
+		free(ret->name);
+		ret->name = strdup(m.name);
+		if (ret->name == NULL) {
+			storage_image_fini(ret);
+			return error_set(e, -ENOMEM, "image name");
+		}
+	}
+	return r;
 }
 
 int storage_image_resolve(struct storage *s, const char *text, struct storage_image *ret,

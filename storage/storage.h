@@ -89,7 +89,7 @@ bool storage_digest_valid(const char *digest);
 /* ---- images --------------------------------------------------------------- */
 
 struct storage_image {
-	char *name;	   /* first full name, or NULL (dangling) */
+	char *name; /* the full name that was asked for, else the first, or NULL (dangling) */
 	struct strv names; /* all names */
 	char *id;	   /* image id: hex of the config digest */
 	char *digest;	   /* manifest digest "sha256:…" */
