@@ -311,23 +311,6 @@ int path_mkmountpoint_in(int root_fd, const char *path, bool dir, struct error *
 
 /* ---- files ------------------------------------------------------------------ */
 
-int path_write_file_in(int root_fd, const char *path, const void *data, size_t len, mode_t mode,
-		       struct error *e)
-{
-	const char *slash = strrchr(path, '/');
-	const char *base = slash != NULL ? slash + 1 : path;
-	_cleanup_free_ char *dir = NULL;
-	_cleanup_fd_ int dir_fd = -1;
-
-	dir = str_printf("%.*s", slash != NULL ? (int)(slash - path) : 0, path);
-	if (dir == NULL)
-		return error_set(e, -ENOMEM, "writing %s", path);
-	dir_fd = path_open_in(root_fd, dir, O_PATH | O_DIRECTORY, 0);
-	if (dir_fd < 0)
-		return error_set(e, dir_fd, "writing %s", path);
-	return fd_write_file_at(dir_fd, base, data, len, mode, false, e);
-}
-
 int path_read_file_in(int root_fd, const char *path, size_t max, char **ret, size_t *ret_len,
 		      struct error *e)
 {
@@ -359,31 +342,6 @@ int path_read_file_in(int root_fd, const char *path, size_t max, char **ret, siz
 	if (ret_len != NULL)
 		*ret_len = len;
 	return 0;
-}
-
-int path_reopen(int fd, int flags)
-{
-	char link[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
-	_cleanup_fd_ int new_fd = -1;
-	struct stat a, b;
-
-	if (fstat(fd, &a) < 0)
-		return -errno;
-	if (S_ISDIR(a.st_mode)) {
-		/* A directory needs no /proc. */
-		new_fd = openat(fd, ".", flags | O_DIRECTORY | O_CLOEXEC);
-		return new_fd < 0 ? -errno : steal_fd(&new_fd);
-	}
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd); /* the buffer holds every int */
-	new_fd = open(link, (flags & ~O_NOFOLLOW) | O_CLOEXEC);
-	if (new_fd < 0)
-		return -errno;
-	/* Something else than a proc file system may be mounted there. */
-	if (fstat(new_fd, &b) < 0)
-		return -errno;
-	if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
-		return -ESTALE;
-	return steal_fd(&new_fd);
 }
 
 /* ---- removing trees ------------------------------------------------------------ */

@@ -33,18 +33,9 @@ int path_mkdir_in(int root_fd, const char *path, mode_t mode, struct error *e);
  * inside the root) or -errno.
  */
 int path_mkmountpoint_in(int root_fd, const char *path, bool dir, struct error *e);
-/*
- * Create (or replace) a regular file inside root with this content: O_EXCL
- * under a new name, then rename over path; the final component is never
- * followed. 0 or -errno.
- */
-int path_write_file_in(int root_fd, const char *path, const void *data, size_t len, mode_t mode,
-		       struct error *e);
 /* Read a regular file inside root (links followed inside, O_NONBLOCK, <= max bytes). Caller frees *ret. */
 int path_read_file_in(int root_fd, const char *path, size_t max, char **ret, size_t *ret_len,
 		      struct error *e);
-/* Turn an O_PATH fd into a usable one through /proc/self/fd. fd or -errno. */
-int path_reopen(int fd, int flags);
 /*
  * Remove dir_fd/name and all below it, without following links and without
  * crossing into other file systems; makes directories writable where needed.

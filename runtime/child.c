@@ -47,7 +47,10 @@ void child_close(int fd)
 
 static void send_report(const struct child_report *rep)
 {
-	while (send(child_report_fd, rep, sizeof(*rep), MSG_NOSIGNAL) < 0 && errno == EINTR)
+	int tries = CHILD_TRIES;
+
+	while (send(child_report_fd, rep, sizeof(*rep), MSG_NOSIGNAL) < 0 && errno == EINTR &&
+	       --tries > 0)
 		;
 }
 
@@ -96,6 +99,7 @@ int child_send_fd(int sock, const void *data, size_t len, int fd)
 			      .msg_control = ctl.buf,
 			      .msg_controllen = sizeof(ctl.buf) };
 	struct cmsghdr *c;
+	int tries = CHILD_TRIES;
 	ssize_t n;
 
 	memcpy(&iov.iov_base, &data, sizeof(data)); /* sendmsg only reads it */
@@ -107,7 +111,7 @@ int child_send_fd(int sock, const void *data, size_t len, int fd)
 	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
 	do {
 		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
+	} while (n < 0 && errno == EINTR && --tries > 0);
 	return n < 0 ? -errno : 0;
 }
 

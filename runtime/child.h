@@ -23,6 +23,11 @@ void child_warn(enum child_step step, size_t index, int err);
 void child_send(enum child_report_kind kind);
 /* Send with one fd attached. */
 int child_send_fd(int sock, const void *data, size_t len, int fd);
+/*
+ * How often a call that was interrupted is made again. We have no signal handlers; but the
+ * container's seccomp filter may answer EINTR to everything, for ever.
+ */
+#define CHILD_TRIES 1000
 /* Block until the peer sends its byte. False when the peer is gone. */
 bool child_wait_byte(int fd);
 

@@ -295,6 +295,7 @@ static void apply_caps(const struct child_plan *p, uint64_t keep)
 	uint64_t have, may_inherit, ambient;
 
 	get_caps(&have, &may_inherit);
+	may_inherit &= p->caps[SPEC_CAP_BOUNDING]; /* the kernel insists */
 	set_caps(p->caps[SPEC_CAP_EFFECTIVE] & p->caps[SPEC_CAP_PERMITTED] & have,
 		 (p->caps[SPEC_CAP_PERMITTED] | keep) & have,
 		 p->caps[SPEC_CAP_INHERITABLE] & may_inherit);
@@ -490,7 +491,8 @@ _Noreturn static void exec_program(struct child_plan *p, const char *path)
 	if (p->seccomp != NULL && !nnp) {
 		/* installing without no_new_privs takes CAP_SYS_ADMIN, kept in permitted until now */
 		get_caps(&have, &may_inherit);
-		set_caps(have, have, p->caps[SPEC_CAP_INHERITABLE] & may_inherit);
+		set_caps(have, have,
+			 p->caps[SPEC_CAP_INHERITABLE] & p->caps[SPEC_CAP_BOUNDING] & may_inherit);
 		install_seccomp(p);
 	}
 	apply_caps(p, 0);

@@ -38,7 +38,8 @@ _Noreturn static void run_hook(const struct plan_hook *h, int state_fd)
 static void wait_hook(const struct plan_hook *h, pid_t pid, size_t index, enum spec_hook_kind kind)
 {
 	struct pollfd pfd = { .events = POLLIN };
-	int status = 0, n;
+	int status = 0, tries = CHILD_TRIES, n;
+	pid_t done;
 
 	if (h->timeout > 0) {
 		struct timespec now, end;
@@ -53,7 +54,7 @@ static void wait_hook(const struct plan_hook *h, pid_t pid, size_t index, enum s
 			ms = (end.tv_sec - now.tv_sec) * 1000 +
 			     (end.tv_nsec - now.tv_nsec) / 1000000;
 			n = ms <= 0 ? 0 : poll(&pfd, 1, (int)(ms > 1000000 ? 1000000 : ms));
-		} while (n < 0 && errno == EINTR);
+		} while (n < 0 && errno == EINTR && --tries > 0);
 		(void)close(pfd.fd);
 		if (n == 0) {
 			(void)kill(pid, SIGKILL);
@@ -61,8 +62,10 @@ static void wait_hook(const struct plan_hook *h, pid_t pid, size_t index, enum s
 			child_fail_aux(STEP_HOOK_TIMEOUT, index, kind, ETIMEDOUT);
 		}
 	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	while ((done = waitpid(pid, &status, 0)) < 0 && errno == EINTR && --tries > 0)
 		;
+	if (done < 0)
+		child_fail_aux(STEP_HOOK, index, kind, errno);
 	if (WIFSIGNALED(status))
 		child_fail_aux(STEP_HOOK_STATUS, index, kind, -WTERMSIG(status));
 	if (WEXITSTATUS(status) != 0)

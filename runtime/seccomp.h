@@ -35,16 +35,10 @@ struct seccomp_program {
  * and owned by the caller afterwards.
  *
  * Flags: an absent "flags" asks for SPEC_ALLOW, an empty array for none, as
- * runc and crun do. Flags that the running kernel does not know must be
- * masked with seccomp_supported_flags() where they were not demanded.
+ * runc and crun do.
  */
 int seccomp_compile(const json_t *linux_seccomp, struct seccomp_program *ret, struct error *e);
 void seccomp_program_fini(struct seccomp_program *p);
-
-/* SECCOMP_FILTER_FLAG_* that the running kernel accepts (asked with a NULL program; installs nothing). */
-unsigned int seccomp_supported_flags(void);
-/* Does the running kernel know this SECCOMP_RET_* action? */
-bool seccomp_action_supported(uint32_t action);
 
 /*
  * Names for `features`: NULL-terminated constant tables of what

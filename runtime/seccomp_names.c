@@ -221,27 +221,3 @@ const struct seccomp_row *seccomp_row_find(const char *name)
 			return &seccomp_rows[i - 1];
 	}
 }
-
-unsigned int seccomp_supported_flags(void)
-{
-	unsigned int ret = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(flag_values); i++) {
-		unsigned int ask = flag_values[i];
-
-		/* this one is only valid together with a listener */
-		if (ask == SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
-			ask |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
-		/* the program pointer is NULL: a known flag gives EFAULT, nothing is installed */
-		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, ask, NULL) < 0 && errno == EFAULT)
-			ret |= flag_values[i];
-	}
-	return ret;
-}
-
-bool seccomp_action_supported(uint32_t action)
-{
-	uint32_t full = action & SECCOMP_RET_ACTION_FULL;
-
-	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &full) == 0;
-}

@@ -106,9 +106,4 @@ static inline int sys_pidfd_open(pid_t pid, unsigned int flags)
 	return (int)syscall(SYS_pidfd_open, pid, flags);
 }
 
-static inline int sys_pidfd_send_signal(int pid_fd, int sig)
-{
-	return (int)syscall(SYS_pidfd_send_signal, pid_fd, sig, NULL, 0);
-}
-
 #endif

@@ -350,6 +350,13 @@ inside_root() {
 	assert_output /made
 }
 
+@test "a filter that interrupts every system call ends the container, and nobody waits" {
+	inside '.linux.seccomp = {defaultAction: "SCMP_ACT_ERRNO", defaultErrnoRet: 4}' true
+	[ "$status" -ne 0 ] || flunk
+	run oci alice list -q
+	assert_output ''
+}
+
 @test "--no-pivot: the host's procfs is not below, where it would allow to mount one that masks nothing" {
 	need_root
 	bundle root b

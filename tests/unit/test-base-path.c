@@ -258,32 +258,6 @@ static void test_mountpoints(void **state)
 	assert_true(S_ISDIR(st.st_mode));
 }
 
-static void test_write_file(void **state)
-{
-	struct fixture *f = *state;
-	_cleanup_free_ char *text = NULL;
-	size_t len;
-	struct stat st;
-
-	file_at(f->dir_fd, "outside/victim", "old");
-	assert_int_equal(mkdirat(f->root_fd, "etc", 0755), 0);
-	link_to(f->root_fd, "../../outside/victim", "etc/hosts");
-	assert_int_equal(path_write_file_in(f->root_fd, "/etc/hosts", "new", 3, 0640, NULL), 0);
-	assert_int_equal(fstatat(f->root_fd, "etc/hosts", &st, AT_SYMLINK_NOFOLLOW), 0);
-	assert_true(S_ISREG(st.st_mode));
-	assert_int_equal(st.st_mode & 07777, 0640);
-	assert_int_equal(fd_read_file_at(f->dir_fd, "outside/victim", 100, &text, &len, NULL), 0);
-	assert_string_equal(text, "old");
-	free(text);
-	text = NULL;
-	assert_int_equal(path_read_file_in(f->root_fd, "etc/hosts", 100, &text, &len, NULL), 0);
-	assert_string_equal(text, "new");
-	assert_int_equal(len, 3);
-	assert_int_equal(path_write_file_in(f->root_fd, "etc/", "x", 1, 0600, NULL), -EINVAL);
-	assert_int_equal(path_write_file_in(f->root_fd, "etc/..", "x", 1, 0600, NULL), -EINVAL);
-	assert_int_equal(path_write_file_in(f->root_fd, "nothere/x", "x", 1, 0600, NULL), -ENOENT);
-}
-
 static void test_read_file_refuses(void **state)
 {
 	struct fixture *f = *state;
@@ -303,27 +277,6 @@ static void test_read_file_refuses(void **state)
 	assert_int_equal(path_read_file_in(f->root_fd, "empty", 0, &text, NULL, NULL), 0);
 	assert_string_equal(text, "");
 	free(text);
-}
-
-static void test_reopen(void **state)
-{
-	struct fixture *f = *state;
-	_cleanup_fd_ int path_fd = -1;
-	_cleanup_fd_ int fd = -1;
-	char c;
-
-	file_at(f->root_fd, "file", "z");
-	path_fd = openat(f->root_fd, "file", O_PATH | O_CLOEXEC);
-	fd = path_reopen(path_fd, O_RDONLY);
-	assert_true(fd >= 0);
-	assert_int_equal(read(fd, &c, 1), 1);
-	assert_int_equal(c, 'z');
-	close_fd(&path_fd);
-	close_fd(&fd);
-	path_fd = openat(f->root_fd, ".", O_PATH | O_CLOEXEC);
-	fd = path_reopen(path_fd, O_RDONLY);
-	assert_true(fd >= 0);
-	assert_int_equal(inode(fd), inode(f->root_fd));
 }
 
 static void test_remove_tree(void **state)
@@ -448,9 +401,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_mkdir_through_links, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mkdir_link_chain_grows, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mountpoints, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_write_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_file_refuses, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_reopen, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_remove_tree, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_remove_deep, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_remove_wide, setup, teardown),
