@@ -127,6 +127,7 @@ const struct cmd_verb *const cmd_verbs[] = {
 	&cmd_verb_image,
 	&cmd_verb_volume,
 	&cmd_verb_unshare,
+	&cmd_verb_info,
 	&cmd_verb_version,
 	&cmd_verb_completion,
 	&cmd_verb_keep,

@@ -17,27 +17,37 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "cmd/info.h"
 #include "cmd/opt.h"
 #include "cmd/out.h"
+#include "cmd/template.h"
 #include "cmd/verbs.h"
 #include "net/net.h"
 
 #define SLIRP_TEXT_MAX 64
 
-static const struct option_spec options[] = { OPTION_END };
+struct options {
+	const char *format;
+};
+
+static const struct option_spec options[] = {
+	{ "format", 'f', OPT_STRING, offsetof(struct options, format), .arg = "TEMPLATE",
+	  .help = "json, or a template such as \"{{.Client.Version}}\"", .complete = "json" },
+	OPTION_END
+};
 
 const struct cmd_verb cmd_verb_version = {
 	.name = "version",
 	.run = cmd_version,
 	.options = options,
-	.usage = "",
+	.usage = "[OPTIONS]",
 	.summary = "Show the version",
 };
 
-/* What crt-net says; an empty buffer when it cannot be asked. */
-static void slirp_version(struct buf *ret)
+void version_slirp(struct buf *ret)
 {
 	_cleanup_free_ char *path = NULL;
 	int pipe_fds[2], pid_fd = -1;
@@ -68,33 +78,77 @@ static void slirp_version(struct buf *ret)
 		}
 	}
 	close_fd(&pipe_fds[0]);
+	if (ret->len > 0 && ret->data[ret->len - 1] == '\n')
+		ret->data[--ret->len] = '\0';
+}
+
+json_t *version_json(void)
+{
+	struct utsname u = { .sysname = "" };
+	_cleanup_free_ char *arch = NULL;
+
+	(void)uname(&u); /* cannot fail */
+	arch = str_printf("linux/%s", strcmp(u.machine, "x86_64") == 0	? "amd64" :
+				      strcmp(u.machine, "aarch64") == 0 ? "arm64" :
+									  u.machine);
+	return json_pack("{s:s,s:i,s:s,s:s,s:s,s:s,s:s,s:s}", "APIVersion", CRT_VERSION, "Built", 0,
+			 "BuiltTime", "", "GitCommit", "", "GoVersion", "", "Os", "linux", "OsArch",
+			 arch, "Version", CRT_VERSION);
+}
+
+static int print_formatted(const char *format, struct error *e)
+{
+	_cleanup_json_ json_t *tree = json_pack("{s:o}", "Client", version_json()), *fields = NULL;
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	_cleanup_free_ char *text = NULL;
+	int r = 0;
+
+	/* both {{.Client.Version}} and {{.Version}} are in use */
+	fields = version_json();
+	if (tree == NULL || fields == NULL || json_object_update(fields, tree) < 0)
+		return error_set(e, -ENOMEM, "making the output");
+	if (strcmp(format, "json") == 0) {
+		text = json_to_pretty(tree);
+		if (text == NULL)
+			return error_set(e, -ENOMEM, "making the output");
+		(void)buf_puts(&b, text); /* out_write() sees a failure */
+	} else {
+		r = template_run(format, fields, tree, isatty(STDOUT_FILENO) == 1, &b, e);
+		(void)buf_putc(&b, '\n');
+	}
+	return r < 0 ? r : out_write(&b, e);
 }
 
 int cmd_version(int argc, char **argv, const struct cmd_global *g)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT, slirp = BUF_INIT;
+	struct options o = { .format = NULL };
 	struct error e = ERROR_INIT;
 	struct utsname u;
 	int code;
-	int first = opt_parse(&cmd_verb_version, argc, argv, NULL, &code);
+	int first = opt_parse(&cmd_verb_version, argc, argv, &o, &code);
 
 	(void)g; /* the version is the same everywhere */
 	if (first < 0)
 		return code;
 	if (first < argc)
 		return opt_usage_error(&cmd_verb_version, "crt version takes no arguments");
+	if (o.format != NULL) {
+		if (print_formatted(o.format, &e) == 0)
+			return 0;
+		log_error(&e);
+		return EXIT_CRT;
+	}
 	/* out_write() sees a failure */
 	(void)buf_printf(&b, "Version:      %s\n", CRT_VERSION);
 	if (uname(&u) == 0)
 		(void)buf_printf(&b, "Kernel:       %s %s\nArchitecture: %s\n", u.sysname,
 				 u.release, u.machine);
-	slirp_version(&slirp);
-	if (slirp.len > 1 && slirp.data[slirp.len - 1] == '\n') {
-		const char *advice;
+	version_slirp(&slirp);
+	if (slirp.len > 0) {
+		const char *advice = net_slirp_advice(buf_str(&slirp));
 
-		slirp.data[--slirp.len] = '\0';
-		advice = net_slirp_advice(slirp.data);
-		(void)buf_printf(&b, "libslirp:     %s", slirp.data);
+		(void)buf_printf(&b, "libslirp:     %s", buf_str(&slirp));
 		if (advice != NULL)
 			(void)buf_printf(&b, " (%s)", advice);
 		(void)buf_putc(&b, '\n');

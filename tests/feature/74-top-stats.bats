@@ -82,3 +82,37 @@ has_exec() { as alice crt top t args | grep -q '^sleep 500$'; }
 	run as alice crt stats --no-stream -a --format '{{.Name}} {{.PIDS}}'
 	assert_output "s 3"
 }
+
+@test "info works for everybody, with or without a store, a home, subordinate ids" {
+	local who
+	for who in alice $([ "$(id -u)" != 0 ] || echo carol root); do
+		run as "$who" crt info --format json
+		assert_status 0
+		[ "$(jq -r '[.host.arch, .host.os, (.host.cpus > 0), (.host.memTotal > 0), .store.imageStore.number] | join(" ")' \
+			<<<"$output")" = "$(jq -r .host.arch <<<"$output") linux true true 0" ]
+		[ ! -e "$(store "$who")" ]
+	done
+	run as alice env -u HOME -u XDG_RUNTIME_DIR crt info
+	assert_status 0
+	assert_contains "graphDriverName: overlay"
+	run as alice crt info -f '{{.Host.OS}} {{.Host.OCIRuntime.Name}} {{.Store.ContainerStore.Number}} {{.Version.Version}}'
+	assert_match '^linux crt-oci 0 [0-9.]+$'
+	run as alice crt info -f '{{.Nothing}}'
+	assert_status 125
+	if [ "$(id -u)" = 0 ]; then
+		run as carol crt info --format '{{.Host.IDMappings.SingleId}}'
+		assert_contains "no subordinate"
+	fi
+	as alice crt run -d --name i --network none $B sleep 600
+	run as alice crt info -f '{{.Store.ContainerStore.Running}} {{.Store.ImageStore.Number}}'
+	assert_output "1 1"
+}
+
+@test "version has podman's fields" {
+	run as alice crt version --format '{{.Client.Version}} {{.Version}}'
+	assert_match '^([0-9.]+) \1$'
+	run as alice crt version --format json
+	[ "$(jq -r '.Client.Os' <<<"$output")" = linux ]
+	run as alice crt version
+	assert_contains "libslirp"
+}
