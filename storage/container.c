@@ -51,6 +51,7 @@
 #include "base/path.h"
 #include "storage/store.h"
 
+#define FRESH_TRIES	   100 /* of a millisecond */
 #define UNFINISHED_SECONDS 600 /* age at which a directory that cannot be locked is a crash's */
 
 static int check_id(const char *id, struct error *e)
@@ -222,8 +223,6 @@ static int build(struct storage *s, int dir_fd, const char *id, const char *name
 {
 	int r;
 
-	/* Tells the listing of other processes that we live; some file systems cannot. */
-	(void)flock(dir_fd, LOCK_EX | LOCK_NB);
 	if (mkdirat(dir_fd, "upper", 0) < 0 || mkdirat(dir_fd, "work", 0700) < 0)
 		return error_set(e, -errno, "create %s/containers/%s/upper", s->root, id);
 	r = write_tie(dir_fd, "lock", id, name);
@@ -266,6 +265,36 @@ int storage_container_sync(struct storage *s, const char *id, struct error *e)
 	return r < 0 ? r : sync_path(s, "containers", O_DIRECTORY, e);
 }
 
+/*
+ * The directory to build in, locked, which tells the listing of other processes that we live (some file
+ * systems cannot). A listing that comes between its making and the lock takes it for that of a process
+ * that died, and away: then once more.
+ */
+static int make_fresh(struct storage *s, const char *fresh, struct error *e)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	for (int tries = 0;; tries++) {
+		_cleanup_fd_ int fd = -1;
+		struct stat mine, named;
+
+		if (mkdirat(s->root_fd, fresh, 0700) < 0 && (errno != EEXIST || tries == 0))
+			return error_set(e, -errno, "create %s/%s", s->root, fresh);
+		fd = openat(s->root_fd, fresh, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 && (errno != ENOENT || tries == FRESH_TRIES))
+			return error_set(e, -errno, "open %s/%s", s->root, fresh);
+		if (fd >= 0 && (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) &&
+		    fstat(fd, &mine) == 0 &&
+		    fstatat(s->root_fd, fresh, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    named.st_ino == mine.st_ino)
+			return steal_fd(&fd);
+		if (tries == FRESH_TRIES)
+			return error_setf(e, -EBUSY, "create %s/%s: others remove it", s->root,
+					  fresh);
+		(void)nanosleep(&pause, NULL); /* waking early is harmless */
+	}
+}
+
 int storage_container_create(struct storage *s, const char *id, const char *name,
 			     const char *record_json, bool durable, int *ret_lock_fd,
 			     struct error *e)
@@ -294,13 +323,10 @@ int storage_container_create(struct storage *s, const char *id, const char *name
 		return lock;
 	if (faccessat(s->root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return error_setf(e, -EEXIST, "a container with id %s exists", id);
-	if (mkdirat(s->root_fd, fresh, 0700) < 0)
-		return error_set(e, -errno, "create %s/%s", s->root, fresh);
-	dir_fd = openat(s->root_fd, fresh, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	dir_fd = make_fresh(s, fresh, e);
 	if (dir_fd < 0)
-		r = error_set(e, -errno, "open %s/%s", s->root, fresh);
-	if (r == 0)
-		r = build(s, dir_fd, id, name, record_json, durable, e);
+		return dir_fd;
+	r = build(s, dir_fd, id, name, record_json, durable, e);
 	if (r == 0 && ret_lock_fd != NULL) {
 		own_lock = lock_file_at(dir_fd, "lock", true, 0, e);
 		r = own_lock < 0 ? own_lock : 0;
