@@ -17,6 +17,7 @@
 #include "cmd/network.h"
 #include "cmd/networks.h"
 #include "cmd/out.h"
+#include "cmd/rundir.h"
 
 struct options {
 	bool no_heading, no_trunc, quiet;
@@ -26,6 +27,15 @@ struct options {
 #define AT(m) offsetof(struct options, m)
 
 static int network_ls(int argc, char **argv, const struct cmd_global *g);
+/* The holder may have been killed: what is shown shall be so. */
+static void repair(struct storage *s, const struct cmd_global *g)
+{
+	_cleanup_free_ char *containers = NULL;
+
+	if (rundir_open(g->runroot, s, &containers, NULL) == 0)
+		networks_repair(s, containers);
+}
+
 static int network_inspect(int argc, char **argv, const struct cmd_global *g);
 static int network_exists(int argc, char **argv, const struct cmd_global *g);
 
@@ -353,6 +363,7 @@ static int network_inspect(int argc, char **argv, const struct cmd_global *g)
 		log_error(&e);
 	} else {
 		code = 0;
+		repair(s, g);
 		for (int i = first; i < argc; i++) {
 			e = ERROR_INIT;
 			if (inspect_one(s, argv[i], list, n, &rows, &e) < 0) {
