@@ -23,6 +23,7 @@ struct storage_fetch {
 	int child_fd;	/* crt-fetch's end */
 	int source_fd;	/* query: the memory file for the answer */
 	int helper_fd;
+	int share_fd; /* holds the lock of this image's name while it is fetched; -1 = none */
 };
 
 /* NULL = -ENOMEM. Free with storage_fetch_free(). */

@@ -54,6 +54,11 @@
 #include "storage/bundle.h"
 #include "storage/fetch-priv.h"
 #include "storage/registry/conf.h"
+#include "storage/registry/policy.h"
+#include "storage/store.h"
+
+#define SHARE_MS      (10 * 60 * 1000)
+#define SHARE_STEP_MS 50
 
 void storage_fetch_free(struct storage_fetch *f)
 {
@@ -71,6 +76,7 @@ void storage_fetch_free(struct storage_fetch *f)
 	close_fd(&f->child_fd);
 	close_fd(&f->source_fd);
 	close_fd(&f->helper_fd);
+	close_fd(&f->share_fd);
 	free(f);
 }
 
@@ -171,6 +177,20 @@ int fetch_registry_request(struct storage_fetch *f, const struct storage_fetch_r
 	return 0;
 }
 
+/* name is TRANSPORT:/PATH[:TAG]. */
+static int local_policy(const struct storage_fetch_request *r, const char *transport,
+			const char *name, struct error *e)
+{
+	const char *identity = name + strlen(transport) + 1;
+	_cleanup_free_ char *scope =
+		r->ref->tag != NULL ?
+			strndup(identity, strlen(identity) - strlen(r->ref->tag) - 1) :
+			strdup(identity);
+
+	return scope == NULL ? error_set(e, -ENOMEM, "make the request") :
+			       policy_check(r->policy, transport, identity, scope, e);
+}
+
 static int make_request(struct storage_fetch *f, const struct storage_fetch_request *r,
 			json_t *request, struct error *e)
 {
@@ -188,6 +208,8 @@ static int make_request(struct storage_fetch *f, const struct storage_fetch_requ
 	res = local_name(r->ref, &f->names, e);
 	if (res == 0 && strcmp(transport, "builtin") == 0)
 		return open_builtin(r->ref->path, &f->source_fd, e);
+	if (res == 0)
+		res = local_policy(r, transport, f->names.v[0], e);
 	if (res == 0 && r->ref->tag != NULL &&
 	    json_object_set_new(request, "tag", json_string(r->ref->tag)) < 0)
 		res = error_set(e, -ENOMEM, "make the request");
@@ -229,7 +251,7 @@ struct storage_fetch *fetch_new(struct storage *s, enum fetch_op op)
 		return NULL;
 	f->s = s;
 	f->op = op;
-	f->control_fd = f->child_fd = f->source_fd = f->helper_fd = -1;
+	f->control_fd = f->child_fd = f->source_fd = f->helper_fd = f->share_fd = -1;
 	return f;
 }
 
@@ -251,6 +273,38 @@ int fetch_start(struct storage_fetch *f, json_t *request, struct error *e)
 	return send_request(f, request, e);
 }
 
+/*
+ * Several pulls of one image at the same time: one fetches, the others wait and then find its
+ * layers in the store. The lock is one byte of a file whose place is a hash of name and
+ * platform, so that nothing remains of it; it goes with this process. A wait that is longer than
+ * SHARE_MS ends, and both fetch.
+ */
+static void share(struct storage_fetch *f, const struct storage_fetch_request *r)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+	uint64_t hash = 0xcbf29ce484222325ull;
+	int waited = 0;
+
+	if (f->names.n == 0 || strcmp(r->ref->transport, "docker") != 0 || r->packed_only ||
+	    f->s->root_fd < 0)
+		return;
+	for (const char *p = f->names.v[0]; *p != '\0'; p++)
+		hash = (hash ^ (unsigned char)*p) * 0x100000001b3ull;
+	for (const char *p = r->platform != NULL ? r->platform : ""; *p != '\0'; p++)
+		hash = (hash ^ (unsigned char)*p) * 0x100000001b3ull;
+	l.l_start = (off_t)(hash >> 2);
+	f->share_fd = openat(f->s->root_fd, "pull.lock",
+			     O_RDWR | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0600);
+	while (f->share_fd >= 0 && fcntl(f->share_fd, F_OFD_SETLK, &l) < 0) {
+		if ((errno != EAGAIN && errno != EACCES && errno != EINTR) || waited >= SHARE_MS) {
+			close_fd(&f->share_fd);
+			return;
+		}
+		(void)poll(NULL, 0, SHARE_STEP_MS);
+		waited += SHARE_STEP_MS;
+	}
+}
+
 int storage_fetch_begin(struct storage *s, const struct storage_fetch_request *r,
 			struct storage_fetch **ret, struct error *e)
 {
@@ -266,6 +320,8 @@ int storage_fetch_begin(struct storage *s, const struct storage_fetch_request *r
 	f->store_as = r->store_as != NULL ? strdup(r->store_as) : NULL;
 	res = r->store_as != NULL && f->store_as == NULL ? error_set(e, -ENOMEM, "fetch an image") :
 							   make_request(f, r, request, e);
+	if (res == 0)
+		share(f, r);
 	if (res == 0)
 		res = fetch_start(f, request, e);
 	if (res < 0) {

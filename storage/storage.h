@@ -11,6 +11,7 @@
  *   networks/<name>.json         what crt network create made; networks.lock
  *   volumes/<name>/              record.json, _data/ (what containers see), lock, fresh (not used yet)
  *   names/<name>                 hard link to the container's lock
+ *   pull.lock                    pulls of one image at the same time wait for each other (fetch.c)
  *   tmp/<boot>-<random>/         one running transaction, held by flock on its "lock" file
  *   skeleton/                    mount points for images that lack them
  *   trash/                       what is being deleted
@@ -462,7 +463,8 @@ struct storage_fetch_request {
 	const char *
 		authfile; /* --authfile; NULL = REGISTRY_AUTH_FILE, auth.json, docker's config.json */
 	const char *creds;  /* "user:password" or NULL */
-	const char *policy; /* --policy; NULL = the user's or the system's policy.json */
+	const char *policy; /* file; NULL = the user's or the system's policy.json */
+	bool any_policy;    /* it does not matter: nothing is taken from there */
 	bool retries_given;
 	unsigned int
 		retries; /* with retries_given: how often a failure that may pass is tried again */

@@ -132,6 +132,7 @@ int storage_push_begin(struct storage *s, struct storage_bundle *b,
 		       const struct storage_fetch_request *r, struct storage_fetch **ret,
 		       struct error *e)
 {
+	struct storage_fetch_request any = *r;
 	struct storage_fetch *f = fetch_new(s, FETCH_OP_PUSH);
 	_cleanup_json_ json_t *request = json_pack("{s:s}", "source", "docker");
 	int res = 0;
@@ -148,8 +149,9 @@ int storage_push_begin(struct storage *s, struct storage_bundle *b,
 	else if (r->ref->digest != NULL && strcmp(r->ref->digest, storage_bundle_digest(b)) != 0)
 		res = error_setf(e, -EINVAL, "the image has the digest %s",
 				 storage_bundle_digest(b));
+	any.any_policy = true;
 	if (res == 0)
-		res = fetch_registry_request(f, r, request, e);
+		res = fetch_registry_request(f, &any, request, e);
 	if (res == 0 && (find_mounts(b, r->ref) < 0 || push_lists(b, r->ref, request) < 0))
 		res = memory(e);
 	if (res == 0)
@@ -191,6 +193,7 @@ int storage_query_begin(struct storage *s, enum storage_question question, const
 		[STORAGE_ASK_SEARCH] = "search",     [STORAGE_ASK_LOGIN] = "login",
 		[STORAGE_ASK_DELETE] = "delete",
 	};
+	struct storage_fetch_request any = *r;
 	struct storage_fetch *f = fetch_new(s, FETCH_OP_QUERY);
 	_cleanup_json_ json_t *request = json_pack("{s:s, s:s, s:s*}", "source", "docker", "what",
 						   names[question], "term", term);
@@ -201,7 +204,8 @@ int storage_query_begin(struct storage *s, enum storage_question question, const
 		free(f);
 		return memory(e);
 	}
-	res = fetch_registry_request(f, r, request, e);
+	any.any_policy = true;
+	res = fetch_registry_request(f, &any, request, e);
 	if (res == 0 && question == STORAGE_ASK_SEARCH)
 		search_host(request);
 	if (res == 0) {

@@ -35,6 +35,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "storage/registry/creds.h"
+#include "storage/registry/policy.h"
 #include "storage/registry/toml.h"
 
 #define ETC_CONTAINERS "/etc/containers"
@@ -272,6 +273,61 @@ static int add_ca_dir(const char *base, const char *host, struct buf *ret)
 	return 0;
 }
 
+/* A file of a certs.d directory into the endpoint. */
+static int add_pem(json_t *endpoint, const char *key, const char *dir, const char *name,
+		   const char *suffix, struct error *e)
+{
+	size_t stem = strlen(name) - strlen(".cert");
+	_cleanup_free_ char *path = str_printf("%s/%.*s%s", dir, (int)stem, name, suffix);
+	_cleanup_fd_ int fd = path != NULL ? open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	int r;
+
+	if (path == NULL)
+		return error_set(e, -ENOMEM, "read a certificate");
+	if (fd < 0)
+		return error_set(e, -errno, "open %s", path);
+	r = fd_read_to_end(fd, &b, CA_BYTES_MAX);
+	if (r == 0 && json_object_set_new(endpoint, key, json_string(buf_str(&b))) < 0)
+		r = error_setf(e, -EINVAL, "%s is not text", path);
+	else if (r < 0)
+		(void)error_set(e, r, "read %s", path);
+	if (b.len > 0)
+		explicit_bzero(b.data, b.len);
+	return r;
+}
+
+/* Our own certificate for a registry that asks for one: NAME.cert and NAME.key. 1 = found. */
+static int add_client_dir(json_t *endpoint, const char *base, const char *host, struct error *e)
+{
+	_cleanup_free_ char *dir = str_printf("%s/certs.d/%s", base, host);
+	_cleanup_strv_ struct strv names = { .n = 0 };
+	int r;
+
+	if (dir == NULL || list_dir(dir, ".cert", &names) < 0)
+		return error_set(e, -ENOMEM, "read the certificates for %s", host);
+	if (names.n == 0)
+		return 0;
+	r = add_pem(endpoint, "cert", dir, names.v[0], ".cert", e);
+	if (r == 0)
+		r = add_pem(endpoint, "key", dir, names.v[0], ".key", e);
+	return r < 0 ? r : 1;
+}
+
+static int add_client(json_t *endpoint, const char *host, struct error *e)
+{
+	_cleanup_free_ char *user = user_dir();
+	int r = 0;
+
+	if (user != NULL)
+		r = add_client_dir(endpoint, user, host, e);
+	if (r == 0)
+		r = add_client_dir(endpoint, ETC_CONTAINERS, host, e);
+	if (r == 0)
+		r = add_client_dir(endpoint, "/etc/docker", host, e);
+	return r < 0 ? r : 0;
+}
+
 static int add_ca(json_t *endpoint, const char *host, struct error *e)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
@@ -323,6 +379,8 @@ static int add_endpoint(const struct storage_fetch_request *r, json_t *endpoints
 		res = creds_split(r->creds, ep, e);
 	else
 		res = creds_find(name, r->authfile, ep, e);
+	if (res == 0)
+		res = add_client(ep, host, e);
 	return res < 0 ? res : add_ca(ep, host, e);
 }
 
@@ -389,6 +447,10 @@ static int add_candidate(const struct storage_fetch_request *r, const struct con
 		return error_prefix(e, "registries.conf");
 	if (blocked)
 		return error_setf(e, -EACCES, "%s is blocked in registries.conf", name);
+	if (!r->any_policy)
+		res = policy_check(r->policy, "docker", full, name, e);
+	if (res < 0)
+		return res;
 	if (table != NULL)
 		res = add_mirrors(r, endpoints, table, name + covered, e);
 	if (res < 0)
