@@ -158,6 +158,27 @@ int view_open(struct storage *s, const struct view *v, bool writable,
 	return r < 0 ? r : mount_view(s, &q, ret, e);
 }
 
+int view_mount(struct storage *s, const struct view *v, bool writable, const char *dir,
+	       struct storage_rootfs_handle *ret, struct error *e)
+{
+	_cleanup_strv_ struct strv layers = { .v = NULL };
+	struct storage_rootfs q = {
+		.layers = &layers,
+		.is_foreign = v->is_foreign,
+		.container_id = writable ? v->id : NULL,
+		.driver = v->fuse ? STORAGE_DRIVER_FUSE : STORAGE_DRIVER_AUTO,
+	};
+	int r = all_layers(v, !writable, &layers, e);
+
+	*ret = (struct storage_rootfs_handle){ .fuse_pid_fd = -1 };
+	if (r == 0)
+		r = mount_at(s, &q, dir, ret, e);
+	if (r < 0)
+		return r;
+	(void)close(r);
+	return 0;
+}
+
 int view_open_below(struct storage *s, const struct view *v, struct storage_rootfs_handle *ret,
 		    struct error *e)
 {

@@ -31,6 +31,9 @@ void view_fini(struct view *v);
 int view_open(struct storage *s, const struct view *v, bool writable,
 	      struct storage_rootfs_handle *ret, struct error *e);
 void view_close(struct storage_rootfs_handle *h);
+/* Mount it on a directory of the caller's choice; a view without --rootfs. 0 or -errno. */
+int view_mount(struct storage *s, const struct view *v, bool writable, const char *dir,
+	       struct storage_rootfs_handle *ret, struct error *e);
 /* The same for the layers only: what the container began with. */
 int view_open_below(struct storage *s, const struct view *v, struct storage_rootfs_handle *ret,
 		    struct error *e);

@@ -54,7 +54,7 @@ verbs=$("$crt" --help | sed -nE '/^Commands:/,/^$/ s/^  ([a-z]+) .*/\1/p')
 for verb in $verbs; do
 	grep -qE "^\*$verb\*( |$)" man/crt.1.scd || complain "man/crt.1.scd does not list the command $verb"
 	case $verb in
-	image | manifest | network | volume) compare_group "man/crt-$verb.1.scd" "$verb" ;;
+	image | manifest | network | system | volume) compare_group "man/crt-$verb.1.scd" "$verb" ;;
 	container | version | completion) ;; # described in crt.1, no options of their own
 	tag | untag) compare man/crt-tag.1.scd "$verb" ;;
 	create) compare man/crt-run.1.scd create ;;
