@@ -184,6 +184,23 @@ static int add_tag(struct out_rows *rows, const char *name, const json_t *v, str
 		       0;
 }
 
+/* A row for each entry of the answer. */
+static int add_all(struct out_rows *rows, const struct options *o, const char *registry,
+		   const char *name, json_t *list, struct error *e)
+{
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v) {
+		int r = o->list_tags ? add_tag(rows, name, v, e) :
+				       add_result(rows, o, registry, v, e);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 /* podman's: one object with all tags. */
 static int print_tags_json(const char *name, json_t *list, struct error *e)
 {
@@ -206,8 +223,6 @@ static int search(struct options *o, const struct cmd_global *g, const char *tex
 	_cleanup_json_ json_t *list = NULL;
 	struct out_rows rows = { NULL, NULL };
 	const char *registry;
-	json_t *v;
-	size_t i;
 	int r;
 
 	if (o->limit == 0)
@@ -231,10 +246,7 @@ static int search(struct options *o, const struct cmd_global *g, const char *tex
 	if (r == 0 && o->list_tags && o->format != NULL && strcmp(o->format, "json") == 0) {
 		r = print_tags_json(name, list, e);
 	} else if (r == 0) {
-		json_array_foreach(list, i, v)
-			if (r == 0)
-				r = o->list_tags ? add_tag(&rows, name, v, e) :
-						   add_result(&rows, o, registry, v, e);
+		r = add_all(&rows, o, registry, name, list, e);
 		if (r == 0)
 			r = out_print(&rows, o->list_tags ? tag_columns : search_columns, o->format,
 				      false, e);

@@ -16,6 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct http_request r = { .sink = no_sink };
 	_cleanup_free_ char *host = NULL;
 	_cleanup_free_ char *shown = NULL;
+	_cleanup_free_ char *next = NULL;
+	_cleanup_free_ char *url = NULL;
 	bool https = false;
 
 	/* as libcurl does: one call a line, the line end with it */
@@ -41,6 +43,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)range_ok(&r);
 	if (http_url_host(r.location, &host, &https) == 0)
 		MUST(host != NULL && strchr(host, ':') != NULL);
+	MUST(memchr(r.range, '\0', sizeof(r.range)) != NULL);
+	MUST(memchr(r.link, '\0', sizeof(r.link)) != NULL);
+	next = http_link_next(r.link);
+	MUST(next == NULL || strstr(r.link, next) != NULL);
+	/* wherever a registry sends an upload or the reader of a list: http or https only */
+	if (http_resolve("https://registry.example:5000/v2/x/blobs/uploads/1", r.location, &url,
+			 NULL) == 0)
+		MUST(str_starts(url, "https://"));
+	if (next != NULL) {
+		free(url);
+		url = NULL;
+		if (http_resolve("http://registry.example/v2/_catalog", next, &url, NULL) == 0)
+			MUST(str_starts(url, "https://") || str_starts(url, "http://"));
+	}
 	(void)buf_append(&r.error_body, buf_str(&r.challenge), r.challenge.len);
 	shown = server_message(&r);
 	buf_fini(&r.challenge);
