@@ -103,8 +103,9 @@ static json_t *network_json(const struct run_plan *p)
 					 "hostPort", (int)n->forwards[i].host_port, "containerPort",
 					 (int)n->forwards[i].container_port, "protocol",
 					 n->forwards[i].proto == NET_PROTO_UDP ? "udp" : "tcp"));
-	return json_pack("{s:s,s:b,s:o,s:o}", "mode", modes[n->mode], "hostLoopback",
-			 (int)n->allow_host_loopback, "ports", ports, "networks", members);
+	return json_pack("{s:s,s:b,s:o,s:o}", "mode", n->pasta ? "pasta" : modes[n->mode],
+			 "hostLoopback", (int)n->allow_host_loopback, "ports", ports, "networks",
+			 members);
 }
 
 static json_t *notes_json(const struct run_plan *p)

@@ -128,6 +128,7 @@ static json_t *config_json(const struct run_plan *p)
 			 req->net.mode == NET_MODE_HOST ? "host" :
 			 req->net.mode == NET_MODE_NONE ? "none" :
 			 req->net.mode == NET_MODE_JOIN ? req->net.join :
+			 req->net.pasta			? "pasta" :
 							  "slirp4netns",
 			 "stopSignal", signal != NULL ? signal : "SIGTERM", "stopTimeout",
 			 (int)req->stop_timeout);

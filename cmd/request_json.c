@@ -143,6 +143,8 @@ static const struct member members[] = {
 	{ "netOutbound6", KIND_TEXT, TEXT(net.outbound_addr6) },
 	{ "netJoin", KIND_STRING, AT(net.join), 0 },
 	{ "netPcap", KIND_STRING, AT(net.pcap), 0 },
+	{ "netPasta", KIND_BOOL, AT(net.pasta), 0 },
+	{ "netPastaOptions", KIND_LIST, AT(net.pasta_options), 0 },
 	{ "publishAll", KIND_BOOL, AT(publish_all), 0 },
 	{ "expose", KIND_LIST, AT(expose), 0 },
 	{ "dns", KIND_LIST, AT(net.dns), 0 },

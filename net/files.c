@@ -40,6 +40,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "net/layout.h"
+#include "net/pasta.h"
 
 #define HOST_FILE_MAX (1u << 20)
 #define BLANKS	      " \t\r\n\v\f"
@@ -88,8 +89,8 @@ static bool server_reachable(const struct net_request *r, const char *text, stru
 		*zone = '\0';
 	if (inet_pton(AF_INET, addr, &a4) == 1) {
 		v->has4 = true;
-		if (r->mode == NET_MODE_HOST)
-			return true;
+		if (r->mode == NET_MODE_HOST || r->pasta)
+			return r->mode == NET_MODE_HOST || ntohl(a4.s_addr) >> 24 != 127;
 		/* an address of our own network hides the host's (a virtual machine may have the same one) */
 		return ntohl(a4.s_addr) >> 24 != 127 && layout_make(r, &l, NULL) == 0 &&
 		       (a4.s_addr & l.mask.s_addr) != l.network.s_addr;
@@ -213,7 +214,9 @@ int files_resolv_build(const struct net_request *r, const char *host, struct buf
 		for (size_t i = 0; i < r->dns.n; i++)
 			(void)buf_printf(b, "nameserver %s\n", r->dns.v[i]);
 	} else {
-		if (r->mode == NET_MODE_SLIRP)
+		if (r->mode == NET_MODE_SLIRP && r->pasta)
+			(void)buf_puts(b, "nameserver " PASTA_DNS "\n"); /* as below */
+		else if (r->mode == NET_MODE_SLIRP)
 			ret = put_forwarders(r, &v, b, e);
 		for (size_t i = 0; i < v.servers.n; i++)
 			(void)buf_printf(b, "nameserver %s\n", v.servers.v[i]);
@@ -318,7 +321,7 @@ static int put_own_address(const struct net_request *r, const char *hostname,
 	struct layout l;
 	int ret;
 
-	if (r->mode == NET_MODE_SLIRP) {
+	if (r->mode == NET_MODE_SLIRP && !r->pasta) { /* pasta's is the host's, and may change */
 		ret = layout_make(r, &l, e);
 		if (ret < 0)
 			return ret;
@@ -451,12 +454,14 @@ void net_host_address(const struct net_request *r, char ret[INET6_ADDRSTRLEN])
 	struct layout l;
 
 	ret[0] = '\0';
-	if (r->mode == NET_MODE_SLIRP && r->allow_host_loopback && layout_make(r, &l, NULL) == 0) {
+	if (r->mode == NET_MODE_SLIRP && !r->pasta && r->allow_host_loopback &&
+	    layout_make(r, &l, NULL) == 0) {
 		(void)inet_ntop(AF_INET, &l.gateway, ret,
 				INET6_ADDRSTRLEN); /* ENOSPC is impossible */
 		return;
 	}
-	if (r->mode == NET_MODE_NONE)
+	if (r->mode == NET_MODE_NONE ||
+	    r->pasta) /* there the host's address is the container's own */
 		return;
 	if (outward_address(&outward)) {
 		(void)inet_ntop(AF_INET, &outward, ret, INET6_ADDRSTRLEN);

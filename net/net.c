@@ -39,8 +39,11 @@
 #include "base/fd.h"
 #include "base/proc.h"
 #include "net/layout.h"
+#include "net/pasta.h"
 #include "net/pcap.h"
 #include "net/wire.h"
+
+#define END_MS 5000 /* for who ends itself */
 
 static int send_request(int sock, const struct net_request *r, struct error *e)
 {
@@ -49,20 +52,23 @@ static int send_request(int sock, const struct net_request *r, struct error *e)
 		.mtu = r->mtu,
 		.ipv6 = r->ipv6,
 		.allow_host_loopback = r->allow_host_loopback,
+		.pasta = r->pasta,
 		.forwards_n = (uint32_t)r->forwards_n,
 	};
-	_cleanup_fd_ int pcap_fd = -1;
+	_cleanup_fd_ int file_fd = -1; /* for the frames; with pasta its program */
 	int ret;
 
 	memcpy(w.cidr, r->cidr, sizeof(w.cidr));
 	memcpy(w.outbound_addr, r->outbound_addr, sizeof(w.outbound_addr));
 	memcpy(w.outbound_addr6, r->outbound_addr6, sizeof(w.outbound_addr6));
-	if (r->pcap != NULL) {
-		pcap_fd = pcap_open(r->pcap, e);
-		if (pcap_fd < 0)
-			return pcap_fd;
+	if (r->pasta || r->pcap != NULL) {
+		file_fd = r->pasta ? pasta_open(e) : pcap_open(r->pcap, e);
+		if (file_fd < 0)
+			return file_fd;
 	}
-	ret = wire_send(sock, WIRE_TYPE_REQUEST, &w, sizeof(w), pcap_fd);
+	ret = wire_send(sock, WIRE_TYPE_REQUEST, &w, sizeof(w), file_fd);
+	if (ret >= 0 && r->pasta)
+		ret = pasta_send_options(sock, r);
 	if (ret >= 0)
 		ret = wire_send_forwards(sock, r->forwards, r->forwards_n);
 	if (ret < 0)
@@ -88,6 +94,7 @@ static int prepare(const struct net_request *r, struct net_handle *h, struct err
 	code = fd_socketpair(SOCK_SEQPACKET, sv);
 	if (code < 0)
 		return error_set(e, code, "make a socket pair for crt-net");
+	h->ends_itself = r->pasta;
 	h->ctl_fd = sv[0];
 	h->peer_fd = sv[1];
 	return 0;
@@ -137,7 +144,7 @@ int net_start(const struct net_request *r, struct net_handle *ret, struct error 
 /* Ports, files and outbound addresses can be refused, so that the container must not start before they are there. */
 static bool is_needed_at_once(const struct net_request *r)
 {
-	return r->forwards_n != 0 || r->pcap != NULL || r->outbound_addr[0] != '\0' ||
+	return r->pasta || r->forwards_n != 0 || r->pcap != NULL || r->outbound_addr[0] != '\0' ||
 	       r->outbound_addr6[0] != '\0';
 }
 
@@ -245,10 +252,15 @@ int net_wait_ready(struct net_handle *h, struct net_request *r, bool need_tap, i
 		   struct error *e)
 {
 	int64_t deadline = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
-	bool bound = h->peer_fd >= 0, taken = bound || !need_tap;
+	bool bound = h->peer_fd >= 0, taken = bound || !(need_tap || r->pasta);
 	struct wire_message m;
 	int ret;
 
+	if (r->pasta) {
+		ret = wire_send(h->ctl_fd, WIRE_TYPE_GO, NULL, 0, -1);
+		if (ret < 0 && ret != -EPIPE) /* then it has said why */
+			return error_set(e, ret, "tell crt-net to start pasta");
+	}
 	while (!bound || !taken) {
 		ret = wait_readable(h, deadline, e);
 		if (ret < 0)
@@ -290,7 +302,11 @@ void net_forget(struct net_handle *h)
 
 void net_stop(struct net_handle *h)
 {
+	struct pollfd p = { .fd = h->pid_fd, .events = POLLIN };
+
 	close_fd(&h->ctl_fd);
+	if (h->ends_itself && h->pid_fd >= 0)
+		(void)poll(&p, 1, END_MS); /* whatever it says, the next step ends it */
 	if (h->pid > 0)
 		proc_kill(h->pid, h->pid_fd);
 	net_forget(h);

@@ -65,6 +65,8 @@ struct net_request {
 	char outbound_addr6[INET6_ADDRSTRLEN];
 	char *join;		      /* owned; JOIN: "container:NAME" or "ns:PATH" */
 	char *pcap;		      /* owned; a file for a copy of the frames, NULL = none */
+	bool pasta;		      /* SLIRP: served by the program pasta instead of libslirp */
+	struct strv pasta_options;    /* words of its command line */
 	struct net_forward *forwards; /* owned */
 	size_t forwards_n;
 	struct strv dns, dns_search, dns_option; /* --dns*: empty = from the host */
@@ -80,7 +82,7 @@ struct net_request {
 
 void net_request_init(struct net_request *r);
 void net_request_fini(struct net_request *r);
-/* "slirp[:opt=val,...]", "slirp4netns[:...]", "host", "none", "container:NAME", "ns:PATH". 0 or -EINVAL with the reason. */
+/* "slirp[:opt=val,...]", "slirp4netns[:...]", "pasta[:word,...]", "host", "none", "container:NAME", "ns:PATH". 0 or -EINVAL with the reason. */
 int net_parse_mode(const char *text, struct net_request *r, struct error *e);
 /*
  * --network: what net_parse_mode() knows, or NAME[:ip=,ip6=,mac=,alias=,interface_name=]; appends a member.
@@ -111,6 +113,7 @@ struct net_handle {
 	int peer_fd; /* crt-net's end of the socket and its executable, where it is started late */
 	int exe_fd;
 	int tap_fd;
+	bool ends_itself; /* and somebody else before that */
 };
 #define NET_HANDLE_INIT       \
 	((struct net_handle){ \

@@ -29,6 +29,7 @@
 #include "base/limits.h"
 #include "net/layout.h"
 #include "net/net.h"
+#include "net/pasta.h"
 
 static_assert(IFNAMSIZ <= INET_ADDRSTRLEN, "an interface name fits where an address does");
 
@@ -42,6 +43,7 @@ void net_request_fini(struct net_request *r)
 	free(r->forwards);
 	free(r->pcap);
 	free(r->join);
+	strv_fini(&r->pasta_options);
 	strv_fini(&r->dns);
 	strv_fini(&r->dns_search);
 	strv_fini(&r->dns_option);
@@ -179,6 +181,25 @@ static int parse_join(const char *text, struct net_request *r, struct error *e)
 	return 0;
 }
 
+/* Words with commas between, as podman has them: -T,none,--mtu,1500. */
+static int parse_pasta_options(const char *text, struct net_request *r, struct error *e)
+{
+	_cleanup_free_ char *copy = strdup(text);
+	char *rest = copy, *word;
+
+	if (copy == NULL)
+		return error_set(e, -ENOMEM, "--network");
+	if (strlen(text) >= PASTA_OPTIONS_MAX)
+		return error_setf(e, -EINVAL, "--network pasta: its options are too long");
+	while ((word = strsep(&rest, ",")) != NULL) {
+		if (word[0] == '\0')
+			return error_setf(e, -EINVAL, "--network %s: an empty option", text);
+		if (strv_add(&r->pasta_options, word) < 0)
+			return error_set(e, -ENOMEM, "--network");
+	}
+	return 0;
+}
+
 int net_parse_mode(const char *text, struct net_request *r, struct error *e)
 {
 	static const struct {
@@ -189,6 +210,7 @@ int net_parse_mode(const char *text, struct net_request *r, struct error *e)
 		{ "slirp", NET_MODE_SLIRP, true },    { "slirp4netns", NET_MODE_SLIRP, true },
 		{ "private", NET_MODE_SLIRP, false }, { "default", NET_MODE_SLIRP, false },
 		{ "host", NET_MODE_HOST, false },     { "none", NET_MODE_NONE, false },
+		{ PASTA_NAME, NET_MODE_SLIRP, true },
 	};
 	const char *colon = strchr(text, ':');
 	size_t len = colon != NULL ? (size_t)(colon - text) : strlen(text);
@@ -203,11 +225,14 @@ int net_parse_mode(const char *text, struct net_request *r, struct error *e)
 			return error_setf(e, -EINVAL, "--network %s: \"%s\" takes no options", text,
 					  modes[i].name);
 		r->mode = modes[i].mode;
+		r->pasta = strcmp(modes[i].name, PASTA_NAME) == 0;
+		if (r->pasta && colon != NULL && colon[1] != '\0')
+			return parse_pasta_options(colon + 1, r, e);
 		return colon != NULL && colon[1] != '\0' ? parse_slirp_options(colon + 1, r, e) : 0;
 	}
 	return error_setf(
 		e, -EINVAL,
-		"--network %s: unknown network; known: slirp[:OPTION=VALUE,...], host, none, "
+		"--network %s: unknown network; known: slirp[:OPTION=VALUE,...], pasta[:OPTION,...], host, none, "
 		"container:NAME, ns:PATH",
 		text);
 }

@@ -59,6 +59,7 @@
 #include "net/layout.h"
 #include "net/neigh.h"
 #include "net/net.h"
+#include "net/pasta.h"
 #include "net/pcap.h"
 #include "net/reass.h"
 #include "net/relay.h"
@@ -86,6 +87,7 @@ struct net {
 	Slirp *slirp;
 	int ctl_fd;
 	int tap_fd;
+	bool pasta;  /* which serves instead */
 	int pcap_fd; /* -1 = no copy of the frames */
 	struct pollfd *poll;
 	size_t poll_n, poll_cap;
@@ -639,6 +641,10 @@ static int set_up(struct net *n, struct error *e)
 	if (ret != WIRE_TYPE_REQUEST || m.u.request.version != WIRE_VERSION)
 		return error_set(e, ret < 0 ? ret : -EPROTO,
 				 "crt-net: read the request (started by another crt?)");
+	if (m.u.request.pasta != 0) {
+		n->pasta = true;
+		return pasta_serve(n->ctl_fd, &m.u.request, steal_fd(&n->pcap_fd), e);
+	}
 	if (n->pcap_fd >= 0) {
 		ret = pcap_begin(n->pcap_fd);
 		if (ret < 0)
@@ -731,6 +737,8 @@ int net_slirp_main(void)
 		return 1; /* not started by crt */
 	raise_fd_limit(&n);
 	ret = set_up(&n, &e);
+	if (ret == 0 && n.pasta)
+		return 0; /* it was served, and is over */
 	if (ret == 0)
 		ret = confine_self(n.pcap_fd >= 0, &e);
 	if (ret == 0)

@@ -40,6 +40,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "net/layout.h"
+#include "net/pasta.h"
 #include "net/rtnl.h"
 #include "net/wire.h"
 
@@ -191,7 +192,7 @@ int net_tap_create(const struct net_request *r, int tap_sock, struct net_agent *
 
 	switch (r->mode) {
 	case NET_MODE_SLIRP:
-		return tap_create(r, sock, agent, e);
+		return r->pasta ? pasta_send_namespaces(sock, e) : tap_create(r, sock, agent, e);
 	case NET_MODE_NONE:
 		rtnl_add_link_up(&b, RTNL_LOOPBACK, "bring lo up");
 		return rtnl_run(&b, e);

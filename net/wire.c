@@ -41,6 +41,10 @@ static bool wire_length_ok(const struct wire_message *m, size_t len)
 				       m->u.forwards.n * sizeof(struct net_forward);
 	case WIRE_TYPE_FAILED:
 		return len == sizeof(m->u.error);
+	case WIRE_TYPE_PASTA:
+		return len == sizeof(m->u.pasta) && m->u.pasta.text[WIRE_PASTA_TEXT - 1] == '\0';
+	case WIRE_TYPE_NAMESPACE:
+	case WIRE_TYPE_GO:
 	case WIRE_TYPE_BOUND:
 	case WIRE_TYPE_AGENT:
 	case WIRE_TYPE_TAP:

@@ -5,10 +5,13 @@
  * from the same installation; the version check only catches a half-done
  * upgrade.
  *
- *   crt -> crt-net    REQUEST, then FORWARDS until all are sent
+ *   crt -> crt-net    REQUEST, then FORWARDS until all are sent, with pasta PASTA before them
  *   crt-net -> crt    BOUND, then FORWARDS (with the ports chosen) likewise; or FAILED and the end
  *   child -> crt-net  with published TCP ports AGENT with one fd (agent.h); TAP with one fd
  *   crt-net -> crt    TAKEN; or FAILED and the end
+ *
+ * With pasta the child sends NAMESPACE twice, with the user and the network namespace, instead of TAP,
+ * and crt sends GO when the ids are mapped. BOUND comes after all of these.
  *
  * crt-net ends when its peer's last copy of the socket is closed.
  */
@@ -21,7 +24,7 @@
 #include "net/net.h"
 
 #define WIRE_FD	     3 /* crt-net's end */
-#define WIRE_VERSION (0x6e740002u)
+#define WIRE_VERSION (0x6e740003u)
 #define WIRE_CHUNK   256 /* forwards in one message */
 
 enum wire_type {
@@ -32,6 +35,9 @@ enum wire_type {
 	WIRE_TYPE_AGENT,
 	WIRE_TYPE_TAP,
 	WIRE_TYPE_TAKEN,
+	WIRE_TYPE_PASTA,
+	WIRE_TYPE_NAMESPACE,
+	WIRE_TYPE_GO,
 	WIRE_TYPE_COUNT
 };
 
@@ -41,10 +47,19 @@ struct wire_request {
 	uint32_t mtu;
 	uint8_t ipv6;
 	uint8_t allow_host_loopback;
+	uint8_t pasta;
 	char cidr[INET_ADDRSTRLEN + 4];
 	char outbound_addr[INET_ADDRSTRLEN];
 	char outbound_addr6[INET6_ADDRSTRLEN];
 	uint32_t forwards_n;
+};
+
+#define WIRE_PASTA_TEXT 1024
+
+/* The words of pasta's options, each with its NUL. */
+struct wire_pasta {
+	uint32_t n;
+	char text[WIRE_PASTA_TEXT];
 };
 
 struct wire_forwards {
@@ -57,6 +72,7 @@ struct wire_message {
 	union {
 		struct wire_request request;
 		struct wire_forwards forwards;
+		struct wire_pasta pasta;
 		struct error error;
 	} u;
 };
