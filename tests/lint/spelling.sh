@@ -5,6 +5,6 @@
 
 need codespell
 mapfile -t files < <(tracked | grep -vE '^(LICENSE$|tests/corpus/|tests/lint/spelling\.sh$)')
-codespell --ignore-words-list=crate,te,ot,fo,nd,ba,ans,mis,hist,ser,sur,als,wit,parms,inout,uint,ro,childs,doesnt,serie \
+codespell --ignore-words-list=crate,te,ot,fo,nd,ba,ans,mis,hist,ser,sur,als,wit,parms,inout,uint,ro,childs,doesnt,serie,passt \
 	"${files[@]}" || bad=1
 done_checking
