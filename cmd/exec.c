@@ -206,12 +206,16 @@ static int start(struct storage *s, const struct container *c, int bundle_fd,
 	struct runtime_exec x = RUNTIME_EXEC_INIT;
 	struct relay_stdio stdio = { { -1, -1, -1 }, { -1, -1, -1 } };
 	_cleanup_free_ char *process = NULL, *cgroup = limits_cgroup_at(bundle_fd);
-	_cleanup_fd_ int null_fd = -1;
+	_cleanup_fd_ int null_fd = -1, first_fd = -1;
 	int console_fd = -1, pid_fd = -1, r, code;
 	pid_t pid;
 
 	container_process(s, c, &x.pid, &x.start_time);
+	first_fd = o->user != NULL ? container_pidfd(s, c) : -1;
 	r = compose(bundle_fd, x.pid, o, args, n, &process, e);
+	/* its accounts were read below a number: which still was its own */
+	if (r == 0 && o->user != NULL && (first_fd < 0 || proc_pidfd_send_signal(first_fd, 0) < 0))
+		r = error_setf(e, -ESRCH, "container %s has just ended", c->name);
 	if (r == 0 && o->detach) {
 		null_fd = fd_open_null(e);
 		r = null_fd < 0 ? null_fd : 0;

@@ -133,6 +133,18 @@ static int open_group(struct prepared *pr, const char *dir, int version, struct 
 	return 0;
 }
 
+/* Somebody left a group behind that would stop the new process for ever. */
+static bool is_frozen(const char *dir, const char *controllers)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (controllers[0] == '\0')
+		return cgroup_read(dir, "cgroup.events", &text) == 0 &&
+		       strstr(text, "frozen 1") != NULL;
+	return strstr(controllers, "freezer") != NULL &&
+	       cgroup_read(dir, "freezer.state", &text) == 0 && strncmp(text, "THAWED", 6) != 0;
+}
+
 static int add_hierarchy(struct prepared *pr, const struct spec *s, const char *id,
 			 const char *mount, const char *own, const char *controllers, json_t *paths,
 			 struct error *e)
@@ -150,6 +162,8 @@ static int add_hierarchy(struct prepared *pr, const struct spec *s, const char *
 	r = make_dirs(mount, path, strstr(controllers, "cpuset") != NULL && mount[0] != '\0');
 	if (r < 0)
 		return error_set(e, r, "create cgroup %s", dir);
+	if (r == EXISTED && is_frozen(dir, controllers))
+		return error_setf(e, -EBUSY, "container's cgroup unexpectedly frozen: %s", dir);
 	/* engines give pods a group of their own above the containers' */
 	if (r == EXISTED && json_object_size(paths) == 0 &&
 	    cgroup_read(dir, "cgroup.procs", &procs) == 0 && procs[0] != '\0')
@@ -162,8 +176,8 @@ static int add_hierarchy(struct prepared *pr, const struct spec *s, const char *
 /* Version 2: hand the controllers of each level down. Failure shows when a limit is written. */
 static void enable_controllers(const char *mount, const char *path)
 {
-	static const char *const names[] = { "+cpu",  "+cpuset",  "+io",  "+memory",
-					     "+pids", "+hugetlb", "+rdma" };
+	static const char *const names[] = { "+cpu",  "+cpuset",  "+io",   "+memory",
+					     "+pids", "+hugetlb", "+rdma", "+misc" };
 	_cleanup_free_ char *text = str_printf("%s%s", mount, path);
 
 	if (text == NULL)
@@ -181,11 +195,12 @@ static void enable_controllers(const char *mount, const char *path)
 	}
 }
 
-static int own_group2(int proc_fd, char **ret)
+/* The version 2 group of a process, from its file in procfs. */
+static int group2_of(int proc_fd, const char *file, char **ret)
 {
 	_cleanup_free_ char *text = NULL;
 	char *line, *end;
-	int r = procfs_read(proc_fd, "self/cgroup", 1 << 20, &text);
+	int r = procfs_read(proc_fd, file, 1 << 20, &text);
 
 	if (r < 0)
 		return r;
@@ -208,7 +223,7 @@ static int create_groups(struct prepared *pr, const struct spec *s, const char *
 	int r;
 
 	if (h->cgroup2) {
-		r = own_group2(plan->proc_fd, &own);
+		r = group2_of(plan->proc_fd, "self/cgroup", &own);
 		if (r < 0)
 			return error_set(e, r, "read /proc/self/cgroup");
 		path = group_path(s, id, own);
@@ -302,7 +317,30 @@ int cgroup_create(struct prepared *pr, const struct spec *s, const char *id, con
 	return 0;
 }
 
-int cgroup_enter(struct prepared *pr, const json_t *record, const char *sub, struct error *e)
+/*
+ * A group that hands controllers down has no processes of its own: a container whose first process
+ * did that moved it into a sub-group before, and that is where newcomers belong. Caller frees.
+ */
+static char *inner_group(const struct prepared *pr, const char *dir, pid_t first)
+{
+	_cleanup_free_ char *down = NULL, *group = NULL, *inner = NULL;
+	size_t len = strlen(dir);
+	char file[32];
+
+	if (cgroup_read(dir, "cgroup.subtree_control", &down) < 0 || down[0] == '\0' ||
+	    down[0] == '\n')
+		return NULL;
+	(void)snprintf(file, sizeof(file), "%d/cgroup", (int)first);
+	if (group2_of(pr->plan.proc_fd, file, &group) < 0 || !path_is_clean(group))
+		return NULL;
+	inner = str_printf("/sys/fs/cgroup%s", group);
+	return inner != NULL && strncmp(inner, dir, len) == 0 && inner[len] == '/' ?
+		       steal_ptr(&inner) :
+		       NULL;
+}
+
+int cgroup_enter(struct prepared *pr, const json_t *record, const char *sub, pid_t first,
+		 struct error *e)
 {
 	const json_t *paths = json_object_get(record, "paths");
 	const char *key;
@@ -325,9 +363,12 @@ int cgroup_enter(struct prepared *pr, const json_t *record, const char *sub, str
 			continue;
 		/* "memory:/child" changes one hierarchy, "/child" all */
 		if (sub == NULL ||
-		    (colon != NULL && (strncmp(key, sub, (size_t)(colon - sub)) != 0)))
-			dir = strdup(json_string_value(v));
-		else
+		    (colon != NULL && (strncmp(key, sub, (size_t)(colon - sub)) != 0))) {
+			if (key[0] == '\0')
+				dir = inner_group(pr, json_string_value(v), first);
+			if (dir == NULL)
+				dir = strdup(json_string_value(v));
+		} else
 			dir = str_printf("%s/%s", json_string_value(v),
 					 colon != NULL ? colon + 1 : sub);
 		r = dir == NULL ? error_set(e, -ENOMEM, "cgroup") :

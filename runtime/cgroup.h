@@ -21,8 +21,12 @@
  */
 int cgroup_create(struct prepared *pr, const struct spec *s, const char *id, const char *manager,
 		  bool strict, const struct prepare_host *h, json_t **ret_record, struct error *e);
-/* Put the fds for entering the groups of a running container into the plan (exec). sub: a sub-group or NULL. */
-int cgroup_enter(struct prepared *pr, const json_t *record, const char *sub, struct error *e);
+/*
+ * Put the fds for entering the groups of a running container, whose first process is given, into
+ * the plan (exec). sub: a sub-group or NULL.
+ */
+int cgroup_enter(struct prepared *pr, const json_t *record, const char *sub, pid_t first,
+		 struct error *e);
 /* Move a process of ours into the groups that cgroup_create() made with this plan. */
 int cgroup_attach(const json_t *record, const struct child_plan *plan, pid_t pid, struct error *e);
 /* Kill what is left and remove the groups with their sub-groups. */

@@ -391,7 +391,7 @@ static int prepare_call(struct exec_call *k, struct error *e)
 		return error_set(e, r, "container %s", x->id);
 	if ((r = prepare_affinity(k, e)) < 0 ||
 	    (r = prepare_process(&k->pr, &k->p, k->spec.seccomp, e)) < 0 ||
-	    (r = cgroup_enter(&k->pr, k->state.cgroup, x->cgroup, e)) < 0)
+	    (r = cgroup_enter(&k->pr, k->state.cgroup, x->cgroup, k->state.pid, e)) < 0)
 		return r;
 	if (k->pr.seccomp.has_notify) {
 		pid_t pid = k->state.pid;

@@ -336,6 +336,24 @@ load oci
 	assert_contains 'does not exist'
 }
 
+@test "a cgroup that somebody left frozen is refused; one with processes is told" {
+	need_root
+	bundle root b '.process.args = ["/bin/sleep", "1000"]'
+	local path group=/sys/fs/cgroup/freezer on=FROZEN off=THAWED file=freezer.state
+	path=$(jq -r .linux.cgroupsPath "$(home root)/b/config.json")
+	[ ! -e /sys/fs/cgroup/cgroup.controllers ] || { group=/sys/fs/cgroup on=1 off=0 file=cgroup.freeze; }
+	mkdir "$group$path" 2>/dev/null && echo "$on" >"$group$path/$file" || skip "no cgroup here can be frozen"
+	run -1 timeout 60 "$CRT_BIN/crt-oci" --root "$T/run/root/oci" run -b "$(home root)/b" c1
+	assert_contains "container's cgroup unexpectedly frozen"
+	echo "$off" >"$group$path/$file"
+	rmdir "$group$path"
+	oci root create -b "$(home root)/b" c1 <&- >&- 2>&-
+	oci root create -b "$(home root)/b" c2 <&- >&- 2>"$T/told"
+	grep -q "container's cgroup is not empty" "$T/told" || flunk
+	oci root delete -f c1
+	oci root delete -f c2
+}
+
 @test "options behind the id, --regex, an ordered list, a process file behind a link, debug lines" {
 	bundle alice b '.process.args = ["/bin/sleep", "1000"]'
 	local id

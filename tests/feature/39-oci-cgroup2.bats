@@ -88,6 +88,19 @@ life() {
 	[ ! -e "$GROUP" ] || flunk "$GROUP is left"
 }
 
+@test "exec follows a first process that moved into a sub-group and hands controllers down" {
+	need_delegation
+	bundle "$ME" b "$(args 'mkdir /sys/fs/cgroup/init && echo 1 >/sys/fs/cgroup/init/cgroup.procs && echo +memory >/sys/fs/cgroup/cgroup.subtree_control && echo moved; exec sleep 1000') |
+		.linux.cgroupsPath = \"$PATH2\" | (.mounts[] | select(.type == \"cgroup\").options) -= [\"ro\"]"
+	oci2 run -b "$(home "$ME")/b" -d "$ID" >"$T/out" 2>&1 </dev/null
+	wait_for grep -q . "$T/out"
+	[ "$(cat "$T/out")" = moved ] || skip "the container may not make groups: $(cat "$T/out")"
+	run oci2 exec "$ID" cat /proc/self/cgroup
+	assert_output 0::/init
+	oci2 delete --force "$ID"
+	[ ! -e "$GROUP" ] || flunk "$GROUP is left"
+}
+
 @test "systemd: a scope with limits, its properties, exec, pause, update, events; no scope is left" {
 	need_systemd
 	bundle "$ME" b "$(args 'exec sleep 1000') | $LIMITS | .annotations[\"org.systemd.property.TimeoutStopSec\"] = \"5\" |
