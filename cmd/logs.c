@@ -473,7 +473,8 @@ static int find_file(struct storage *s, const struct container *c, struct logs *
 
 	if (r < 0)
 		return error_setf(e, -ENOENT,
-				  "container %s has no log: it was not run with --detach", c->name);
+				  "container %s has no log: it was run with --rm in the foreground",
+				  c->name);
 	run_request_init(&req);
 	r = request_from_json(text, &req, e);
 	if (r == 0 && req.log_driver == REQUEST_LOG_JOURNALD)

@@ -3,8 +3,11 @@
  * crt run and crt create: an image becomes a container.
  *
  * Theory of operation: options become a request, the request a plan, the plan a
- * record in the store (launch.c). run then starts it, in the foreground or
- * detached; create leaves it to crt start.
+ * record in the store (launch.c). run then starts it, detached or in the
+ * foreground; create leaves it to crt start. One in the foreground that goes
+ * with its end (--rm) is a child of this process, on its streams: the fastest
+ * way. One that stays has a log, and can be joined and left by others: it gets a
+ * monitor, and this process is the first one attached.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +21,7 @@
 #include "cmd/explain.h"
 #include "cmd/launch.h"
 #include "cmd/run_options.h"
+#include "cmd/start.h"
 #include "cmd/verbs.h"
 
 /* Ports below --preserve-fds must be open before we open anything of ours. */
@@ -38,6 +42,31 @@ static int print_id(const struct launch *l, struct error *e)
 	int r = line == NULL ? -ENOMEM : fd_write_all(STDOUT_FILENO, line, strlen(line));
 
 	return r < 0 ? error_set(e, r, "printing the id") : 0;
+}
+
+static bool wants_monitor(const struct run_request *req)
+{
+	return !req->rm && req->preserve_fds == 0 && req->log_driver != REQUEST_LOG_NONE &&
+	       req->log_driver != REQUEST_LOG_PASSTHROUGH;
+}
+
+static int run_attached(struct launch *l, struct error *e)
+{
+	struct start_join j = START_JOIN_INIT(l->plan.store, l->plan.id);
+	struct attach a = {
+		.tty = l->req->tty,
+		.no_stdin = !l->req->interactive,
+		.detach_keys = l->req->detach_keys,
+	};
+	int code;
+
+	l->created = start_join;
+	l->created_data = &j;
+	code = launch_detached(l, e);
+	if (code == 0)
+		code = start_follow(&j, &a, l->req->sig_proxy, e);
+	start_join_fini(&j);
+	return code;
 }
 
 static int run(struct launch *l, struct error *e)
@@ -61,7 +90,7 @@ static int run(struct launch *l, struct error *e)
 	if (launch_create(l, true, e) < 0)
 		return EXIT_CRT;
 	if (!req->detach)
-		return launch_foreground(l, e);
+		return wants_monitor(req) ? run_attached(l, e) : launch_foreground(l, e);
 	code = launch_detached(l, e);
 	if (code == 0 && print_id(l, e) < 0)
 		code = EXIT_CRT;

@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "cmd/attach.h"
 #include "cmd/each.h"
 #include "cmd/events.h"
 #include "cmd/launch.h"
@@ -139,17 +139,9 @@ int start_container(struct storage *s, const struct cmd_global *g, const struct 
 	return r < 0 ? r : 0;
 }
 
-/* What --attach needs, made while the container waits at its gate: so no output is missed. */
-struct joining {
-	struct storage *s;
-	const char *id;
-	struct container c;
-	int sock_fd, pid_fd;
-};
-
-static int join(void *data, struct error *e)
+int start_join(void *data, struct error *e)
 {
-	struct joining *j = data;
+	struct start_join *j = data;
 	int r = container_load(j->s, j->id, &j->c, e);
 
 	if (r < 0)
@@ -161,32 +153,41 @@ static int join(void *data, struct error *e)
 	return 0;
 }
 
+int start_follow(struct start_join *j, struct attach *a, bool sig_proxy, struct error *e)
+{
+	a->sock_fd = j->sock_fd;
+	a->pid_fd = sig_proxy && j->pid_fd >= 0 ? j->pid_fd : -1;
+	*e = ERROR_INIT; /* a step may have failed that had a fall-back */
+	events_container(j->s, "attach", &j->c, -1);
+	return attach_run(a, e);
+}
+
+void start_join_fini(struct start_join *j)
+{
+	close_fd(&j->sock_fd);
+	close_fd(&j->pid_fd);
+	container_fini(&j->c);
+}
+
 static int start_attached(struct storage *s, struct container *c, struct options *o,
 			  struct error *e)
 {
-	struct joining j = { .s = s, .id = c->id, .sock_fd = -1, .pid_fd = -1 };
+	struct start_join j = START_JOIN_INIT(s, c->id);
 	const json_t *config = json_object_get(c->record, "config");
 	struct attach a = {
 		.tty = json_is_true(json_object_get(config, "tty")),
 		.no_stdin = !o->interactive,
 		.detach_keys = o->detach_keys,
 	};
-	int r = container_is_running(c) ? join(&j, e) :
-					  start_container(s, o->global, c, join, &j, &o->code, e);
+	int r = container_is_running(c) ?
+			start_join(&j, e) :
+			start_container(s, o->global, c, start_join, &j, &o->code, e);
 
 	if (r == 0) {
-		a.sock_fd = j.sock_fd;
-		a.pid_fd = o->sig_proxy && j.pid_fd >= 0 ? j.pid_fd : -1;
-		*e = ERROR_INIT; /* a step may have failed that had a fall-back */
-		events_container(s, "attach", c, -1);
-		o->code = attach_run(&a, e);
+		o->code = start_follow(&j, &a, o->sig_proxy, e);
 		r = e->code;
 	}
-	if (j.sock_fd >= 0)
-		(void)close(j.sock_fd);
-	if (j.pid_fd >= 0)
-		(void)close(j.pid_fd);
-	container_fini(&j.c);
+	start_join_fini(&j);
 	return r;
 }
 

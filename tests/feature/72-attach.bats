@@ -74,3 +74,20 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 	[ "$(cat "$T/last")" = end ]
 	job_wait
 }
+
+@test "a foreground container that stays has a log and can be left by the keys" {
+	run as alice crt run --name f --network none $B sh -c 'echo out; echo err >&2; exit 4'
+	assert_status 4
+	run --separate-stderr as alice crt logs f
+	assert_output out
+	[ "$stderr" = err ] || flunk "standard error: $stderr"
+	run pty alice 'send:echo se""en\n' expect:seen 'send:\C-p\C-q' -- crt run -it --name left --network none $B sh
+	assert_status 0
+	run as alice crt inspect -f '{{.State.Status}}' left
+	assert_output running
+	as alice crt rm -f -t 0 left f
+	# with --rm it is a child of crt, without a monitor
+	run as alice crt run --rm --network none $B sh -c 'echo out; exit 5'
+	assert_status 5
+	assert_output out
+}
