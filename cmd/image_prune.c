@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "cmd/events.h"
 #include "cmd/image_filter.h"
 #include "cmd/inside.h"
 #include "cmd/opt.h"
@@ -103,8 +104,10 @@ static int prune(struct storage *s, const struct options *o, struct error *e)
 		}
 	}
 	storage_images_free(images, n);
-	for (size_t i = 0; i < deleted.n; i++)
+	for (size_t i = 0; i < deleted.n; i++) {
 		(void)buf_printf(&b, "%s\n", deleted.v[i]); /* out_write() sees a failure */
+		events_object(s, "image", "remove", deleted.v[i], NULL);
+	}
 	return r < 0 ? r : out_write(&b, e);
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "cmd/events.h"
 #include "cmd/fetch.h"
 #include "cmd/inside.h"
 #include "cmd/opt.h"
@@ -69,6 +70,8 @@ static int load_from(const struct options *o, struct storage *s, int fd, struct 
 	if (r == 0)
 		r = cmd_fetch_run(f, o->quiet, &names, e);
 	storage_fetch_free(f);
+	if (r >= 0)
+		events_object(s, "image", "load", NULL, names);
 	return r < 0 ? r : report(names, e);
 }
 

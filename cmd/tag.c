@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "cmd/events.h"
 #include "cmd/opt.h"
 #include "cmd/verbs.h"
 #include "storage/storage.h"
@@ -48,6 +49,8 @@ int cmd_tag(int argc, char **argv, const struct cmd_global *g)
 	if (r == 0)
 		r = storage_image_tag(s, argv[first], argv + first + 1, (size_t)(argc - first - 1),
 				      &e);
+	for (int i = first + 1; r == 0 && i < argc; i++)
+		events_object(s, "image", "tag", NULL, argv[i]);
 	storage_free(s);
 	if (r == 0)
 		return 0;
@@ -70,6 +73,8 @@ int cmd_untag(int argc, char **argv, const struct cmd_global *g)
 	if (r == 0)
 		r = storage_image_untag(s, argv[first], argv + first + 1,
 					(size_t)(argc - first - 1), &e);
+	for (int i = argc - first > 1 ? first + 1 : first; r == 0 && i < argc; i++)
+		events_object(s, "image", "untag", NULL, argv[i]);
 	storage_free(s);
 	if (r == 0)
 		return 0;

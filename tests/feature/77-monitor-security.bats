@@ -15,6 +15,8 @@ teardown() {
 state() { as alice crt inspect -f '{{.State.Status}}' "$1"; }
 is_state() { [ "$(state "$1")" = "$2" ]; }
 
+log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
+
 @test "--log-driver journald: podman's fields in a real journal, and crt logs reads them back" {
 	need_root
 	need_program journalctl
@@ -115,4 +117,200 @@ is_state() { [ "$(state "$1")" = "$2" ]; }
 	assert_error 125 "no health check"
 	run --separate-stderr as alice crt run -d --sdnotify never $B true
 	assert_error 125 never
+}
+
+# the bundle of the only container; its monitor; its crt-net (by the pidfd that the monitor holds)
+bundle() { echo "$(runtime_dir alice)"/crt/containers/*; }
+monitor() { cut -d' ' -f3 "$(bundle)/pid"; }
+net_of() {
+	cat /proc/"$1"/fdinfo/* 2>/dev/null | awk '/^Pid:/ { print $2 }' | while read -r p; do
+		[ "$(cat "/proc/$p/comm" 2>/dev/null)" != crt-net ] || echo "$p"
+	done | grep -m 1 .
+}
+status_of() { as alice crt ps -a --filter "name=$1" --format '{{.Status}}'; }
+status_has() { [[ $(status_of "$1") == *"$2"* ]]; }
+
+@test "T3: stop with a handler, without one, stopped by a signal, paused: TERM, then KILL, never for ever" {
+	as alice crt run -d --name handler --network none $B sh -c 'trap "exit 143" TERM; echo up; while :; do sleep 0.05; done'
+	as alice crt run -d --name deaf --network none --stop-timeout 1 $B sh -c 'trap "" TERM; echo up; while :; do sleep 0.05; done'
+	as alice crt run -d --name asleep --network none --stop-timeout 1 $B sh -c 'trap "exit 5" TERM; echo up; while :; do sleep 0.05; done'
+	as alice crt run -d --name frozen --network none --stop-timeout 1 $B sh -c 'trap "exit 5" TERM; echo up; while :; do sleep 0.05; done'
+	local c
+	for c in handler deaf asleep frozen; do
+		wait_for 60 log_has "$c" up
+	done
+	as alice crt kill -s STOP asleep
+	as alice crt pause frozen
+	run as alice timeout 120 crt stop handler deaf asleep
+	assert_status 0
+	run as alice timeout 120 crt stop frozen # as podman
+	assert_status 125
+	run as alice timeout 120 crt rm -f frozen
+	assert_status 0
+	run as alice crt ps -a --sort names --format '{{.Names}} {{.State}} {{.ExitCode}}'
+	assert_contains "deaf exited 137"
+	assert_contains "handler exited 143"
+	assert_match 'asleep exited (137|5)'
+	refute_contains frozen
+}
+
+@test "T19: rm -f, rm twice, rm while exec runs, hostile names, two of one name at once" {
+	as alice crt run -d --name x --network none $B sleep 600
+	crt_start alice exec x sleep 600
+	wait_for 60 sh -c "pgrep -u '$(user alice)' -f '^sleep 600' | wc -l | grep -qx 2"
+	run as alice timeout 120 crt rm -f x
+	assert_status 0
+	job_wait
+	[ "$status" != 0 ]
+	run as alice crt rm x
+	assert_status 1
+	run as alice crt rm -f x
+	assert_status 0
+	local name
+	for name in a/b .. -x "$(printf 'a%.0s' {1..300})" $'a\nb' ''; do
+		run --separate-stderr as alice crt run -d --name="$name" --network none $B true
+		assert_status 125
+		run as alice crt rm -- "$name"
+		[ "$status" != 0 ] && [ "$status" -lt 126 ]
+	done
+	crt_start alice create --name twin --network none $B true
+	run as alice crt create --name twin --network none $B true
+	local first=$status
+	job_wait
+	[ $((first + status)) = 125 ]
+	run as alice crt ps -aq
+	[ "${#lines[@]}" = 1 ]
+}
+
+@test "T43: no abstract socket, nobody else reaches a monitor, nor does a container with the host's network" {
+	need_root
+	grep -o '@.*' /proc/net/unix | sort >"$T/before" || true
+	as alice crt run -d --name n --network host $B sleep 600
+	local sock
+	sock="$(bundle)/attach"
+	grep -o '@.*' /proc/net/unix | sort | comm -13 "$T/before" - >"$T/new"
+	! grep -q crt "$T/new"
+	[ "$(stat -c %a "$(bundle)")" = 700 ]
+	run as bob python3 -c "
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+os.chdir(os.path.dirname(sys.argv[1]))" "$sock"
+	assert_contains PermissionError
+	run as alice crt exec n sh -c "ls $sock $(store alice) 2>&1"
+	refute_contains attach$'\n'
+	assert_contains "No such file"
+}
+
+@test "T44: crt-net killed or stopped under a container: it lives, says so, ends at once, and restarts whole" {
+	need_root
+	local port net
+	port=$(free_port)
+	serve='while :; do printf "HTTP/1.0 200 OK\r\n\r\nserved" | nc -l -p 80; done'
+	as alice crt run -d --name n -p "127.0.0.1:$port:80" --stop-timeout 0 $B sh -c "$serve"
+	wait_for 60 sh -c "curl -s -m 5 http://127.0.0.1:$port | grep -q served"
+	net=$(net_of "$(monitor)")
+	kill -KILL "$net"
+	wait_for 60 status_has n "(no network)"
+	run as alice crt exec n echo alive
+	assert_output alive
+	run as alice crt inspect -f '{{.State.Status}} {{.State.Error}}' n
+	assert_contains "running crt-net was killed"
+	as alice timeout 120 crt restart n
+	wait_for 60 sh -c "curl -s -m 5 http://127.0.0.1:$port | grep -q served"
+	run status_of n
+	refute_contains "no network"
+	net=$(net_of "$(monitor)")
+	kill -STOP "$net"
+	run as alice timeout 120 crt rm -f n
+	assert_status 0
+	wait_for 60 sh -c "! grep -q '^State:.[TSR]' /proc/$net/status"
+}
+
+@test "a port that was chosen stays over restart; a restarting container's port refuses meanwhile" {
+	as alice crt run -d --name p -p 127.0.0.1::80 --stop-timeout 0 $B sleep 600
+	run as alice crt port p
+	local before=$output
+	as alice crt restart p
+	as alice crt restart p
+	run as alice crt port p
+	assert_output "$before"
+	as alice crt rm -f p
+	as alice crt run -d --name q -p 127.0.0.1::80 --restart always $B true
+	status_has_restarts() { [ "$(as alice crt inspect -f '{{.RestartCount}}' q)" -ge 2 ]; }
+	wait_for 120 status_has_restarts
+	run as alice crt port q
+	run curl -s -m 100 "http://${output##*-> }"
+	[ "$status" != 28 ] # it was answered or refused, and did not hang
+}
+
+@test "T47: a log bomb keeps to its cap, and the monitor lives" {
+	as alice crt run -d --name bomb --network none --log-opt max-size=1m --log-opt max-file=2 $B sh -c 'yes | head -c 20000000; sleep 600'
+	bombed() { ! as alice crt exec bomb pidof yes; }
+	wait_for 120 bombed
+	run as alice crt logs --tail 1 bomb
+	assert_output y
+	[ "$(cat "$(store alice)"/containers/*/ctr.log* | wc -c)" -le 2200000 ]
+	run as alice crt exec bomb echo alive
+	assert_output alive
+}
+
+@test "T48: many first uses of one volume at once: one complete copy" {
+	image vol --config.volume /etc
+	local i jobs=()
+	for i in {1..6}; do
+		crt_start alice run --rm --network none -v shared:/etc "oci:$T/img/vol:latest" sh -c 'cat /etc/passwd | wc -l; ls /etc | wc -l'
+		jobs+=("$JOB:$JOB_LOG")
+	done
+	for i in "${jobs[@]}"; do
+		JOB=${i%%:*} JOB_LOG=${i#*:}
+		job_wait
+		assert_status 0
+		[ "$output" = "$(cat "${jobs[0]#*:}")" ]
+	done
+	as alice crt run --rm --network none -v shared:/etc $B sh -c 'echo mine >/etc/passwd'
+	run as alice crt run --rm --network none -v shared:/etc $B cat /etc/passwd
+	assert_output mine
+}
+
+@test "T49: SIGKILL of the monitor while somebody is attached, follows the log, and waits: all end, the truth is told" {
+	as alice crt run -d --name m --network none $B sh -c 'while :; do echo tick; sleep 0.05; done'
+	crt_start alice attach --no-stdin m
+	local attach=$JOB follow wait
+	crt_start alice logs -f m
+	follow=$JOB
+	crt_start alice wait m
+	wait=$JOB
+	wait_for 60 sh -c "ls -l /proc/$wait/fd | grep -q socket"
+	kill -KILL "$(monitor)"
+	for JOB in $attach $follow $wait; do
+		wait "$JOB" || true
+	done
+	wait_for 60 is_state m exited
+	run status_of m
+	assert_contains "Exited (unknown)"
+	run as alice timeout 60 crt logs --tail 1 m
+	assert_output tick
+	run as alice timeout 60 crt stop m
+	assert_status 0
+	as alice crt rm m
+}
+
+@test "T58: exec, attach and resize storms leave a monitor as it was" {
+	as alice crt run -d -i --name s --network none $B sleep 600
+	local pid before i
+	pid=$(monitor)
+	for i in 1 2 3; do as alice crt exec s true; done
+	open_fds() { find "/proc/$pid/fd" -mindepth 1 | wc -l; }
+	before=$(open_fds)
+	local maps
+	maps=$(grep -c . "/proc/$pid/maps")
+	for i in {1..8}; do
+		as alice crt exec s true
+		as alice sh -c 'echo | timeout 60 crt attach --detach-keys=a --sig-proxy=false s >/dev/null & sleep 0.01; kill $! 2>/dev/null; wait' || true
+	done
+	# its end of the input is closed by the first end of an attached one's
+	settled() { [ "$(open_fds)" -le "$before" ] && [ "$(grep -c . "/proc/$pid/maps")" = "$maps" ]; }
+	wait_for 60 settled
+	run as alice crt exec s ps
+	[ "${#lines[@]}" -le 3 ]
 }
