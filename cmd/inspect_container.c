@@ -11,6 +11,7 @@
  * request that cannot be read leaves the defaults: inspect must work on what is damaged.
  */
 #include "cmd/inspect.h"
+#include "cmd/netcount.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -376,6 +377,8 @@ static json_t *network_json(const struct container *c, json_t *ports)
 				(void)json_object_set(known, same[i],
 						      json_object_get(entry, same[i]));
 	(void)json_object_set_new(known, "Networks", networks);
+	if (c->pid > 0)
+		(void)json_object_set_new(known, "Counters", netcount_json(c->pid));
 	return with_defaults(network_defaults, known);
 }
 

@@ -348,6 +348,9 @@ print('ready', flush=True); time.sleep(60)"
 	peer_wait "127.0.0.1:$port"
 	run peer_at "127.0.0.1:$port"
 	assert_output "peer 10.0.2.2"
+	# what went through is counted
+	run as alice crt inspect --format '{{.NetworkSettings.Counters.Tcp.Accepted}} {{.NetworkSettings.Counters.Interfaces.lo.RxBytes}} {{.NetworkSettings.Counters.Interfaces.tap0.TxDropped}}' "$name"
+	assert_match '^[1-9][0-9]* [1-9][0-9]{2,} [0-9]+$'
 	run as alice timeout 30 crt stop -t 5 "$name"
 	assert_status 0
 	run curl -s -m 2 "http://127.0.0.1:$port/"
