@@ -104,9 +104,10 @@ step "ps -a of exited" t ps -a --filter status=exited --sort names --format '{{.
 
 step "change files" t exec web1 sh -c 'rm /etc/nginx/nginx.conf; echo x >>/etc/motd; mkdir /new; echo y >/new/file'
 step "diff" sh -c '"$@" | grep -E " /(new|etc/nginx|etc/motd|var/www)" | sort' - "${tool[@]}" diff web1
-step "commit" t commit -q -c 'CMD ["cat", "/new/file"]' -c 'ENV COMMITTED=yes' -a "me" -m "a page" web1 localhost/page:1
+step "commit" t commit -q -c 'CMD ["cat", "/new/file"]' -c 'ENV COMMITTED=yes' -a "me" web1 localhost/page:1
 step "committed" filled localhost/page:1
-step "committed: configuration" t image inspect --format '{{json .Config.Cmd}} {{.Author}} {{index .Config.Env 1}}' localhost/page:1
+step "committed: configuration" t image inspect --format '{{json .Config.Cmd}} {{.Author}}' localhost/page:1
+step "committed: environment" sh -c '"$@" | grep COMMITTED' - "${tool[@]}" image inspect --format '{{range .Config.Env}}{{println .}}{{end}}' localhost/page:1
 step "committed: files" filled localhost/page:1 sh -c 'cat /var/www/html/index.html /etc/motd; ls /etc/nginx/nginx.conf; ls /data'
 step "history" sh -c '"$@" | wc -l' - "${tool[@]}" history -q localhost/page:1
 step "export" sh -c '"$@" | tar t | grep -cE "^(etc/motd|new/file|etc/nginx/nginx.conf)$"' - "${tool[@]}" export web1
