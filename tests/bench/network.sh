@@ -180,4 +180,36 @@ printf ' %8s %5s' $(speed "$peer" 192.0.2.1 5201) $(speed "$peer" 192.0.2.1 5201
 printf ' %9s' "$(count "$host" rtt 192.0.2.2 5202)" "$(count "$peer" rtt 192.0.2.1 5202)" \
 	"$(count "$host" conn 192.0.2.2 5202)" "$(count "$peer" conn 192.0.2.1 5202)"
 echo
+sweep
+
+# two containers on one network, beside a pair of veth devices with nothing between: the machines. The
+# programs are not the containers' own, so that only the network differs.
+as_user "$bin/crt" network create bench >/dev/null
+for name in server client; do
+	as_user "$bin/crt" run -d --rm --name "$name" --network bench builtin:busybox sleep 1000 >/dev/null
+done
+server=$(as_user "$bin/crt" inspect -f '{{.NetworkSettings.IPAddress}}' server)
+inside=$(as_user "$bin/crt" inspect -f '{{.State.Pid}}' server)
+client=$(as_user "$bin/crt" inspect -f '{{.State.Pid}}' client)
+nsenter -t "$inside" -n -- iperf3 -s -p 5201 >/dev/null & pids+=($!)
+nsenter -t "$inside" -n -- "$W/netload" serve 5202 & pids+=($!)
+sleep 0.5
+printf '\n%-28s %6s %6s %9s %9s   (ratio to veth)\n' "container to container" out in trips/s conn/s
+row=() floor=()
+for what in "speed" "speed -R" "count rtt" "count conn"; do
+	case $what in
+	speed*)
+		row+=("$(speed "$client" "$server" 5201 ${what#speed} | cut -d' ' -f1)")
+		floor+=("$(speed "$host" 192.0.2.2 5201 ${what#speed} | cut -d' ' -f1)")
+		;;
+	count*)
+		row+=("$(count "$client" "${what#count }" "$server" 5202)")
+		floor+=("$(count "$host" "${what#count }" 192.0.2.2 5202)")
+		;;
+	esac
+done
+printf '%-28s %6s %6s %9s %9s   ' "crt network" "${row[@]}"
+for i in 0 1 2 3; do awk -v a="${row[i]}" -v b="${floor[i]}" 'BEGIN { printf "%.2f ", b > 0 ? a / b : 0 }'; done
+printf '\n%-28s %6s %6s %9s %9s\n' "floor: veth" "${floor[@]}"
+as_user "$bin/crt" network rm -f bench >/dev/null
 exit 0
