@@ -139,6 +139,7 @@ static const struct member members[] = {
 	{ "netIpv6", KIND_BOOL, AT(net.ipv6), 0 },
 	{ "netHostLoopback", KIND_BOOL, AT(net.allow_host_loopback), 0 },
 	{ "netCidr", KIND_TEXT, TEXT(net.cidr) },
+	{ "netCidr6", KIND_TEXT, TEXT(net.cidr6) },
 	{ "netOutbound", KIND_TEXT, TEXT(net.outbound_addr) },
 	{ "netOutbound6", KIND_TEXT, TEXT(net.outbound_addr6) },
 	{ "netJoin", KIND_STRING, AT(net.join), 0 },

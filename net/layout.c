@@ -6,7 +6,7 @@
  *
  * The container is alone with libslirp on a virtual wire. IPv4: the network
  * of the request (10.0.2.0/24); host part 2 is the gateway, 3 the name
- * server, 100 the container. IPv6: always fd00::/64 with the same three host
+ * server, 100 the container. IPv6: fd00::/64, or the one of the request, with the same three host
  * parts. A network too small to hold host part 100 gets the highest usable
  * number instead. crt-net and the set-up child each derive the same layout
  * from the same request, so nothing has to be negotiated between them.
@@ -60,6 +60,30 @@ int layout_parse_cidr(const char *text, struct in_addr *ret_network, unsigned in
 	return 0;
 }
 
+int layout_parse_cidr6(const char *text, struct in6_addr *ret_prefix, struct error *e)
+{
+	char addr[INET6_ADDRSTRLEN];
+	const char *slash = strchr(text, '/');
+	struct in6_addr a;
+
+	if (slash == NULL || (size_t)(slash - text) >= sizeof(addr))
+		return error_setf(e, -EINVAL,
+				  "network \"%s\": expected ADDRESS/64 such as fd00:1::/64", text);
+	memcpy(addr, text, (size_t)(slash - text));
+	addr[slash - text] = '\0';
+	if (inet_pton(AF_INET6, addr, &a) != 1)
+		return error_setf(e, -EINVAL, "network \"%s\": \"%s\" is not an IPv6 address", text,
+				  addr);
+	if (strcmp(slash, "/64") != 0)
+		return error_setf(e, -EINVAL, "network \"%s\": the length must be 64", text);
+	if (memcmp(a.s6_addr + 8, (const uint8_t[8]){ 0 }, 8) != 0)
+		return error_setf(e, -EINVAL, "network \"%s\": bits are set behind the /64", text);
+	if (a.s6_addr[0] == 0 || a.s6_addr[0] >= 0xfe)
+		return error_setf(e, -EINVAL, "network \"%s\": not a unicast network", text);
+	*ret_prefix = a;
+	return 0;
+}
+
 static struct in_addr host4(struct in_addr network, unsigned int host)
 {
 	return (struct in_addr){ .s_addr = htonl(ntohl(network.s_addr) | host) };
@@ -97,6 +121,9 @@ int layout_make(const struct net_request *r, struct layout *ret, struct error *e
 	l.dns = host4(l.network, HOST_DNS);
 	l.guest = host4(l.network, hosts < HOST_GUEST ? hosts : HOST_GUEST);
 	l.prefix6 = (struct in6_addr){ .s6_addr = { 0xfd } };
+	ret_code = r->cidr6[0] != '\0' ? layout_parse_cidr6(r->cidr6, &l.prefix6, e) : 0;
+	if (ret_code < 0)
+		return ret_code;
 	l.gateway6 = host6(&l.prefix6, HOST_GATEWAY);
 	l.dns6 = host6(&l.prefix6, HOST_DNS);
 	l.guest6 = host6(&l.prefix6, HOST_GUEST);

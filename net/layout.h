@@ -30,6 +30,8 @@ struct layout {
 
 /* Derive everything from the request; -EINVAL names the value at fault. */
 int layout_make(const struct net_request *r, struct layout *ret, struct error *e);
+/* "fd00:1::/64": the prefix. 0 or -EINVAL. */
+int layout_parse_cidr6(const char *text, struct in6_addr *ret_prefix, struct error *e);
 /* "10.0.2.0/24" into its halves (network order). 0 or -EINVAL. */
 int layout_parse_cidr(const char *text, struct in_addr *ret_network, unsigned int *ret_len,
 		      struct error *e);

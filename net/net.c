@@ -59,6 +59,7 @@ static int send_request(int sock, const struct net_request *r, struct error *e)
 	int ret;
 
 	memcpy(w.cidr, r->cidr, sizeof(w.cidr));
+	memcpy(w.cidr6, r->cidr6, sizeof(w.cidr6));
 	memcpy(w.outbound_addr, r->outbound_addr, sizeof(w.outbound_addr));
 	memcpy(w.outbound_addr6, r->outbound_addr6, sizeof(w.outbound_addr6));
 	if (r->pasta || r->pcap != NULL) {

@@ -60,7 +60,8 @@ struct net_request {
 	unsigned int mtu;	  /* bytes; 0 = our default */
 	bool ipv6;		  /* default true */
 	bool allow_host_loopback; /* default false: 10.0.2.2 does not reach the host's 127.0.0.1 */
-	char cidr[INET_ADDRSTRLEN + 4]; /* "10.0.2.0/24" */
+	char cidr[INET_ADDRSTRLEN + 4];	  /* "10.0.2.0/24" */
+	char cidr6[INET6_ADDRSTRLEN + 4]; /* "" = fd00::/64 */
 	char outbound_addr[INET_ADDRSTRLEN];
 	char outbound_addr6[INET6_ADDRSTRLEN];
 	char *join;		      /* owned; JOIN: "container:NAME" or "ns:PATH" */

@@ -97,6 +97,17 @@ static int parse_slirp_option(const char *key, const char *value, struct net_req
 		r->mtu = (unsigned int)n;
 		return 0;
 	}
+	if (strcmp(key, "cidr") == 0 && strchr(value, ':') != NULL) {
+		struct in6_addr prefix;
+		int ret = layout_parse_cidr6(value, &prefix, e);
+
+		if (ret < 0)
+			return error_prefix(e, "--network: cidr");
+		if (strlen(value) >= sizeof(r->cidr6))
+			return error_setf(e, -EINVAL, "--network: cidr=%s: too long", value);
+		memcpy(r->cidr6, value, strlen(value) + 1);
+		return 0;
+	}
 	if (strcmp(key, "cidr") == 0) {
 		struct in_addr network;
 		unsigned int len;

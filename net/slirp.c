@@ -661,6 +661,7 @@ static int set_up(struct net *n, struct error *e)
 	r.mtu = m.u.request.mtu;
 	r.ipv6 = m.u.request.ipv6 != 0;
 	memcpy(r.cidr, m.u.request.cidr, sizeof(r.cidr));
+	memcpy(r.cidr6, m.u.request.cidr6, sizeof(r.cidr6));
 	ret = layout_make(&r, &n->layout, e);
 	if (ret < 0)
 		return ret;

@@ -24,7 +24,7 @@
 #include "net/net.h"
 
 #define WIRE_FD	     3 /* crt-net's end */
-#define WIRE_VERSION (0x6e740003u)
+#define WIRE_VERSION (0x6e740004u)
 #define WIRE_CHUNK   256 /* forwards in one message */
 
 enum wire_type {
@@ -49,6 +49,7 @@ struct wire_request {
 	uint8_t allow_host_loopback;
 	uint8_t pasta;
 	char cidr[INET_ADDRSTRLEN + 4];
+	char cidr6[INET6_ADDRSTRLEN + 4];
 	char outbound_addr[INET_ADDRSTRLEN];
 	char outbound_addr6[INET6_ADDRSTRLEN];
 	uint32_t forwards_n;

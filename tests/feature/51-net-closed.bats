@@ -26,6 +26,17 @@ loopback_server() {
 	assert_output local
 }
 
+@test "cidr=: both families have the network that was asked for" {
+	[ -e /proc/net/if_inet6 ] || skip "this host has no IPv6"
+	loopback_server
+	run as alice crt run --rm --init --network slirp:cidr=10.77.0.0/24,cidr=fd77:1::/64,allow_host_loopback=true builtin:busybox sh -c "
+		ip -o addr show tap0; timeout 4 wget -q -O - http://10.77.0.2:$PORT/page; timeout 4 wget -q -O - http://[fd77:1::2]:$PORT/page"
+	assert_contains 10.77.0.100/24
+	assert_contains fd77:1::100/64
+	assert_contains "local
+local"
+}
+
 @test "root of the container cannot send frames to 127.0.0.1 or ::1 either" {
 	loopback_server
 	run as alice crt run --rm --init --privileged builtin:busybox sh -c "

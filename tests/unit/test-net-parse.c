@@ -160,13 +160,14 @@ static void mode(void **state)
 	assert_int_equal(r.mode, NET_MODE_SLIRP);
 	assert_int_equal(
 		net_parse_mode(
-			"slirp4netns:mtu=1500,cidr=10.9.0.0/16,enable_ipv6=false,"
+			"slirp4netns:mtu=1500,cidr=10.9.0.0/16,cidr=fd77:1::/64,enable_ipv6=false,"
 			"allow_host_loopback=true,outbound_addr=192.0.2.7,outbound_addr6=eth0,"
 			"port_handler=rootlesskit",
 			&r, &e),
 		0);
 	assert_int_equal(r.mtu, 1500);
 	assert_string_equal(r.cidr, "10.9.0.0/16");
+	assert_string_equal(r.cidr6, "fd77:1::/64");
 	assert_false(r.ipv6);
 	assert_true(r.allow_host_loopback);
 	assert_string_equal(r.outbound_addr, "192.0.2.7");
@@ -195,7 +196,11 @@ static void mode_bad(void **state)
 		{ "slirp:cidr=10.0.2.0/31", "length must be" },
 		{ "slirp:cidr=127.0.0.0/8", "unicast" },
 		{ "slirp:cidr=224.0.0.0/8", "unicast" },
-		{ "slirp:cidr=fd00::/64", "not an IPv4 address" },
+		{ "slirp:cidr=fd00::/48", "must be 64" },
+		{ "slirp:cidr=fd00::1/64", "behind the /64" },
+		{ "slirp:cidr=fe80::/64", "unicast" },
+		{ "slirp:cidr=::/64", "unicast" },
+		{ "slirp:cidr=fd00:x::/64", "not an IPv6 address" },
 		{ "slirp:enable_ipv6=maybe", "true or false" },
 		{ "slirp:outbound_addr=a b", "interface name" },
 		{ "slirp:port_handler=x", "unknown" },
