@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * crt volume: create, ls, inspect, rm, prune.
+ * crt volume: create, ls, inspect, rm, prune; export and import are in volume_tar.c.
  *
  * Theory of operation: names, filters, JSON keys and exit codes are podman's. What a volume
  * is lies in storage/volume.c, who uses it in cmd/volumes.c. Removal takes the lock of the
@@ -144,18 +144,30 @@ static const struct cmd_verb verb_rm = {
 	.operands = OPERANDS_VOLUMES,
 };
 
-static const struct cmd_verb *const verbs[] = { &verb_create, &verb_exists, &verb_inspect, &verb_ls,
-						&verb_prune,  &verb_rm,	    NULL };
+/* one a line, so that additions do not meet */
+/* clang-format off */
+static const struct cmd_verb *const verbs[] = {
+	&verb_create,
+	&verb_exists,
+	&volume_verb_export,
+	&volume_verb_import,
+	&verb_inspect,
+	&verb_ls,
+	&verb_prune,
+	&verb_rm,
+	NULL,
+};
+/* clang-format on */
 
 const struct cmd_verb cmd_verb_volume = {
 	.name = "volume",
 	.run = cmd_volume,
 	.options = no_options,
-	.usage = "create|exists|inspect|ls|prune|rm [ARG...]",
+	.usage = "create|exists|export|import|inspect|ls|prune|rm [ARG...]",
 	.summary = "Volumes: directories that outlive containers",
 	.stops_at_operand = true,
 	.operands = OPERANDS_WORDS,
-	.words = "create|exists|inspect|ls|prune|rm",
+	.words = "create|exists|export|import|inspect|ls|prune|rm",
 	.verbs = verbs,
 };
 

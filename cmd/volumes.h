@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cmd/compose.h"
+#include "cmd/opt.h"
 
 /*
  * Before compose_config(): add to the request what --volumes-from names and the image's
@@ -29,5 +30,9 @@ void volumes_drop_anonymous(struct storage *s, const json_t *volumes);
 char *volumes_record(const char *name, bool anonymous, json_t *labels, json_t *options);
 /* Ids of the containers whose records name the volume. 0 or -errno. */
 int volumes_users(struct storage *s, const char *name, struct strv *ret_ids, struct error *e);
+
+/* volume_tar.c */
+extern const struct cmd_verb volume_verb_export;
+extern const struct cmd_verb volume_verb_import;
 
 #endif

@@ -105,3 +105,28 @@ A /usr/share/x'
 	run as alice crt run --rm $B echo again
 	assert_output again
 }
+
+@test "volume export and import: owners, an interrupted import leaves nothing, hostile archives" {
+	as alice crt run --rm -v one:/v $B sh -c 'echo x >/v/f; chown 5:6 /v/f; chmod 600 /v/f; mkdir /v/d; ln -s ../../.. /v/d/up'
+	as alice crt volume export one | tar --numeric-owner -tvf - | awk '{ print $1, $2, $6 }' >"$T/list"
+	run cat "$T/list"
+	assert_output $'drwxr-xr-x 0/0 ./\ndrwxr-xr-x 0/0 d/\nlrwxrwxrwx 0/0 d/up\n-rw------- 5/6 f'
+	as alice sh -c 'crt volume export -o ~/one.tar one; crt volume create two; gzip -k ~/one.tar; crt volume import two ~/one.tar.gz' >/dev/null
+	run as alice crt run --rm -v two:/etc $B sh -c 'stat -c "%u:%g %a" /etc/f; ls /etc | grep passwd'
+	assert_output "5:6 600"
+	mkdir "$T/bad"
+	ln -s "$T" "$T/bad/away"
+	echo evil >"$T/evil"
+	tar -cf "$T/bad.tar" -C "$T/bad" away
+	tar -rf "$T/bad.tar" -C "$T" --transform 's,^evil,away/caught,' evil
+	chmod 755 "$T" && chmod 777 "$T/bad"
+	as alice crt volume import two - <"$T/bad.tar" || true
+	[ ! -e "$T/caught" ]
+	as alice crt volume create three >/dev/null
+	run --separate-stderr as alice sh -c '{ cat ~/one.tar; echo rubbish; } | head -c 1500 | crt volume import three'
+	assert_status 125
+	run as alice crt run --rm -v three:/etc $B cat /etc/shells
+	assert_status 0
+	run --separate-stderr as alice crt volume export nosuch
+	assert_error 125 nosuch
+}
