@@ -314,3 +314,105 @@ os.chdir(os.path.dirname(sys.argv[1]))" "$sock"
 	run as alice crt exec s ps
 	[ "${#lines[@]}" -le 3 ]
 }
+
+@test "T38: an image's own ps, tar, nsenter and libraries are only ever run inside" {
+	as alice crt run -d --name t --network none --health-interval disable --health-cmd true $B sh -c '
+		for p in ps tar nsenter gzip xz unpigz ldconfig mount; do
+			mkdir -p /usr/local/sbin /sbin /usr/bin
+			for d in /usr/local/sbin /sbin /usr/bin; do
+				rm -f $d/$p
+				printf "#!/bin/busybox sh\necho hit >'"$T/tripwire/hit"'; echo hit >/hit\n" >$d/$p
+				chmod 755 $d/$p
+			done
+		done
+		mkdir -p /lib/x86_64-linux-gnu; echo broken >/lib/x86_64-linux-gnu/libnss_files.so.2
+		echo ready; exec sleep 600'
+	wait_for 60 log_has t ready
+	local verb
+	for verb in "top t" "stats --no-stream t" "logs t" "healthcheck run t" "exec t true" "diff t" \
+		"export -o $(home alice)/t.tar t" "cp t:/bin/busybox $(home alice)/copied" "commit -q t mine" "ps --size"; do
+		# shellcheck disable=SC2086
+		run as alice timeout 120 crt $verb
+		[ "$status" = 0 ] || flunk "$verb"
+	done
+	[ ! -e "$T/tripwire/hit" ]
+	run as alice crt exec t cat /hit
+	[ "$status" != 0 ]
+}
+
+@test "T45: fuse-overlayfs killed under a detached container: it ends with 125, and the image runs again" {
+	need_root
+	need_program fuse-overlayfs
+	[ -x "$CRT_BUILD/refuse" ] || skip "needs refuse of the build directory"
+	/usr/bin/python3 - "$T" <<-'END'
+		import sys, tarfile
+		for name, entry in ("low", "gone"), ("high", ".wh.gone"):
+		    with tarfile.open(f"{sys.argv[1]}/{name}.tar", "w") as t:
+		        t.addfile(tarfile.TarInfo(entry))
+	END
+	image white
+	image_add white "$T/low.tar"
+	image_add white "$T/high.tar"
+	# a store that cannot keep whiteouts: only fuse-overlayfs can use such layers
+	"$CRT_BUILD/refuse" mknodat=EPERM setpriv --reuid="$(user alice)" --regid="$(user alice)" --init-groups \
+		env -i HOME="$(home alice)" XDG_RUNTIME_DIR="$(runtime_dir alice)" PATH="$CRT_BIN:/usr/bin:/bin" \
+		${SANITIZER_ENV:+$SANITIZER_ENV} crt pull -q "oci:$T/img/white"
+	as alice crt run -d --name f --network none "oci:$T/img/white" sleep 600
+	local mon
+	mon=$(monitor)
+	wait_for 60 grep -qx crt-monitor "/proc/$mon/comm"
+	tr ' ' '\n' <"/proc/$mon/task/$mon/children" | while read -r pid; do
+		[ "$(cat "/proc/$pid/comm")" != fuse-overlayfs ] || kill -KILL "$pid"
+	done
+	run as alice timeout 120 crt wait f
+	assert_output 125
+	wait_for 60 is_state f exited
+	run as alice timeout 60 crt start f
+	assert_status 0
+	run as alice crt exec f ls /gone
+	[ "$status" != 0 ]
+	as alice crt rm -f f
+}
+
+@test "T54: with a full disk every command about a container answers at once, and stop and rm work" {
+	need_root
+	local full
+	full=$(store alice)
+	mkdir -p "$full"
+	mount -t tmpfs -o "size=24m,mode=0700,uid=$(id -u "$(user alice)"),gid=$(id -g "$(user alice)")" tmpfs "$full"
+	as alice crt run -d --name d --network none $B sh -c 'while :; do echo line; sleep 0.02; done'
+	as alice crt run -d --name e --network none --health-cmd true --health-interval 50ms $B sleep 600
+	cat /dev/zero >"$full/filler" 2>/dev/null || true
+	run as alice timeout 60 crt ps --format '{{.Names}} {{.State}}' --sort names
+	assert_output $'d running\ne running'
+	run as alice timeout 60 crt exec d echo alive
+	assert_output alive
+	run as alice timeout 60 crt logs --tail 1 d
+	assert_status 0
+	run as alice timeout 60 crt inspect -f '{{.State.Status}}' e
+	assert_output running
+	run as alice timeout 60 crt stop -t 0 d
+	assert_status 0
+	is_state d exited
+	run as alice timeout 60 crt rm -f d e
+	assert_status 0
+	rm "$full/filler"
+	run as alice crt run --rm --network none $B echo again
+	assert_output again
+	as alice crt ps -aq
+	umount -l "$full"
+}
+
+@test "after a reboot, that is without processes and runtime directory: ended, unknown how, and it starts" {
+	as alice crt run -d --name b --network none --restart always $B sleep 600
+	kill -KILL "$(monitor)"
+	rm -rf "$(runtime_dir alice)/crt"
+	run as alice crt ps -a --format '{{.State}} {{.Status}}'
+	assert_output "exited Exited (unknown)"
+	run as alice timeout 60 crt wait b
+	assert_output -1
+	run as alice timeout 60 crt logs b
+	assert_status 0
+	as alice crt start b
+	is_state b running
+}
