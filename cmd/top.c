@@ -566,7 +566,7 @@ static int add_row(struct out_rows *rows, const struct columns *c, const struct 
 	for (size_t i = 0; r == 0 && i < c->n; i++) {
 		_cleanup_free_ char *raw = c->v[i]->get(&p);
 		_cleanup_free_ char *text = raw != NULL ? str_escape(raw) : NULL;
-		char key[8];
+		char key[24];
 
 		(void)snprintf(key, sizeof(key), "c%zu", i);
 		r = text == NULL ? -ENOMEM : json_object_set_new(row, key, json_string(text));
@@ -581,7 +581,7 @@ static int add_row(struct out_rows *rows, const struct columns *c, const struct 
 static int print(const struct columns *c, const struct world *w, struct error *e)
 {
 	struct out_column columns[COLUMNS_MAX + 1] = { { NULL, NULL } };
-	char keys[COLUMNS_MAX][8];
+	char keys[COLUMNS_MAX][24];
 	struct out_rows rows;
 	int r = out_rows_init(&rows);
 
