@@ -14,10 +14,10 @@ import json
 import os
 import random
 import re
-import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 LIMIT = 20  # seconds for one run; a loaded machine is slow
@@ -178,6 +178,7 @@ class Fuzzer:
         self.crt_oci = crt_oci
         self.state = os.path.join(bundle, "state")
         os.chdir(bundle)
+        self.err = tempfile.TemporaryFile(buffering=0)
         with open("config.json") as f:
             self.base = f.read()
         self.statuses = {}
@@ -195,19 +196,21 @@ class Fuzzer:
         return text, command_line(r, self.crt_oci, self.state)
 
     def call(self, argv):
-        """Status and standard error, whose reading ends with the last process of the case."""
-        p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        text, end = b"", time.monotonic() + LIMIT
-        while True:
-            if not select.select([p.stderr], [], [], max(0, end - time.monotonic()))[0]:
-                p.kill()
-                raise AssertionError("still running after %d s" % LIMIT)
-            piece = os.read(p.stderr.fileno(), 65536)
-            if piece == b"":
-                break
-            text += piece
-        p.stderr.close()
-        return p.wait(), text.decode("utf-8", "replace")
+        """Status and standard error."""
+        self.err.seek(0)
+        self.err.truncate()
+        p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.err)
+        try:
+            status = p.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            raise AssertionError("still running after %d s" % LIMIT) from None
+        self.err.seek(0)
+        return status, self.err.read().decode("utf-8", "replace")
+
+    def clear(self):
+        for name in os.listdir(self.state) if os.path.isdir(self.state) else []:
+            subprocess.run([self.crt_oci, "--root", self.state, "delete", "--force", name], stderr=subprocess.DEVNULL, timeout=LIMIT)
 
     def check(self, seed, again):
         text, argv = self.case(seed)
@@ -230,14 +233,14 @@ class Fuzzer:
             assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", line[0]), "control characters: %r" % line[0][:500]
         if os.path.isdir(self.state) and os.listdir(self.state):
             left = os.listdir(self.state)
-            subprocess.run([self.crt_oci, "--root", self.state, "delete", "--force", "f1"], stderr=subprocess.DEVNULL, timeout=LIMIT)
+            self.clear()
             # create leaves what it made, and --keep what it ran
             assert argv[3:4] != ["run"] or "--keep" in argv, "state is left: %s: %s" % (left, err[:500])
             assert os.listdir(self.state) == [], "delete --force leaves %s" % os.listdir(self.state)
         if again and argv[3] == "run":
             other = self.call(argv)
             clean = lambda s: re.sub(r'time="[^"]*"|"time":"[^"]*"|[0-9]+', "", s)
-            subprocess.run([self.crt_oci, "--root", self.state, "delete", "--force", "f1"], stderr=subprocess.DEVNULL, timeout=LIMIT)
+            self.clear()
             assert (status, clean(err)) == (other[0], clean(other[1])), "another verdict: %s %s / %s %s" % (status, err[:500], other[0], other[1][:500])
 
 
