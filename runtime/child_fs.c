@@ -14,8 +14,10 @@
  * dies with its fd.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "runtime/child.h"
@@ -112,6 +114,18 @@ static bool is_unmapped_tty(const struct child_plan *p, const struct plan_mount 
 	       strcmp(m->options[option].key, "gid") == 0;
 }
 
+static int set_label(int mount_fd, const char *label)
+{
+	int fd = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (syscall(SYS_fsetxattr, fd, "security.selinux", label, strlen(label) + 1, 0) < 0)
+		r = -errno;
+	(void)close(fd);
+	return r;
+}
+
 int child_fs_mount(struct child_plan *p, struct plan_mount *m, size_t index)
 {
 	uint64_t attrs = m->attr_set & ~(m->late_readonly ? (uint64_t)MOUNT_ATTR_RDONLY : 0);
@@ -126,8 +140,11 @@ int child_fs_mount(struct child_plan *p, struct plan_mount *m, size_t index)
 		m->options[option] = m->options[--m->options_n];
 		fd = fs_create(m->type, m->source, m->options, m->options_n, attrs, &option);
 	}
-	if (fd >= 0)
+	if (fd >= 0) {
+		if (m->label != NULL && (r = set_label(fd, m->label)) < 0)
+			child_fail(STEP_MOUNT, index, -r);
 		return fd;
+	}
 	if (option != SIZE_MAX)
 		child_fail_aux(STEP_MOUNT_OPTION, index, (unsigned int)option, -fd);
 	r = fall_back(p, m, fd);

@@ -145,8 +145,12 @@ static int add_label(struct plan_mount *m, const struct spec *s, struct error *e
 	if (r < 0 || key == NULL)
 		return r;
 	for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++)
-		if (strcmp(m->type, without[i]) == 0)
+		if (strcmp(m->type, without[i]) == 0) {
+			/* it knows no such option, but its files have labels */
+			if (strcmp(m->type, "mqueue") == 0)
+				m->label = s->mount_label;
 			return 0;
+		}
 	m->options[m->options_n].key = key;
 	m->options[m->options_n++].value = s->mount_label;
 	return 0;

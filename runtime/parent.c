@@ -112,6 +112,10 @@ static int spawn_direct(struct child_plan *plan, struct parent_child *c, struct 
 		args.cgroup = (uint64_t)plan->cgroup_dir_fd;
 	}
 	pid = sys_clone3(&args);
+	if (pid < 0 && errno == ENOSYS)
+		return error_setf(
+			e, -ENOSYS,
+			"clone3(2) is refused, as by the seccomp filter of an outer container: that one needs more rights (--privileged)");
 	if (pid < 0)
 		return error_set(e, -errno, "clone the container's process into its namespaces%s",
 				 plan->cgroup_dir_fd >= 0 ? " and its cgroup" : "");

@@ -133,6 +133,7 @@ struct plan_mount {
 	bool dst_nofollow;
 	bool copy_symlink;
 	bool copyup;	    /* tmpcopyup */
+	const char *label;  /* SELinux label of its root, or NULL */
 	bool late_readonly; /* a tmpfs, read-only when all is mounted and filled */
 	bool strict;	    /* the destination must be a real directory: /proc, /sys, /dev */
 	bool is_dev;	    /* this is /dev and we fill it */

@@ -199,6 +199,10 @@ int report_format(const struct child_plan *p, const struct child_report *rep, st
 				 runtime_cap_name((int)rep->index) != NULL ?
 					 runtime_cap_name((int)rep->index) :
 					 "?");
+	if (step == STEP_LSM && p->apparmor_exec != NULL && err == ENOENT)
+		return error_setf(e, -ENOENT,
+				  "apparmor failed to apply profile: \"%.200s\" is not loaded",
+				  p->process->apparmor);
 	text = step < STEP_COUNT ? step_texts[step] : NULL;
 	return error_set(e, -err, "%s", text != NULL ? text : "child process");
 }

@@ -285,6 +285,26 @@ inside_root() {
 	assert_output $'0\n 0 0 1'
 }
 
+@test "inside a container of crt: privileged it works, else it is told what it takes" {
+	not_sanitized "the copy in the container has no libasan"
+	cat >"$(home alice)/in.sh" <<-'EOF'
+		set -e
+		mkdir -p /b/rootfs/proc /b/rootfs/sys /b/rootfs/dev
+		cp -a /bin /b/rootfs/
+		cd /b
+		/crt-oci spec --rootless
+		sed -i 's/"terminal": true/"terminal": false/; s/"sh"/"sh", "-c", "echo $$; cat"/' config.json
+		echo deeper | /crt-oci --root /tmp/oci run inner
+	EOF
+	chmod 0755 "$(home alice)/in.sh"
+	local inner=(-v "$CRT_BIN/crt-oci:/crt-oci:ro" -v "$(home alice)/in.sh:/in.sh:ro" builtin:busybox sh /in.sh)
+	run as alice crt run --rm --privileged "${inner[@]}"
+	assert_output $'1\ndeeper'
+	run as alice crt run --rm "${inner[@]}"
+	assert_status 1
+	assert_contains 'outer container: that one needs more rights'
+}
+
 @test "an unknown annotation, an unknown field and a minor version of tomorrow change nothing" {
 	inside '.ociVersion = "1.99.0" | .annotations = {"a": "b"} | .future = {x: [1]} | .process.future = true | .linux.future = {}' 'echo ok'
 	assert_output ok

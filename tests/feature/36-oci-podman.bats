@@ -239,6 +239,35 @@ options() {
 	options alice
 }
 
+# crt-oci in a container that podman made with crt-oci
+nested() {
+	not_sanitized "the copy in the container has no libasan"
+	run pr "$1" --privileged -v "$CRT_BIN/crt-oci:/crt-oci:ro" $I sh -ec '
+		mkdir -p /b/rootfs/proc /b/rootfs/sys /b/rootfs/dev
+		cp -a /bin /b/rootfs/
+		cd /b
+		/crt-oci spec "$@"
+		sed -i "s/\"terminal\": true/\"terminal\": false/; s/\"sh\"/\"sh\", \"-c\", \"echo \$\$; cat\"/" config.json
+		echo deeper | /crt-oci --root /tmp/oci run inner
+		/crt-oci --root /tmp/oci create inner </dev/null
+		/crt-oci --root /tmp/oci start inner
+		/crt-oci --root /tmp/oci delete -f inner
+		/crt-oci --root /tmp/oci list -q' sh $2
+	assert_status 0
+	[ "${lines[0]} ${lines[1]}" = "1 deeper" ] || flunk
+	refute_contains level=error
+}
+
+@test "podman: crt-oci inside a privileged container" {
+	nested root ""
+	nested root --rootless
+}
+
+@test "podman, rootless: crt-oci inside a privileged container" {
+	nested alice ""
+	nested alice --rootless
+}
+
 @test "podman: user namespaces" {
 	run pr root --uidmap 0:100000:1000 --gidmap 0:100000:1000 $I cat /proc/self/uid_map
 	assert_match '^ +0 +100000 +1000$'
