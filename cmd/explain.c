@@ -133,9 +133,9 @@ int explain_print(const struct run_plan *p, struct error *e)
 
 	plan = json_pack("{s:s,s:s,s:s?,s:s?,s:s,s:o,s:o,s:o,s:o,s:O}", "id", p->id, "name",
 			 p->name, "image", p->image.name != NULL ? p->image.name : p->req->image,
-			 "imageDigest", p->image.digest, "user", p->user, "userNamespace",
-			 userns_json(p), "rootfs", rootfs_json(p), "network", network_json(p),
-			 "fallbacks", notes_json(p), "config", config);
+			 "imageDigest", p->image.digest != NULL ? p->image.digest : "", "user",
+			 p->user, "userNamespace", userns_json(p), "rootfs", rootfs_json(p),
+			 "network", network_json(p), "fallbacks", notes_json(p), "config", config);
 	text = plan != NULL ? json_to_pretty(plan) : NULL;
 	if (text == NULL)
 		return error_set(e, -ENOMEM, "printing the plan");

@@ -106,6 +106,7 @@ static const struct cmd_verb *const verbs[] = {
 	&cmd_verb_save,
 	&cmd_verb_rmi,
 	&verb_share,
+	&cmd_verb_image_squash,
 	&cmd_verb_tag,
 	&cmd_verb_image_tree,
 	&cmd_verb_untag,

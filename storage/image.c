@@ -369,7 +369,8 @@ int image_resolve_in(struct storage *s, const char *text, struct storage_image *
 int storage_image_resolve(struct storage *s, const char *text, struct storage_image *ret,
 			  struct error *e)
 {
-	int r = image_resolve_in(s, text, ret, e);
+	int r = squash_is_reference(text) ? squash_resolve(text, ret, e) :
+					    image_resolve_in(s, text, ret, e);
 
 	if (r != STORAGE_MISSING)
 		return r;

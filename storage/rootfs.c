@@ -55,6 +55,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "base/procfs.h"
 #include "storage/fetch-proto.h"
 #include "storage/store.h"
 
@@ -66,6 +67,7 @@ struct rootfs {
 	struct overlay_plan plan;
 	int *fd; /* the lower ones */
 	char *upper, *work, *empty, *skeleton;
+	const char *squash; /* the mounted SquashFS that is the image; NULL = it has layers */
 };
 
 static void rootfs_fini(struct rootfs *r)
@@ -129,7 +131,7 @@ static int open_lowers(struct storage *s, const struct storage_rootfs *q, struct
 	for (size_t i = n; i-- > 0;) {
 		if (is_repeated(q->layers, i))
 			continue;
-		r = add_lower(rf, q->layers->v[i], "layer", e);
+		r = add_lower(rf, rf->squash != NULL ? rf->squash : q->layers->v[i], "layer", e);
 		if (r == -ENOENT)
 			return error_hint(
 				e,
@@ -240,9 +242,10 @@ static const char *unowned_layer(const struct storage *s, const struct storage_r
 		const char *path = q->layers->v[i];
 		struct stat st;
 
-		if (q->is_foreign ? is_unmapped(path) :
-				    (strncmp(path, s->root, len) != 0 || path[len] != '/') &&
-					    lstat(path, &st) == 0 && st.st_uid != 0)
+		if (q->is_foreign ?
+			    is_unmapped(path) :
+			    (strncmp(path, s->root, len) != 0 || path[len] != '/') &&
+				    lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid != 0)
 			return path;
 	}
 	return NULL;
@@ -284,6 +287,27 @@ static const char *layer_with_stand_ins(const struct strv *layers)
 	return NULL;
 }
 
+/* The image is one file (squash.c). */
+static bool is_squash(const struct storage_rootfs *q)
+{
+	struct stat st;
+
+	return q->layers != NULL && q->layers->n == 1 && !q->is_foreign &&
+	       stat(q->layers->v[0], &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* Has our user namespace one id only? Then it can own nothing of an image but root's files. */
+static bool has_single_id(void)
+{
+	_cleanup_fd_ int proc_fd = procfs_open(NULL);
+	_cleanup_free_ char *map = NULL;
+	unsigned int inside = 0, outside = 0, count = 0;
+
+	return proc_fd >= 0 && procfs_read(proc_fd, "self/uid_map", 4096, &map) == 0 &&
+	       sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && count == 1 &&
+	       strchr(map, '\n') == strrchr(map, '\n');
+}
+
 /* Which driver; why explains it. */
 static int choose(struct storage *s, const struct storage_rootfs *q,
 		  struct storage_rootfs_handle *h, struct error *e)
@@ -309,6 +333,10 @@ static int choose(struct storage *s, const struct storage_rootfs *q,
 			       "the container's files were written by fuse-overlayfs");
 	} else if (marked != NULL && q->driver == STORAGE_DRIVER_AUTO) {
 		return need_fuse(h, marked, "because its deleted files are marked by names", e);
+	} else if (q->driver == STORAGE_DRIVER_AUTO && is_squash(q) && has_single_id()) {
+		return need_fuse(h, q->layers->v[0],
+				 "because its owners have no ids in the container's user namespace",
+				 e);
 	} else if (q->driver == STORAGE_DRIVER_AUTO && unowned != NULL) {
 		return need_fuse(h, unowned,
 				 "because its owner has no id in the container's user namespace",
@@ -330,6 +358,8 @@ int storage_rootfs_mount(struct storage *s, const struct storage_rootfs *q,
 {
 	_cleanup_(rootfs_fini) struct rootfs rf = { .plan = { .upper_fd = -1, .work_fd = -1 } };
 	struct storage_rootfs_handle h = { .fuse_pid_fd = -1 };
+	_cleanup_fd_ int squash_pid_fd = -1;
+	pid_t squash_pid = 0;
 	int r;
 
 	rf.plan.is_volatile = q->is_volatile;
@@ -339,13 +369,20 @@ int storage_rootfs_mount(struct storage *s, const struct storage_rootfs *q,
 		r = choose(s, q, &h, e);
 	if (r == 0)
 		r = open_upper(s, q, &rf, e);
+	if (r == 0 && is_squash(q)) {
+		/* mounted where the root file system will be mounted over it */
+		r = overlay_squash_mount(q->layers->v[0], q->target_fd, &squash_pid, &squash_pid_fd,
+					 e);
+		rf.squash = q->target;
+	}
 	if (r == 0)
 		r = open_lowers(s, q, &rf, e);
 	if (r == 0)
 		r = fit_upper(&rf, e);
 	if (r < 0)
 		return r;
-	rf.plan.squash = q->shift == NULL && unowned_layer(s, q) != NULL;
+	rf.plan.squash = q->shift == NULL && (rf.squash != NULL ? h.driver == STORAGE_DRIVER_FUSE :
+								  unowned_layer(s, q) != NULL);
 	if (h.driver == STORAGE_DRIVER_OVERLAY) {
 		r = overlay_native_mount(&rf.plan, q->target_fd, OVERLAY_API_FD, e);
 		if (r == -EINVAL && q->is_foreign && q->driver == STORAGE_DRIVER_AUTO)
@@ -361,8 +398,15 @@ int storage_rootfs_mount(struct storage *s, const struct storage_rootfs *q,
 			mark_fuse(s, q->container_id);
 		r = overlay_fuse_mount(&rf.plan, q->target_fd, &h.fuse_pid, &h.fuse_pid_fd, e);
 	}
-	if (r < 0)
+	if (r < 0) {
+		if (squash_pid > 0)
+			proc_kill(squash_pid, squash_pid_fd);
 		return r;
+	}
+	if (h.fuse_pid == 0 && squash_pid > 0) { /* else it ends with the mount namespace */
+		h.fuse_pid = squash_pid;
+		h.fuse_pid_fd = steal_fd(&squash_pid_fd);
+	}
 	*ret = h;
 	return 0;
 }
@@ -370,8 +414,8 @@ int storage_rootfs_mount(struct storage *s, const struct storage_rootfs *q,
 void storage_rootfs_umount(struct storage_rootfs_handle *h, const char *target)
 {
 	/* A mount that is gone already, or busy for a moment: the namespace's end takes it. */
-	if (target != NULL)
-		(void)syscall(SYS_umount2, target, UMOUNT_DETACH);
+	if (target != NULL && syscall(SYS_umount2, target, UMOUNT_DETACH) == 0)
+		(void)syscall(SYS_umount2, target, UMOUNT_DETACH); /* a SquashFS may lie below */
 	if (h->fuse_pid > 0)
 		proc_kill(h->fuse_pid, h->fuse_pid_fd);
 	close_fd(&h->fuse_pid_fd);

@@ -116,6 +116,13 @@ enum storage_lookup {
  */
 int storage_image_resolve(struct storage *s, const char *text, struct storage_image *ret,
 			  struct error *e);
+/*
+ * "squashfs:FILE" is an image that is one file outside of the store (storage/squash.c): found
+ * without the store; its id is its name, its one layer the file.
+ *
+ * Complete such a file: fd holds a SquashFS, the image's configuration is written behind it. 0 or -errno.
+ */
+int storage_squash_finish(int fd, const char *config, size_t len, struct error *e);
 /* All images, newest first. Caller frees with storage_images_free(). */
 int storage_image_list(struct storage *s, struct storage_image **ret, size_t *ret_n,
 		       struct error *e);

@@ -118,6 +118,12 @@ int image_resolve_in(struct storage *s, const char *text, struct storage_image *
 /* Room for cap images in a list that grows. 0 or -ENOMEM. */
 int image_list_grow(struct storage_image **list, size_t *cap, size_t n);
 
+/* ---- squash.c: images that are one file ----------------------------------------- */
+
+#define SQUASH_PREFIX "squashfs:"
+bool squash_is_reference(const char *text);
+int squash_resolve(const char *text, struct storage_image *ret, struct error *e);
+
 /* ---- extra.c: read-only stores ------------------------------------------------ */
 
 /* Find an image there. As storage_image_resolve(); e is left alone when it is not there. */
@@ -182,6 +188,17 @@ int overlay_native_mount(const struct overlay_plan *p, int target_fd, enum overl
 /* fuse.c: start fuse-overlayfs on target_fd. 0 or -errno. */
 int overlay_fuse_mount(const struct overlay_plan *p, int target_fd, pid_t *ret_pid, int *ret_pid_fd,
 		       struct error *e);
+/*
+ * A detached FUSE mount named for program, served by whoever holds device_fd; open: whoever reaches it
+ * may try everything, the server decides. Mount fd or -errno.
+ */
+int overlay_fuse_make_mount(int device_fd, const char *program, bool read_only, bool open,
+			    struct error *e);
+/* open /dev/fuse for program. fd or -errno. */
+int overlay_fuse_open_device(const char *program, struct error *e);
+/* squash.c: mount a SquashFS file on target_fd by squashfuse_ll, which dies with us. 0 or -errno. */
+int overlay_squash_mount(const char *path, int target_fd, pid_t *ret_pid, int *ret_pid_fd,
+			 struct error *e);
 /* Can it be started at all? 0 or -errno with the reason. */
 int overlay_fuse_usable(struct error *e);
 /* probe.c: what works for this store; the answer is cached in it. A driver, or -errno with the reason. */

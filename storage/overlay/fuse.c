@@ -58,16 +58,16 @@
 #define LAYER_FDS \
 	48 /* what proc_spawn() takes beside them; images with more layers are named by path */
 
-static int open_device(struct error *e)
+int overlay_fuse_open_device(const char *program, struct error *e)
 {
 	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 
 	if (fd >= 0)
 		return fd;
 	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
-		return error_setf(e, -errno,
-				  PROGRAM " needs " DEVICE ", which does not exist here");
-	return error_set(e, -errno, PROGRAM ": open " DEVICE);
+		return error_setf(e, -errno, "%s needs " DEVICE ", which does not exist here",
+				  program);
+	return error_set(e, -errno, "%s: open " DEVICE, program);
 }
 
 int overlay_fuse_usable(struct error *e)
@@ -77,7 +77,7 @@ int overlay_fuse_usable(struct error *e)
 
 	if (proc_find_program(PROGRAM, &program) < 0)
 		return error_setf(e, -ENOENT, PROGRAM " is not installed");
-	fd = open_device(e);
+	fd = overlay_fuse_open_device(PROGRAM, e);
 	return fd < 0 ? fd : 0;
 }
 
@@ -135,27 +135,28 @@ static int set_flag(int fs_fd, const char *key)
 	return (int)syscall(SYS_fsconfig, fs_fd, FSCONFIG_SET_FLAG, key, NULL, 0);
 }
 
-/* A detached FUSE mount served by whoever holds device_fd. Mount fd or -errno. */
-static int make_mount(int device_fd, bool read_only, struct error *e)
+int overlay_fuse_make_mount(int device_fd, const char *program, bool read_only, bool open,
+			    struct error *e)
 {
 	_cleanup_fd_ int fs_fd = (int)syscall(SYS_fsopen, "fuse", FSOPEN_CLOEXEC);
 	char number[16];
 	int mnt_fd;
 
 	if (fs_fd < 0)
-		return error_set(e, -errno, PROGRAM ": this kernel offers no FUSE");
+		return error_set(e, -errno, "%s: this kernel offers no FUSE", program);
 	(void)snprintf(number, sizeof(number), "%d", device_fd); /* 10 digits at most */
-	if (set_string(fs_fd, "source", PROGRAM) < 0 || set_string(fs_fd, "subtype", PROGRAM) < 0 ||
+	if (set_string(fs_fd, "source", program) < 0 || set_string(fs_fd, "subtype", program) < 0 ||
 	    set_string(fs_fd, "fd", number) < 0 || set_string(fs_fd, "rootmode", "40000") < 0 ||
 	    set_string(fs_fd, "user_id", "0") < 0 || set_string(fs_fd, "group_id", "0") < 0 ||
-	    set_flag(fs_fd, "default_permissions") < 0 || set_flag(fs_fd, "allow_other") < 0 ||
+	    (!open && set_flag(fs_fd, "default_permissions") < 0) ||
+	    set_flag(fs_fd, "allow_other") < 0 ||
 	    syscall(SYS_fsconfig, fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return error_set(e, -errno, PROGRAM ": the kernel refuses the FUSE mount");
+		return error_set(e, -errno, "%s: the kernel refuses the FUSE mount", program);
 	mnt_fd = (int)syscall(SYS_fsmount, fs_fd, FSMOUNT_CLOEXEC,
 			      MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME |
 				      (read_only ? MOUNT_ATTR_RDONLY : 0));
 	if (mnt_fd < 0)
-		return error_set(e, -errno, PROGRAM ": fsmount");
+		return error_set(e, -errno, "%s: fsmount", program);
 	return mnt_fd;
 }
 
@@ -241,7 +242,7 @@ static int start_server(const struct overlay_plan *p, int device_fd, int text_fd
 int overlay_fuse_mount(const struct overlay_plan *p, int target_fd, pid_t *ret_pid, int *ret_pid_fd,
 		       struct error *e)
 {
-	_cleanup_fd_ int device_fd = open_device(e);
+	_cleanup_fd_ int device_fd = overlay_fuse_open_device(PROGRAM, e);
 	_cleanup_fd_ int text_fd = make_text_file();
 	_cleanup_fd_ int mnt_fd = -1;
 	_cleanup_fd_ int pid_fd = -1;
@@ -251,7 +252,7 @@ int overlay_fuse_mount(const struct overlay_plan *p, int target_fd, pid_t *ret_p
 
 	if (device_fd < 0)
 		return device_fd;
-	mnt_fd = make_mount(device_fd, p->upper_fd < 0, e);
+	mnt_fd = overlay_fuse_make_mount(device_fd, PROGRAM, p->upper_fd < 0, false, e);
 	if (mnt_fd < 0)
 		return mnt_fd;
 	r = start_server(p, device_fd, text_fd, &pid, &pid_fd, e);
