@@ -52,7 +52,7 @@ registry() { # NAME: starts one, its address in $ADDRESS
 }
 
 # ---- the images --------------------------------------------------------------------------------
-one=$("$here/../feature/debian-image.sh" "${CRT_TEST_CACHE:-/var/tmp/crt-test-cache}") || exit 125
+one=$("$here/../feature/debian-image.sh" "${CRT_TEST_CACHE:-/var/cache/crt-tests}") || exit 125
 umoci init --layout "$W/many" && umoci new --image "$W/many:latest"
 mkdir "$W/tars"
 /usr/bin/python3 - "$one" "$W/tars" <<'END'
