@@ -88,6 +88,8 @@ static struct pids read_pids(struct storage *s, const json_t *record)
 	_cleanup_free_ char *path = str_printf("%s/pid", dir);
 	_cleanup_free_ char *text = NULL;
 	_cleanup_fd_ int proc_fd = -1;
+	unsigned long long now;
+	struct pids p;
 	char boot[37];
 
 	if (dir[0] != '/' || path == NULL)
@@ -98,7 +100,11 @@ static struct pids read_pids(struct storage *s, const json_t *record)
 	    storage_container_read(s, get_string(record, "id"), "pid", &text, NULL) < 0 ||
 	    (proc_fd = procfs_open(NULL)) < 0 || procfs_boot_id(proc_fd, boot) < 0)
 		return (struct pids){ 0, 0, 0, 0 };
-	return parse_pids(text, boot);
+	p = parse_pids(text, boot);
+	/* the bundle may be gone because it ended just now */
+	if (p.pid > 0 && (procfs_start_time(proc_fd, (pid_t)p.pid, &now) < 0 || now != p.start))
+		p.pid = p.start = 0;
+	return p;
 }
 
 /* The exit code of a life whose end is not on record yet: BUNDLE/exit. -1 = there is none. */

@@ -238,11 +238,12 @@ static int keep_open(int fd)
 int detach_exec(struct detach *d, struct error *e)
 {
 	struct monitor_life *l = &d->life;
-	const int fds[] = { l->pid_fd,	   l->in_fd,	 l->out_fd,	 l->err_fd,
-			    l->console_fd, l->listen_fd, l->lock_fd,	 l->net_fd,
-			    l->rundir_fd,  l->crt_fd,	 l->fuse_pid_fd, l->monitor_fd,
-			    l->log_dir_fd, l->log_fd,	 l->agent.fd,	 l->watch.proc_fd,
-			    l->net_pid_fd, l->notify_fd, l->notify_in_fd };
+	const int fds[] = { l->pid_fd,		l->in_fd,	   l->out_fd,	   l->err_fd,
+			    l->console_fd,	l->listen_fd,	   l->lock_fd,	   l->net_fd,
+			    l->rundir_fd,	l->crt_fd,	   l->fuse_pid_fd, l->monitor_fd,
+			    l->log_dir_fd,	l->log_fd,	   l->agent.fd,	   l->watch.proc_fd,
+			    l->watch.events_fd, l->watch.above_fd, l->net_pid_fd,  l->notify_fd,
+			    l->notify_in_fd };
 	char name[] = "crt-monitor", number[16];
 	char *argv[] = { name, number, l->id, NULL };
 	char *envp[] = { NULL };

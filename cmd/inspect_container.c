@@ -141,17 +141,26 @@ static json_t *port_map(const json_t *ports)
 	return map;
 }
 
-/* The bundle knows it before the record. */
-static bool was_oom(const struct container *c)
+/* The bundle knows it before the record, and is gone when the record does. */
+static bool was_oom(struct storage *s, const struct container *c)
 {
 	const char *dir = json_string_value(json_object_get(c->record, "rundir"));
 	_cleanup_free_ char *path = NULL;
+	struct container now;
+	bool oom;
 
 	if (json_is_integer(json_object_get(c->record, "exitCode")))
 		return json_is_true(json_object_get(c->record, "oomKilled"));
 	path = dir != NULL ? str_printf("%s/" MONITOR_OOM, dir) : NULL;
-	return strcmp(c->state, "exited") == 0 && path != NULL &&
-	       (access(path, F_OK) == 0 || limits_oom(dir));
+	if (strcmp(c->state, "exited") != 0 || path == NULL)
+		return false;
+	if (access(path, F_OK) == 0 || limits_oom(dir))
+		return true;
+	if (container_load(s, c->id, &now, NULL) < 0)
+		return false;
+	oom = json_is_true(json_object_get(now.record, "oomKilled"));
+	container_fini(&now);
+	return oom;
 }
 
 static json_t *state_json(struct storage *s, const struct container *c)
@@ -159,7 +168,7 @@ static json_t *state_json(struct storage *s, const struct container *c)
 	return with_defaults(
 		state_defaults,
 		json_pack("{s:b, s:s, s:b, s:b, s:i, s:o, s:o, s:o, s:o*, s:s}", "OOMKilled",
-			  (int)was_oom(c), "Status", c->state, "Running",
+			  (int)was_oom(s, c), "Status", c->state, "Running",
 			  (int)(strcmp(c->state, "running") == 0), "Paused",
 			  (int)(strcmp(c->state, "paused") == 0), "Pid", (int)c->pid, "ExitCode",
 			  c->exit_code < 0 && !c->live && strcmp(c->state, "exited") == 0 ?

@@ -35,6 +35,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -471,19 +472,21 @@ static int64_t now_ms(void)
  */
 static int hold(struct keeper *k, struct error *e)
 {
-	struct pollfd fds[5] = {
+	struct pollfd fds[7] = {
 		{ .fd = runtime_container_pidfd(k->container), .events = POLLIN },
 		{ .fd = k->ctl_fd, .events = 0 },
 		{ .fd = k->mounted ? k->mount.fuse_pid_fd : -1, .events = POLLIN },
 		{ .fd = k->agent.fd, .events = POLLIN },
 		{ .fd = k->notify_in_fd, .events = POLLIN },
+		{ .fd = k->watch.events_fd, .events = POLLPRI },
+		{ .fd = k->watch.above_fd, .events = POLLPRI },
 	};
 	int status;
 
 	notify_tell(k->start->notify_fd, 0, k->plan->req->sdnotify == REQUEST_SDNOTIFY_CONMON);
 
 	while (fds[0].revents == 0) {
-		if (poll(fds, 5, k->watch.memory > 0 ? LIMITS_WATCH_MS : -1) < 0 && errno != EINTR)
+		if (poll(fds, 7, k->watch.memory > 0 ? LIMITS_WATCH_MS : -1) < 0 && errno != EINTR)
 			break;
 		if (limits_watch_check(&k->watch, now_ms())) {
 			k->oom = true;
@@ -491,6 +494,11 @@ static int hold(struct keeper *k, struct error *e)
 				    "killed");
 			k->watch.memory = 0;
 			(void)proc_pidfd_send_signal(fds[0].fd, SIGKILL); /* gone already is fine */
+		}
+		if (fds[5].revents != 0 || fds[6].revents != 0) {
+			limits_watch_event(&k->watch);
+			fds[5].fd = k->watch.events_fd;
+			fds[6].fd = fds[5].fd >= 0 ? k->watch.above_fd : -1;
 		}
 		if (fds[4].fd >= 0 && fds[4].revents != 0)
 			notify_forward(k->notify_in_fd, k->start->notify_fd, 0);
@@ -511,6 +519,8 @@ static int hold(struct keeper *k, struct error *e)
 		}
 	}
 	status = runtime_container_wait(k->container, NULL);
+	if (status >= 0 && WIFSIGNALED(status) && limits_watch_oom(&k->watch))
+		k->oom = true;
 	return status < 0 || e->code != 0 ? 125 : proc_status_code(status);
 }
 

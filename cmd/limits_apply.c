@@ -260,7 +260,11 @@ static int settle(struct means *s, const struct runtime_container *c, const char
 
 	if (cgroup != NULL) {
 		json_t *record = json_parse(cgroup, strlen(cgroup), "cgroups", e);
+		const char *dir =
+			json_string_value(json_object_get(json_object_get(record, "paths"), ""));
 
+		if (dir != NULL)
+			limits_watch_group(watch, dir);
 		return record == NULL ? -EINVAL :
 		       json_object_set_new(s->file, "cgroup", record) < 0 ?
 					error_set(e, -ENOMEM, "noting the cgroups") :

@@ -17,6 +17,11 @@
  * a walk through page tables. What looking costs decides when it is done again, so that
  * it takes no more than a tenth of one CPU. Files in a tmpfs count only while they are mapped.
  *
+ * A group tells by memory.events that a process was killed. A scope of systemd is
+ * gone with its last process, before anybody can read that. So the file above is watched, too, which
+ * counts for all groups below it: while ours is there to say that it had no kill, kills
+ * counted above are others'; one that is counted when ours is gone is ours.
+ *
  * The container controls how many processes there are and what they map; names and
  * command lines are not read. Numbers come from the kernel. Nothing is
  * allocated: crt-monitor has this code. It fails open: who cannot be read
@@ -27,6 +32,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -185,4 +191,63 @@ bool limits_watch_check(struct limits_watch *w, int64_t now)
 	cost = (now_ms() - now) * COST_FACTOR;
 	w->next = now + (cost > LIMITS_WATCH_MS ? cost : LIMITS_WATCH_MS);
 	return over;
+}
+
+static int64_t kills_of(int fd)
+{
+	char text[1024];
+	ssize_t n = fd >= 0 ? pread(fd, text, sizeof(text) - 1, 0) : -1;
+	const char *at;
+
+	if (n <= 0)
+		return -1;
+	text[n] = '\0';
+	at = strstr(text, "oom_kill ");
+	return at != NULL ? (int64_t)strtoull(at + strlen("oom_kill "), NULL, 10) : -1;
+}
+
+void limits_watch_group(struct limits_watch *w, const char *dir)
+{
+	const char *service = strstr(dir, ".service/");
+	int above_len = service != NULL ? (int)(service - dir) + (int)strlen(".service") : 0;
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/memory.events", dir) >= (int)sizeof(path))
+		return;
+	w->events_fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* the user's systemd itself: slices go with their last scope */
+	if (service != NULL)
+		(void)snprintf(path, sizeof(path), "%.*s/memory.events", above_len, dir);
+	else
+		(void)snprintf(path, sizeof(path), "%s/../memory.events", dir);
+	w->above_fd = open(path, O_RDONLY | O_CLOEXEC);
+	w->kills = kills_of(w->events_fd);
+	w->above_kills = kills_of(w->above_fd);
+}
+
+void limits_watch_event(struct limits_watch *w)
+{
+	/* in this order: what is counted in between is not in the one above */
+	int64_t above = kills_of(w->above_fd);
+	int64_t n = kills_of(w->events_fd);
+
+	if (n > 0)
+		w->kills = n;
+	else if (n == 0)
+		w->above_kills = above;
+	if (n >= 0)
+		return;
+	if (w->events_fd >= 0) /* it is gone: it would be readable for ever */
+		(void)close(w->events_fd);
+	w->events_fd = -1;
+}
+
+bool limits_watch_oom(struct limits_watch *w)
+{
+	int64_t above = kills_of(w->above_fd);
+
+	limits_watch_event(w);
+	if (w->events_fd >= 0 || w->kills > 0)
+		return w->kills > 0;
+	return w->above_kills >= 0 && above > w->above_kills;
 }

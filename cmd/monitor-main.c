@@ -70,6 +70,8 @@ enum {
 	SLOT_NOTIFY,
 	SLOT_LISTEN,
 	SLOT_HEALTH,
+	SLOT_GROUP, /* events of the container's cgroup, and of the one above */
+	SLOT_ABOVE,
 	SLOT_AGENT, /* crt-net asks for a socket inside */
 	SLOT_OUT,
 	SLOT_ERR,
@@ -158,6 +160,8 @@ static void fill(struct monitor *m, struct pollfd *p)
 	slot(&p[SLOT_HEALTH], m->health.pid_fd, POLLIN);
 	slot(&p[SLOT_NET], l->net_pid_fd, POLLIN);
 	slot(&p[SLOT_NOTIFY], l->notify_in_fd, POLLIN);
+	slot(&p[SLOT_GROUP], l->watch.events_fd, POLLPRI);
+	slot(&p[SLOT_ABOVE], l->watch.events_fd >= 0 ? l->watch.above_fd : -1, POLLPRI);
 	slot(&p[SLOT_LISTEN], l->listen_fd, POLLIN);
 	slot(&p[SLOT_AGENT], l->agent.fd, POLLIN);
 	slot(&p[SLOT_OUT], *main_stream(m), l->console_fd >= 0 ? console : readable);
@@ -261,6 +265,8 @@ static void watch(struct monitor *m)
 			note_no_network(m);
 		if (p[SLOT_HEALTH].revents != 0)
 			monitor_health_event(m);
+		if (p[SLOT_GROUP].revents != 0 || p[SLOT_ABOVE].revents != 0)
+			limits_watch_event(&m->life.watch);
 		if (p[SLOT_LISTEN].revents != 0)
 			monitor_attach_accept(m);
 		for (int i = 0; i < MONITOR_CLIENTS; i++)
@@ -404,6 +410,8 @@ static int become_crt(struct monitor *m, int memfd)
 	monitor_close(&l->console_fd);
 	monitor_close(&l->log_fd);
 	monitor_close(&l->watch.proc_fd);
+	monitor_close(&l->watch.events_fd);
+	monitor_close(&l->watch.above_fd);
 	if (pread(memfd, m->packet, PATH_MAX, offsetof(struct monitor_life, root)) != PATH_MAX ||
 	    pwrite(memfd, l, offsetof(struct monitor_life, root), 0) !=
 		    (ssize_t)offsetof(struct monitor_life, root))
@@ -454,6 +462,9 @@ int main(int argc, char **argv)
 	monitor_health_end(&m);
 	while (waitpid(m.life.pid, &m.life.status, 0) < 0 && errno == EINTR)
 		;
+	if (m.life.reason == MONITOR_REASON_NONE && WIFSIGNALED(m.life.status) &&
+	    WTERMSIG(m.life.status) == SIGKILL && limits_watch_oom(&m.life.watch))
+		m.life.reason = MONITOR_REASON_MEMORY;
 	drain(&m);
 	code = exit_code(&m);
 	note_end(&m, code);
