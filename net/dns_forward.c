@@ -15,7 +15,8 @@
  *
  * The servers are those of /etc/resolv.conf, read again when the file is
  * another one than before (looked at once a second at most), so that a
- * changed network or VPN counts from the next question on.
+ * changed network or VPN counts from the next question on. One that answered
+ * where those before it did not goes first for half a minute.
  *
  * Attackers: those who ask (containers) and those who answer. The table of
  * questions under way is bounded, in whole and for each address that asks, so
@@ -42,7 +43,8 @@
 
 #define ROUNDS		2
 #define WAIT_MS		2500
-#define LOOK_MS		1000 /* between looks at resolv.conf */
+#define LOOK_MS		1000  /* between looks at resolv.conf */
+#define PREFER_MS	30000 /* for so long a server that answered goes first */
 #define PENDING_MAX	512
 #define PENDING_ONE_MAX 128 /* of one address */
 #define RESOLV_CONF	"/etc/resolv.conf"
@@ -76,6 +78,7 @@ struct dns_forward {
 	struct sockaddr_in6 servers[DNS_SERVERS_MAX]; /* of resolv.conf */
 	size_t servers_n;
 	int64_t looked; /* when resolv.conf was looked at */
+	int64_t moved;	/* when one that answers was put before one that does not; 0 = never */
 	struct stat seen;
 	uint8_t udp[DNS_UDP_MAX + 1];
 };
@@ -155,6 +158,10 @@ static void look_at_servers(struct dns_forward *f)
 	if (f->servers_n != 0 && now - f->looked < LOOK_MS)
 		return;
 	f->looked = now;
+	if (f->moved != 0 && now - f->moved >= PREFER_MS) {
+		f->moved = 0;
+		f->seen = (struct stat){ .st_size = -1 }; /* back to the order of the file */
+	}
 	if (f->servers_n != 0 && stat(RESOLV_CONF, &st) == 0 && is_same_file(&st, &f->seen))
 		return;
 	fd = open(RESOLV_CONF, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -164,6 +171,22 @@ static void look_at_servers(struct dns_forward *f)
 		buf_reset(&b);
 	}
 	f->servers_n = dns_parse_servers(buf_str(&b), f->servers, DNS_SERVERS_MAX);
+	f->moved = 0;
+}
+
+/* It has answered: the next questions need not wait for one before it that does not. */
+static void prefer_server(struct dns_forward *f, const struct sockaddr_in6 *server)
+{
+	for (size_t i = 1; i < f->servers_n; i++) {
+		const struct sockaddr_in6 it = f->servers[i];
+
+		if (memcmp(&it, server, sizeof(it)) != 0)
+			continue;
+		memmove(f->servers + 1, f->servers, i * sizeof(it));
+		f->servers[0] = it;
+		f->moved = now_ms();
+		return;
+	}
 }
 
 /* ---- one question ---- */
@@ -284,10 +307,13 @@ static void take_answer(struct dns_forward *f, struct pending *p, uint8_t *msg, 
 		return; /* of somebody else: go on waiting */
 	}
 	code = msg[3] & 0x0fu;
-	if ((code == DNS_CODE_SERVER || code == DNS_CODE_REFUSED) && p->attempts < p->servers_n)
+	if ((code == DNS_CODE_SERVER || code == DNS_CODE_REFUSED) && p->attempts < p->servers_n) {
 		try_next(f, p);
-	else
-		finish(f, p, msg, len);
+		return;
+	}
+	if (p->attempts > 1 && code != DNS_CODE_SERVER && code != DNS_CODE_REFUSED)
+		prefer_server(f, &p->servers[(p->attempts - 1) % p->servers_n]);
+	finish(f, p, msg, len);
 }
 
 static void serve_udp(struct dns_forward *f, struct pending *p)

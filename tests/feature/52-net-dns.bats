@@ -78,6 +78,40 @@ resolv_with_dead_first() {
 192.0.2.81"
 }
 
+# asked is the log of who hears questions and says nothing
+resolv_with_silent_first() {
+	printf "nameserver 127.0.0.98\nnameserver 127.0.0.53\n" >/etc/resolv.conf
+	as alice crt run --rm -v "$T/home/alice:/signs" builtin:busybox sh -c '
+		ask() { nslookup -type=a www.crt.test | awk "/^Address/ && !/:53\$/ { print \$NF }"; }
+		ask; touch /signs/first; while [ ! -e /signs/counted ]; do sleep 0.1; done; ask; ask' &
+	for _ in {1..300}; do
+		[ ! -e "$T/home/alice/first" ] || break
+		sleep 0.1
+	done
+	wc -l <"$T/silent"
+	touch "$T/home/alice/counted"
+	wait
+	wc -l <"$T/silent"
+}
+
+@test "a name server that says nothing is not asked again and again" {
+	need_root
+	job_start /usr/bin/python3 -u -c '
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.98", 53))
+print("ready")
+log = open(sys.argv[1], "w", buffering=1)
+while True:
+    s.recv(4096); log.write("asked\n")' "$T/silent"
+	wait_for 10 grep -q ready "$JOB_LOG"
+	dns_start 127.0.0.53 192.0.2.82
+	run with_etc resolv_with_silent_first
+	assert_status 0
+	[ "${lines[0]}" = 192.0.2.82 ] && [ "${lines[2]}" = 192.0.2.82 ] && [ "${lines[3]}" = 192.0.2.82 ] ||
+		flunk "answers: $output"
+	[ "${lines[1]}" -ge 1 ] && [ "${lines[4]}" = "${lines[1]}" ] || flunk "asked before and after: $output"
+}
+
 # Another file takes the place of resolv.conf while the container runs.
 roam() {
 	mkdir "$T/resolv"
