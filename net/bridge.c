@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -73,6 +74,7 @@ static int start(int dir_fd, struct net_bridge *b, struct error *e)
 	_cleanup_fd_ int its_dir_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_fd_ int listen_fd = -1, ours = -1, theirs = -1;
 	struct sockaddr_un sa;
+	mode_t mask;
 	pid_t pid;
 	int sv[2];
 	int r;
@@ -85,8 +87,10 @@ static int start(int dir_fd, struct net_bridge *b, struct error *e)
 	socket_address(dir_fd, &sa);
 	if (unlinkat(dir_fd, SWITCH_SOCKET, 0) < 0 && errno != ENOENT)
 		return error_set(e, -errno, "remove the socket of an ended crt-bridge");
-	if (listen_fd < 0 || bind(listen_fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ||
-	    listen(listen_fd, BACKLOG) < 0)
+	mask = umask(0177); /* as good as the directory, which is private */
+	r = listen_fd < 0 ? -1 : bind(listen_fd, (const struct sockaddr *)&sa, sizeof(sa));
+	(void)umask(mask);
+	if (r < 0 || listen(listen_fd, BACKLOG) < 0)
 		return error_set(e, -errno, "make the socket of crt-bridge");
 	r = fd_socketpair(SOCK_SEQPACKET, sv);
 	if (r < 0)

@@ -209,7 +209,7 @@ for what in "speed" "speed -R" "count rtt" "count conn"; do
 	esac
 done
 printf '%-28s %6s %6s %9s %9s   ' "crt network" "${row[@]}"
-for i in 0 1 2 3; do awk -v a="${row[i]}" -v b="${floor[i]}" 'BEGIN { printf "%.2f ", b > 0 ? a / b : 0 }'; done
+for i in 0 1 2 3; do awk -v a="${row[i]}" -v b="${floor[i]}" 'BEGIN { printf "%.2f ", (b > 0 ? a / b : 0) }'; done
 printf '\n%-28s %6s %6s %9s %9s\n' "floor: veth" "${floor[@]}"
 as_user "$bin/crt" network rm -f bench >/dev/null
 exit 0

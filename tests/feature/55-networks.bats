@@ -235,3 +235,38 @@ this is quiet"
 	as alice crt network rm -f net1
 	wait_for 10 none_left alice
 }
+
+# dns_start ADDRESS IPV4: a name server of the host's that gives this address for every name
+dns_start() {
+	job_start /usr/bin/python3 "$FEATURE_DIR/dns.py" "$@"
+	wait_for 10 grep -q ready "$JOB_LOG"
+}
+
+@test "names of the world are handed on by UDP and TCP, to whom the network or the container names" {
+	need_root
+	dns_start 127.0.55.53 192.0.2.79
+	dns_start 127.0.55.54 192.0.2.80
+	as alice crt network create --dns 127.0.55.53 --subnet 10.75.0.0/24 net1
+	run inside alice --network net1 -- 'nslookup -type=a www.crt.test | tail -n 3'
+	assert_contains "Address: 192.0.2.79"
+	run inside alice --network net1 --dns 127.0.55.54 -- 'nslookup -type=a www.crt.test | tail -n 3; cat /etc/resolv.conf'
+	assert_contains "Address: 192.0.2.80"
+	assert_contains "nameserver 10.75.0.1"
+	# two questions on one connection, one of the world and one of ours
+	as alice crt run -d --rm --name db --network net1 --ip 10.75.0.9 builtin:busybox sleep 1000
+	run as alice crt run --rm --network net1 -v /usr:/usr:ro -v /usr/lib64:/lib64:ro -v /usr/lib:/lib:ro \
+		builtin:busybox /usr/bin/python3 -c '
+import socket, struct
+def ask(name):
+    q = b"\0\1\1\0\0\1\0\0\0\0\0\0" + b"".join(bytes([len(l)]) + l for l in name) + b"\0\0\1\0\1"
+    c.sendall(struct.pack(">H", len(q)) + q)
+    got = f.read(struct.unpack(">H", f.read(2))[0])
+    print(socket.inet_ntoa(got[-4:]), flush=True)
+c = socket.create_connection(("10.75.0.1", 53), 10)
+f = c.makefile("rb")
+ask([b"www", b"crt", b"test"])
+ask([b"db"])'
+	assert_output "192.0.2.79
+10.75.0.9"
+	as alice crt network rm -f net1
+}
