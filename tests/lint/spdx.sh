@@ -5,7 +5,7 @@
 
 while read -r file; do
 	case $file in
-	LICENSE | *.json | *.md | *.txt.golden | *.golden | *.out | .gitignore | .gitattributes | tests/corpus/*) continue ;;
+	LICENSE | *.json | *.md | *.txt.golden | *.golden | *.out | *.differences | .gitignore | .gitattributes | tests/corpus/*) continue ;;
 	esac
 	[ -s "$file" ] && grep -qI . "$file" || continue # empty or binary
 	head -n 3 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' ||
