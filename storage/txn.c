@@ -89,6 +89,11 @@ static int txn_make(struct storage_txn *t, int tmp_fd, struct error *e)
 			       0 :
 			       error_set(e, -errno, "open %s/tmp/%s", t->s->root, t->name);
 	t->lock_fd = lock_file_at(t->fd, "lock", true, STORE_LOCK_MS, e);
+	if (t->lock_fd == -ENOENT) { /* it was not only taken away but deleted */
+		if (e != NULL)
+			*e = ERROR_INIT;
+		return 0;
+	}
 	if (t->lock_fd < 0)
 		return error_prefix(e, "%s/tmp/%s", t->s->root, t->name);
 	if (fstat(t->fd, &mine) < 0)
