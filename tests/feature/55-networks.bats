@@ -31,7 +31,8 @@ fetch() {
 holders() {
 	local pid
 	for pid in $(pgrep -u "$(user "$1")" -x "$2"); do
-		grep -q '^State:.*[ZX]' "/proc/$pid/status" 2>/dev/null || echo "$pid"
+		# it may be reaped just now
+		! grep -q '^State:[[:space:]]*[RSDTt]' "/proc/$pid/status" 2>/dev/null || echo "$pid"
 	done
 }
 
@@ -222,7 +223,8 @@ this is quiet"
 	run inside alice --network net1 -- "$(fetch http://web/)"
 	assert_output "this is web"
 	before=$(as alice crt inspect -f '{{.NetworkSettings.IPAddress}}' web)
-	kill -KILL "$(holders alice crt-bridge)"
+	mapfile -t pids < <(holders alice crt-bridge)
+	kill -KILL "${pids[@]}"
 	run as alice crt ps --format '{{.Names}} {{.State}}'
 	assert_output "web running"
 	# the next one that needs a network, or asks about it, tells a new holder who was there
