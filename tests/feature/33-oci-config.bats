@@ -371,6 +371,7 @@ inside_root() {
 }
 
 @test "a filter that interrupts every system call ends the container, and nobody waits" {
+	not_sanitized "the runtime of the sanitizers tries again for ever under such a filter"
 	inside '.linux.seccomp = {defaultAction: "SCMP_ACT_ERRNO", defaultErrnoRet: 4}' true
 	[ "$status" -ne 0 ] || flunk
 	run oci alice list -q
