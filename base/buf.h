@@ -49,6 +49,10 @@ char *str_escape(const char *s);
 char *str_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
+static inline bool str_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
 /* Strict decimal: digits only, no sign, no blanks, no leading '+'. 0, -EINVAL or -ERANGE (> max). */
 int str_to_u64(const char *s, unsigned long long max, unsigned long long *ret);
 /* Size with optional suffix b,k,m,g,t (any case, optional "b"/"ib"), as docker's --shm-size. Bytes. */

@@ -54,11 +54,6 @@ struct scan {
 	size_t line;
 };
 
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 /* Length of the number at text[i]; *ret_value is set and true returned when it is an integer >= 2^63. */
 static bool big_integer(const char *text, size_t len, size_t i, size_t *ret_len,
 			uint64_t *ret_value)
@@ -67,7 +62,7 @@ static bool big_integer(const char *text, size_t len, size_t i, size_t *ret_len,
 	bool fits = true;
 	size_t n = 0;
 
-	while (i + n < len && is_digit(text[i + n])) {
+	while (i + n < len && str_is_digit(text[i + n])) {
 		uint64_t digit = (uint64_t)(text[i + n] - '0');
 
 		if (__builtin_mul_overflow(value, 10u, &value) ||
@@ -118,7 +113,7 @@ static int scan_text(const char *text, size_t len, struct scan *s, struct buf *o
 						  what, s->line, LIMIT_JSON_DEPTH);
 		} else if (c == '}' || c == ']') {
 			depth -= depth > 0;
-		} else if (is_digit(c)) {
+		} else if (str_is_digit(c)) {
 			uint64_t value;
 			size_t n;
 
@@ -261,11 +256,11 @@ static json_t *plain_integer(struct plain *p)
 	const char *first = p->at + negative, *s = first;
 	json_int_t value = 0;
 
-	while (s < p->end && is_digit(*s) && s - first < 18)
+	while (s < p->end && str_is_digit(*s) && s - first < 18)
 		value = value * 10 + (*s++ - '0');
 	/* no number, "-0" and "01", longer ones, and fractions are not for us */
 	if (s == first || (*first == '0' && (negative || s - first > 1)) ||
-	    (s < p->end && (is_digit(*s) || *s == '.' || *s == 'e' || *s == 'E')))
+	    (s < p->end && (str_is_digit(*s) || *s == '.' || *s == 'e' || *s == 'E')))
 		return NULL;
 	p->at = s;
 	return json_integer(negative ? -value : value);
@@ -670,4 +665,16 @@ json_t *json_sorted(const json_t *object)
 		return NULL;
 	}
 	return sorted;
+}
+
+json_t *json_strings(const struct strv *list)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; array != NULL && i < list->n; i++)
+		if (json_array_append_new(array, json_string(list->v[i])) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	return array;
 }

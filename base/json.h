@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 
 #define _cleanup_json_ __attribute__((cleanup(json_cleanup_)))
@@ -60,5 +61,8 @@ char *json_to_text(const json_t *j);
 char *json_to_pretty(const json_t *j);
 /* A new object with the members of this one (or of null: none), ordered by key as Go prints maps; NULL = -ENOMEM. */
 json_t *json_sorted(const json_t *object);
+
+/* A new array of the strings; NULL = -ENOMEM. */
+json_t *json_strings(const struct strv *list);
 
 #endif

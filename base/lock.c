@@ -38,19 +38,12 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/procfs.h"
 
 #define PROC_LOCKS_MAX (4u << 20)
 #define PAUSE_FIRST_MS 1
 #define PAUSE_LAST_MS  20
-
-static long long now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail with this clock */
-	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static void pause_ms(long long ms)
 {
@@ -115,7 +108,7 @@ static int lock_wait(int fd, const char *what, bool exclusive, int timeout_ms, s
 		r = try_lock(fd, op);
 		return r < 0 ? error_set(e, r, "lock %s", what) : 0;
 	}
-	deadline = now_ms() + timeout_ms;
+	deadline = clock_now_ms() + timeout_ms;
 	for (bool second = false;; second = true) {
 		long long left;
 
@@ -124,7 +117,7 @@ static int lock_wait(int fd, const char *what, bool exclusive, int timeout_ms, s
 			return 0;
 		if (r != -EWOULDBLOCK)
 			return error_set(e, r, "lock %s", what);
-		left = deadline - now_ms();
+		left = deadline - clock_now_ms();
 		if (left <= 0 && (second || timeout_ms > 0))
 			return raise_busy(fd, timeout_ms == 0 ? -EWOULDBLOCK : -ETIMEDOUT, what, e);
 		pause_ms(left <= 0 || pause < left ? pause : left);

@@ -45,6 +45,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 
 #ifndef CLONE_PIDFD
@@ -387,17 +388,9 @@ int proc_pidfd_send_signal(int pid_fd, int sig)
 	return syscall(SYS_pidfd_send_signal, pid_fd, sig, NULL, 0) < 0 ? -errno : 0;
 }
 
-static long long now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* always there */
-	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 int proc_pidfd_wait(int pid_fd, int timeout_ms)
 {
-	long long end = timeout_ms < 0 ? 0 : now_ms() + timeout_ms;
+	long long end = timeout_ms < 0 ? 0 : clock_now_ms() + timeout_ms;
 	struct pollfd p = { .fd = pid_fd, .events = POLLIN };
 
 	for (;;) {
@@ -405,7 +398,7 @@ int proc_pidfd_wait(int pid_fd, int timeout_ms)
 		int r;
 
 		if (timeout_ms >= 0) {
-			long long left = end - now_ms();
+			long long left = end - clock_now_ms();
 
 			wait = left < 0 ? 0 : (int)left;
 		}

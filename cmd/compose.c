@@ -67,18 +67,6 @@ void run_plan_fini(struct run_plan *p)
 
 /* ---- small JSON helpers: every allocation failure ends in one place ------------------------ */
 
-static json_t *strings_json(const struct strv *s)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; list != NULL && i < s->n; i++)
-		if (json_array_append_new(list, json_string(s->v[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
-}
-
 /* Set obj[key] to value (stolen); -ENOMEM when either is missing. */
 static int set_new(json_t *obj, const char *key, json_t *value, struct error *e)
 {
@@ -214,7 +202,7 @@ static int compose_args(struct run_plan *p, json_t *process, struct error *e)
 			e, -EINVAL,
 			"no command or entrypoint provided, and no CMD or ENTRYPOINT from image");
 	else
-		r = set_new(process, "args", strings_json(&all), e);
+		r = set_new(process, "args", json_strings(&all), e);
 	strv_fini(&all);
 	return r;
 }
@@ -777,7 +765,7 @@ int compose_user(struct run_plan *p, int root_fd, char **ret_passwd, char **ret_
 			r = error_set(e, -ENOMEM, "composing the environment");
 	}
 	if (r == 0)
-		r = set_new(process, "env", strings_json(&p->env), e);
+		r = set_new(process, "env", json_strings(&p->env), e);
 	if (r == 0 && u.name == NULL && u.uid != 0 && passwd != NULL)
 		r = passwd_with(p, passwd, &u, ret_passwd, e);
 	if (r == 0 && group != NULL)

@@ -159,7 +159,12 @@ static int load(struct storage *s, const char *id, struct container *ret, struct
 		c.live = false; /* over, while the keeper still cleans up */
 	}
 	c.started = get_time(c.record, "started");
-	c.pid = c.live ? (pid_t)read_pids(s, c.record).pid : 0;
+	if (c.live) {
+		struct pids p = read_pids(s, c.record);
+
+		c.pid = (pid_t)p.pid;
+		c.keeper = (pid_t)p.keeper;
+	}
 	if (c.pid > 0)
 		c.state = pause_is_paused(get_string(c.record, "rundir"), c.pid) ? "paused" :
 										   "running";

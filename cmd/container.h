@@ -19,6 +19,7 @@ struct container {
 	const char *name, *image, *image_id;
 	const char *state; /* "created", "running", "paused", "exited" */
 	pid_t pid;	   /* 0 = none */
+	pid_t keeper;	   /* or monitor; likewise */
 	time_t created;
 	time_t started;	 /* of the last life; 0 = none yet */
 	time_t finished; /* 0 = not, or nobody saw it */

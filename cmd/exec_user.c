@@ -24,18 +24,6 @@ static int put(json_t *obj, const char *key, json_t *value, struct error *e)
 	return 0;
 }
 
-static json_t *strings_json(const struct strv *s)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < s->n; i++)
-		if (json_array_append_new(list, json_string(s->v[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
-}
-
 /* The words of an array of config.json. */
 static int take_strings(const json_t *list, struct strv *ret, struct error *e)
 {
@@ -111,7 +99,7 @@ int compose_exec_user(json_t *process, const char *user, bool privileged, int ro
 			r = error_set(e, -ENOMEM, "composing the environment");
 	}
 	if (r == 0)
-		r = put(process, "env", strings_json(&env), e);
+		r = put(process, "env", json_strings(&env), e);
 	user_identity_fini(&u);
 	return r;
 }

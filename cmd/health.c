@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/limits.h"
@@ -52,14 +53,6 @@ static const char *rundir_of(const json_t *record)
 	const char *dir = json_string_value(json_object_get(record, "rundir"));
 
 	return dir != NULL && dir[0] == '/' ? dir : "/nonexistent";
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 static void stamp(char *to, size_t size)
@@ -173,11 +166,11 @@ static void watch(pid_t pid, int pid_fd, int out_fd, int64_t timeout_ms, size_t 
 {
 	struct pollfd p[2] = { { .fd = pid_fd, .events = POLLIN },
 			       { .fd = out_fd, .events = POLLIN } };
-	int64_t due = now_ms() + timeout_ms;
+	int64_t due = clock_now_ms() + timeout_ms;
 	int status;
 
 	while (p[0].revents == 0) {
-		int64_t left = due - now_ms();
+		int64_t left = due - clock_now_ms();
 
 		if (left <= 0) {
 			run->timed_out = true;

@@ -98,15 +98,6 @@ static json_t *copy(const json_t *obj, const char *key)
 	return v != NULL ? json_incref(v) : json_null();
 }
 
-static json_t *list_json(const struct strv *s)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < s->n; i++)
-		(void)json_array_append_new(list, json_string(s->v[i])); /* NULL: the pack fails */
-	return list;
-}
-
 /* {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]} */
 static json_t *port_map(const json_t *ports)
 {
@@ -167,10 +158,11 @@ static json_t *state_json(struct storage *s, const struct container *c)
 {
 	return with_defaults(
 		state_defaults,
-		json_pack("{s:b, s:s, s:b, s:b, s:i, s:o, s:o, s:o, s:o*, s:s}", "OOMKilled",
+		json_pack("{s:b, s:s, s:b, s:b, s:i, s:i, s:o, s:o, s:o, s:o*, s:s}", "OOMKilled",
 			  (int)was_oom(s, c), "Status", c->state, "Running",
 			  (int)(strcmp(c->state, "running") == 0), "Paused",
-			  (int)(strcmp(c->state, "paused") == 0), "Pid", (int)c->pid, "ExitCode",
+			  (int)(strcmp(c->state, "paused") == 0), "Pid", (int)c->pid, "ConmonPid",
+			  (int)c->keeper, "ExitCode",
 			  c->exit_code < 0 && !c->live && strcmp(c->state, "exited") == 0 ?
 				  json_integer(-1) : /* nobody saw it */
 				  json_integer(c->exit_code > 0 ? c->exit_code : 0),
@@ -316,10 +308,11 @@ static json_t *host_json(struct storage *s, const struct container *c,
 			req->restart != REQUEST_RESTART_NO ? request_restart_name(req->restart) :
 							     "",
 			"MaximumRetryCount", (int)req->restart_max, "CapAdd",
-			list_json(&req->cap_add), "CapDrop", list_json(&req->cap_drop), "Dns",
-			list_json(&req->net.dns), "DnsOptions", list_json(&req->net.dns_option),
-			"DnsSearch", list_json(&req->net.dns_search), "ExtraHosts",
-			list_json(&req->add_host), "GroupAdd", list_json(&req->group_add),
+			json_strings(&req->cap_add), "CapDrop", json_strings(&req->cap_drop), "Dns",
+			json_strings(&req->net.dns), "DnsOptions",
+			json_strings(&req->net.dns_option), "DnsSearch",
+			json_strings(&req->net.dns_search), "ExtraHosts",
+			json_strings(&req->add_host), "GroupAdd", json_strings(&req->group_add),
 			"IpcMode", req->ipc_host ? "host" : "private", "PidMode",
 			req->pid_host ? "host" : "private", "UTSMode",
 			req->uts_host ? "host" : "private", "Privileged", (int)req->privileged,

@@ -40,6 +40,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/limits.h"
@@ -458,14 +459,6 @@ static int bring_up(struct keeper *k, struct userns_child *self, struct error *e
 
 /* ---- the end ------------------------------------------------------------------------------------------ */
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /*
  * Wait until the container's first process ends; kill it when crt goes away or the server of its
  * root file system dies (then with e filled). Returns the exit code.
@@ -488,7 +481,7 @@ static int hold(struct keeper *k, struct error *e)
 	while (fds[0].revents == 0) {
 		if (poll(fds, 7, k->watch.memory > 0 ? LIMITS_WATCH_MS : -1) < 0 && errno != EINTR)
 			break;
-		if (limits_watch_check(&k->watch, now_ms())) {
+		if (limits_watch_check(&k->watch, clock_now_ms())) {
 			k->oom = true;
 			log_warning("the container had more memory than --memory allows: it was "
 				    "killed");

@@ -134,6 +134,7 @@ static int find_image(struct launch *r, struct error *e)
 			    platform_matches(r)) {
 				log_debug("%s: using the image in the store: %s", req->image,
 					  e->msg);
+				*e = ERROR_INIT;
 				ret = STORAGE_FOUND;
 			}
 		}
@@ -687,9 +688,9 @@ int launch_plan(struct launch *r, struct error *e)
 	if (p->name == NULL || p->rundir == NULL)
 		return error_set(e, -ENOMEM, "container name");
 	if (r->req->sdnotify != REQUEST_SDNOTIFY_IGNORE && !r->req->explain) {
-		r->notify_fd = notify_open(e);
-		if (e->code < 0)
-			return e->code;
+		ret = notify_open(&r->notify_fd, e);
+		if (ret < 0)
+			return ret;
 		p->notify = r->notify_fd >= 0 && r->req->sdnotify == REQUEST_SDNOTIFY_CONTAINER;
 	}
 	ret = volumes_resolve(p, e);

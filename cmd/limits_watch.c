@@ -29,6 +29,8 @@
  */
 #include "cmd/limits_watch.h"
 
+#include "base/clock.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -163,14 +165,6 @@ static int64_t sum(int proc_fd, enum step step, int64_t enough)
 	return total;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 int64_t limits_watch_due(const struct limits_watch *w)
 {
 	return w->memory > 0 ? w->next : -1;
@@ -188,7 +182,7 @@ bool limits_watch_check(struct limits_watch *w, int64_t now)
 		return false;
 	for (int step = 0; over && step < STEP_COUNT; step++)
 		over = sum(w->proc_fd, (enum step)step, w->memory) > w->memory;
-	cost = (now_ms() - now) * COST_FACTOR;
+	cost = (clock_now_ms() - now) * COST_FACTOR;
 	w->next = now + (cost > LIMITS_WATCH_MS ? cost : LIMITS_WATCH_MS);
 	return over;
 }

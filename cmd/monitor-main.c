@@ -54,6 +54,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "cmd/monitor_int.h"
 
@@ -88,14 +89,6 @@ static void on_term(int sig)
 	asked_to_end = 1;
 }
 
-int64_t monitor_now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* ---- output ------------------------------------------------------------------------------ */
 
 /* One read from a stream of the container. Closes it at its end. Returns whether there was data. */
@@ -110,7 +103,7 @@ static bool pump(struct monitor *m, int *fd, bool is_err)
 		return errno == EINTR;
 	if (n <= 0) { /* EIO is how a pty says that nobody has it open; it may be opened again */
 		if (n < 0 && errno == EIO && fd == &m->life.console_fd && !m->ended)
-			m->console_idle_until = monitor_now_ms() + 100;
+			m->console_idle_until = clock_now_ms() + 100;
 		else
 			monitor_close(fd);
 		return false;
@@ -180,7 +173,7 @@ static int64_t sooner(int64_t a, int64_t b)
 /* Milliseconds until something is due, -1 = nothing. */
 static int timeout(const struct monitor *m)
 {
-	int64_t now = monitor_now_ms(), due = -1;
+	int64_t now = clock_now_ms(), due = -1;
 
 	if (m->kill_at > 0)
 		due = sooner(due, m->kill_at);
@@ -206,7 +199,7 @@ static void kill_container(struct monitor *m, enum monitor_reason why)
 
 static void check_due(struct monitor *m)
 {
-	int64_t now = monitor_now_ms();
+	int64_t now = clock_now_ms();
 
 	if (m->console_idle_until > 0 && now >= m->console_idle_until)
 		m->console_idle_until = 0;
@@ -338,7 +331,7 @@ static void idle(struct monitor *m, int64_t until, int code)
 	int n;
 
 	(void)sigemptyset(&none);
-	while ((left = until - monitor_now_ms()) > 0) {
+	while ((left = until - clock_now_ms()) > 0) {
 		slot(&p[0], l->agent.fd, POLLIN);
 		slot(&p[1], l->listen_fd, POLLIN);
 		ts.tv_sec = left / 1000;
@@ -363,7 +356,7 @@ static bool back_off(struct monitor *m, int64_t lived_ms, int code)
 	else if (l->backoff_ms < BACKOFF_MAX_MS)
 		l->backoff_ms = l->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS :
 								     l->backoff_ms * 2;
-	idle(m, monitor_now_ms() + l->backoff_ms, code);
+	idle(m, clock_now_ms() + l->backoff_ms, code);
 	return wants_restart(m);
 }
 
@@ -441,7 +434,7 @@ int main(int argc, char **argv)
 {
 	static struct monitor m; /* zero pages until they are used */
 	unsigned long long fd;
-	int64_t born = monitor_now_ms();
+	int64_t born = clock_now_ms();
 	int code;
 
 	/* before anything: a container with --pid=host sees us */
@@ -472,6 +465,6 @@ int main(int argc, char **argv)
 	/* a restarting container has ended for everybody who asks */
 	m.life.again = wants_restart(&m);
 	if (m.life.again)
-		m.life.again = back_off(&m, monitor_now_ms() - born, code);
+		m.life.again = back_off(&m, clock_now_ms() - born, code);
 	return become_crt(&m, (int)fd);
 }

@@ -22,6 +22,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "cmd/monitor_int.h"
 
@@ -117,7 +118,7 @@ static void send_one(struct monitor *m, int i, size_t len)
 	}
 	if (poll(&p, 1, 0) == 0) {
 		c->full = true;
-		c->full_since = monitor_now_ms();
+		c->full_since = clock_now_ms();
 	}
 }
 

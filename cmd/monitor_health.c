@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/proc.h"
 #include "cmd/monitor_int.h"
 
@@ -31,7 +32,7 @@ void monitor_health_init(struct monitor *m)
 	m->health.pid_fd = -1;
 	m->health.startup = m->life.health_startup_ms > 0;
 	if (m->life.health_ms > 0 || m->life.health_startup_ms > 0)
-		m->health.due = monitor_now_ms();
+		m->health.due = clock_now_ms();
 }
 
 int64_t monitor_health_due(const struct monitor *m)
@@ -43,7 +44,7 @@ static void plan_next(struct monitor *m)
 {
 	uint32_t ms = m->health.startup ? m->life.health_startup_ms : m->life.health_ms;
 
-	m->health.due = ms > 0 ? monitor_now_ms() + ms : 0;
+	m->health.due = ms > 0 ? clock_now_ms() + ms : 0;
 }
 
 static void start_check(struct monitor *m)
@@ -68,13 +69,13 @@ static void start_check(struct monitor *m)
 		plan_next(m); /* no memory for a process now: later perhaps */
 		return;
 	}
-	m->health.due = monitor_now_ms() + STUCK_MS;
+	m->health.due = clock_now_ms() + STUCK_MS;
 }
 
 /* The stop signal now, SIGKILL after the stop timeout. */
 static void stop_container(struct monitor *m, bool again)
 {
-	int64_t kill_at = monitor_now_ms() + (int64_t)m->life.stop_timeout * 1000;
+	int64_t kill_at = clock_now_ms() + (int64_t)m->life.stop_timeout * 1000;
 	int fd;
 
 	m->health.due = 0;
@@ -110,7 +111,7 @@ void monitor_health_event(struct monitor *m)
 	case MONITOR_HEALTH_REGULAR:
 		if (m->health.startup) {
 			m->health.startup = false;
-			m->health.due = m->life.health_ms > 0 ? monitor_now_ms() : 0;
+			m->health.due = m->life.health_ms > 0 ? clock_now_ms() : 0;
 		}
 		break;
 	case MONITOR_HEALTH_KILL:

@@ -52,7 +52,6 @@ struct monitor {
 	char journal[JOURNAL_FIELDS_MAX] __attribute__((aligned(4096)));
 };
 
-int64_t monitor_now_ms(void);
 void monitor_close(int *fd); /* and -1 */
 
 /* monitor_log.c */
@@ -78,7 +77,7 @@ short monitor_attach_events(const struct monitor *m, int i);
 void monitor_attach_event(struct monitor *m, int i, short revents);
 /* Is somebody attached who cannot take more, so that nothing may be read from the container? */
 bool monitor_attach_stalled(const struct monitor *m);
-/* When such a one is given up (monitor_now_ms()), -1 = never; and do so. */
+/* When such a one is given up (clock_now_ms()), -1 = never; and do so. */
 int64_t monitor_attach_due(const struct monitor *m);
 void monitor_attach_check(struct monitor *m, int64_t now);
 /* len bytes behind m->packet[0] to everybody. */

@@ -24,8 +24,9 @@
 #include <unistd.h>
 
 #define MESSAGE_MAX 4096
+#define BURST_MAX   16 /* messages in one go: who floods the socket does not keep us from the rest */
 
-int notify_open(struct error *e)
+int notify_open(int *ret_fd, struct error *e)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
@@ -33,7 +34,7 @@ int notify_open(struct error *e)
 	int fd, r;
 
 	if (len == 0)
-		return -1;
+		return 0;
 	if ((path[0] != '/' && path[0] != '@') || len >= sizeof(sa.sun_path))
 		return error_setf(e, -EINVAL, "$NOTIFY_SOCKET is no socket's name");
 	memcpy(sa.sun_path, path, len + 1);
@@ -42,8 +43,10 @@ int notify_open(struct error *e)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)&sa,
 			       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len +
-					   (path[0] == '/'))) == 0)
-		return fd;
+					   (path[0] == '/'))) == 0) {
+		*ret_fd = fd;
+		return 0;
+	}
 	r = error_set(e, -errno, "connecting to $NOTIFY_SOCKET (--sdnotify=ignore does not)");
 	if (fd >= 0)
 		(void)close(fd);
@@ -107,19 +110,22 @@ static bool is_allowed(const char *line, size_t len)
 void notify_forward(int in_fd, int out_fd, pid_t main)
 {
 	char in[MESSAGE_MAX], out[MESSAGE_MAX + 64];
-	ssize_t n;
 
-	while ((n = recv(in_fd, in, sizeof(in), MSG_DONTWAIT)) >= 0) {
-		const char *at = in, *end = in + n;
+	for (int i = 0; i < BURST_MAX; i++) {
+		ssize_t n = recv(in_fd, in, sizeof(in), MSG_DONTWAIT);
+		const char *at = in, *end = in + (n < 0 ? 0 : n);
 		size_t len = 0;
 		bool ready = false;
 
+		if (n < 0)
+			break;
 		while (at < end) {
 			const char *nl = memchr(at, '\n', (size_t)(end - at));
 			size_t line = (size_t)((nl != NULL ? nl : end) - at);
 
 			if (is_allowed(at, line)) {
-				ready = ready || memcmp(at, "READY=1", line) == 0;
+				ready = ready || (line == strlen("READY=1") &&
+						  memcmp(at, "READY=1", line) == 0);
 				memcpy(out + len, at, line);
 				len += line;
 				out[len++] = '\n';

@@ -23,8 +23,11 @@ enum request_sdnotify {
 #define NOTIFY_SOCKET "notify.sock" /* in it */
 #define NOTIFY_INSIDE "/run/notify" /* where the container has it */
 
-/* Connected to the manager; -1 when there is none, or -errno. Call it in the caller's namespaces. */
-int notify_open(struct error *e);
+/*
+ * A socket that is connected to the manager, the caller's, in *ret_fd, which stays as it is when
+ * there is no manager. Call it in the caller's namespaces.
+ */
+int notify_open(int *ret_fd, struct error *e);
 /* The container's socket in the bundle's directory. fd or -errno. */
 int notify_listen(int bundle_fd, struct error *e);
 /* What the container has sent, without what is not its business. main: 0 = do not name one. */

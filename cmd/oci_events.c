@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "cmd/oci.h"
 #include "runtime/runtime.h"
@@ -68,25 +69,17 @@ static int parse_interval(const char *text)
 	return total > 0 && total <= INT32_MAX ? (int)total : -1;
 }
 
-static long long now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Until the container ends. 0 or -errno. */
 static int follow(struct oci_global *g, const char *id, int ms, struct runtime_oom *w,
 		  struct error *e)
 {
-	long long next = now_ms() + ms;
+	long long next = clock_now_ms() + ms;
 	int r;
 
 	for (;;) {
 		struct pollfd p[2] = { { .fd = runtime_oom_fd(w), .events = POLLIN },
 				       { .fd = runtime_oom_pidfd(w), .events = POLLIN } };
-		long long left = next - now_ms();
+		long long left = next - clock_now_ms();
 
 		if (left > 0 && poll(p, 2, (int)left) < 0 && errno != EINTR)
 			return error_set(e, -errno, "poll");
@@ -97,7 +90,7 @@ static int follow(struct oci_global *g, const char *id, int ms, struct runtime_o
 		}
 		if (p[1].revents != 0)
 			return 0;
-		if (now_ms() < next)
+		if (clock_now_ms() < next)
 			continue;
 		next += ms;
 		r = print_stats(g, id, NULL);

@@ -27,6 +27,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "cmd/template.h"
+#include "cmd/when.h"
 
 #define COLUMN_MIN 12
 #define COLUMN_GAP 2
@@ -219,34 +220,19 @@ int out_parse_time(const char *text, time_t *ret)
 
 int out_parse_until(const char *text, time_t now, time_t *ret)
 {
-	unsigned long long total = 0;
-	bool any = false;
+	unsigned long long seconds = 0;
+	long long ns = 0;
 
 	if (out_parse_time(text, ret) == 0)
 		return 0;
-	if (str_to_u64(text, INT64_MAX / 2, &total) == 0) {
-		*ret = (time_t)total;
+	if (str_to_u64(text, INT64_MAX / 2, &seconds) == 0) {
+		*ret = (time_t)seconds;
 		return 0;
 	}
-	for (; *text != '\0'; any = true) {
-		static const char units[] = "smhdw";
-		static const unsigned int seconds[] = { 1, 60, 3600, 86400, 7 * 86400 };
-		unsigned long long n = 0;
-		const char *unit;
-
-		if (*text < '0' || *text > '9')
-			return -EINVAL;
-		for (; *text >= '0' && *text <= '9'; text++)
-			if (n < UINT32_MAX)
-				n = n * 10 + (unsigned long long)(*text - '0');
-		unit = *text != '\0' ? strchr(units, *text) : NULL;
-		if (unit == NULL)
-			return -EINVAL;
-		total += n * seconds[unit - units];
-		text++;
-	}
-	*ret = now - (time_t)total;
-	return any ? 0 : -EINVAL;
+	if (when_parse_duration(text, &ns) < 0)
+		return -EINVAL;
+	*ret = now - (time_t)(ns / 1000000000);
+	return 0;
 }
 
 char *out_time(time_t t)

@@ -81,15 +81,6 @@ static int set_string(json_t *record, const char *key, const char *value)
 	return json_object_set_new(record, key, value != NULL ? json_string(value) : json_null());
 }
 
-static json_t *list_json(const struct strv *list)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < list->n; i++)
-		(void)json_array_append_new(array, json_string(list->v[i])); /* as in a pack */
-	return array;
-}
-
 /* The command as the user knows it: without the init in front. */
 static json_t *command_json(const struct run_plan *p)
 {
@@ -122,7 +113,7 @@ static json_t *config_json(const struct run_plan *p)
 			 req->detach_keys, "hostname", p->hostname, "user", p->user, "tty",
 			 (int)req->tty, "openStdin", (int)req->interactive, "cwd",
 			 json_object_get(json_object_get(p->config, "process"), "cwd"), "env",
-			 list_json(&p->env), "entrypoint", list_json(entrypoint(p)), "mounts",
+			 json_strings(&p->env), "entrypoint", json_strings(entrypoint(p)), "mounts",
 			 json_object_get(p->config, "mounts"), "networkMode",
 			 req->net.members_n > 0		? "bridge" :
 			 req->net.mode == NET_MODE_HOST ? "host" :

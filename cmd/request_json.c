@@ -156,25 +156,13 @@ static const struct member members[] = {
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-static json_t *list_json(const struct strv *s)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; list != NULL && i < s->n; i++)
-		if (json_array_append_new(list, json_string(s->v[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
-}
-
 static json_t *value_json(const struct member *m, const void *p)
 {
 	switch (m->kind) {
 	case KIND_STRING:
 		return json_string(*(char *const *)p);
 	case KIND_LIST:
-		return list_json(p);
+		return json_strings(p);
 	case KIND_BOOL:
 		return json_boolean(*(const bool *)p);
 	case KIND_INT:
@@ -221,7 +209,7 @@ static json_t *mounts_json(const struct run_request *r)
 
 	for (size_t i = 0; list != NULL && i < r->mounts_n; i++) {
 		const struct request_mount *m = &r->mounts[i];
-		json_t *options = list_json(&m->options);
+		json_t *options = json_strings(&m->options);
 		json_t *one = json_pack("{s:i,s:i,s:s?,s:s,s:o}", "type", (int)m->type, "flags",
 					(int)m->flags, "source", m->source, "destination",
 					m->destination, "options", options);
@@ -279,7 +267,7 @@ static json_t *networks_json(const struct net_request *n)
 
 		if (json_array_append_new(
 			    list, json_pack("{s:s,s:o,s:s,s:s,s:s,s:s}", "name", m->name, "aliases",
-					    list_json(&m->aliases), "ip", m->ip, "ip6", m->ip6,
+					    json_strings(&m->aliases), "ip", m->ip, "ip6", m->ip6,
 					    "mac", m->mac, "ifname", m->ifname)) < 0) {
 			json_decref(list);
 			return NULL;

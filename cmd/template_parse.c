@@ -105,16 +105,11 @@ static bool is_letter(char c)
 	return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c & 0x80) != 0;
 }
 
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 static size_t name_length(const char *s)
 {
 	size_t n = 0;
 
-	while (is_letter(s[n]) || is_digit(s[n]))
+	while (is_letter(s[n]) || str_is_digit(s[n]))
 		n++;
 	return n;
 }
@@ -172,9 +167,10 @@ static int next_word(struct parser *p)
 	} else if (*s == '.' && is_letter(s[1])) {
 		p->word = WORD_FIELD;
 		p->len = 1 + name_length(s + 1);
-	} else if (is_digit(*s) || ((*s == '-' || *s == '+' || *s == '.') && is_digit(s[1]))) {
+	} else if (str_is_digit(*s) ||
+		   ((*s == '-' || *s == '+' || *s == '.') && str_is_digit(s[1]))) {
 		p->word = WORD_NUMBER;
-		while (is_digit(s[p->len]) || is_letter(s[p->len]) || s[p->len] == '.' ||
+		while (str_is_digit(s[p->len]) || is_letter(s[p->len]) || s[p->len] == '.' ||
 		       ((s[p->len] == '-' || s[p->len] == '+') &&
 			(s[p->len - 1] == 'e' || s[p->len - 1] == 'E')))
 			p->len++;
@@ -245,7 +241,7 @@ static long digits(const char *s, int n, int base)
 
 	for (int i = 0; i < n; i++) {
 		int c = s[i] | 0x20;
-		int d = is_digit(s[i]) ? s[i] - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 99;
+		int d = str_is_digit(s[i]) ? s[i] - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 99;
 
 		if (d >= base)
 			return -1;

@@ -17,28 +17,23 @@
 
 #define NS 1000000000LL
 
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 /* Digits with an optional fraction, times unit; advances *p. */
 static int take_number(const char **p, long long *ret_whole, long long *ret_nano)
 {
 	long long whole = 0, nano = 0, scale = NS / 10;
 	const char *s = *p;
 
-	if (!is_digit(*s))
+	if (!str_is_digit(*s))
 		return -EINVAL;
-	for (; is_digit(*s); s++)
+	for (; str_is_digit(*s); s++)
 		if (__builtin_mul_overflow(whole, 10, &whole) ||
 		    __builtin_add_overflow(whole, *s - '0', &whole))
 			return -ERANGE;
 	if (*s == '.') {
 		s++;
-		if (!is_digit(*s))
+		if (!str_is_digit(*s))
 			return -EINVAL;
-		for (; is_digit(*s); s++, scale /= 10)
+		for (; str_is_digit(*s); s++, scale /= 10)
 			nano += (*s - '0') * scale;
 	}
 	*p = s;
@@ -52,8 +47,9 @@ int when_parse_duration(const char *text, long long *ret_ns)
 	static const struct {
 		const char *name;
 		long long ns;
-	} units[] = { { "ns", 1 },	{ "us", 1000 },	    { "ms", 1000000 },	{ "s", NS },
-		      { "m", 60 * NS }, { "h", 3600 * NS }, { "d", 86400 * NS } };
+	} units[] = { { "ns", 1 },	   { "us", 1000 },	   { "ms", 1000000 },
+		      { "s", NS },	   { "m", 60 * NS },	   { "h", 3600 * NS },
+		      { "d", 86400 * NS }, { "w", 7 * 86400 * NS } };
 	long long total = 0;
 
 	if (*text == '\0')
@@ -96,7 +92,8 @@ static int print(long long sec, long long nano, char ret[WHEN_TEXT])
 /* "Z", "+01:00", "" (local). Seconds to subtract. */
 static int take_zone(const char *text, struct tm *tm, time_t *ret)
 {
-	int hours = 0, minutes = 0, len = 0;
+	static const char form[] = "+00:00";
+	int hours, minutes;
 
 	if (*text == '\0') {
 		tm->tm_isdst = -1;
@@ -106,9 +103,14 @@ static int take_zone(const char *text, struct tm *tm, time_t *ret)
 	*ret = timegm(tm);
 	if (strcmp(text, "Z") == 0)
 		return 0;
-	if ((*text != '+' && *text != '-') ||
-	    sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &len) != 2 ||
-	    (size_t)len != strlen(text + 1))
+	if ((*text != '+' && *text != '-') || strlen(text) != strlen(form))
+		return -EINVAL;
+	for (size_t i = 1; form[i] != '\0'; i++)
+		if (form[i] == '0' ? !str_is_digit(text[i]) : text[i] != form[i])
+			return -EINVAL;
+	hours = (text[1] - '0') * 10 + text[2] - '0';
+	minutes = (text[4] - '0') * 10 + text[5] - '0';
+	if (hours > 23 || minutes > 59)
 		return -EINVAL;
 	*ret -= (*text == '+' ? 1 : -1) * (hours * 3600 + minutes * 60);
 	return 0;

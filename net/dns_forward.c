@@ -38,6 +38,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "net/dns.h"
 
@@ -82,14 +83,6 @@ struct dns_forward {
 	struct stat seen;
 	uint8_t udp[DNS_UDP_MAX + 1];
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* ---- resolv.conf ---- */
 
@@ -152,7 +145,7 @@ static void look_at_servers(struct dns_forward *f)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
 	_cleanup_fd_ int fd = -1;
-	int64_t now = now_ms();
+	int64_t now = clock_now_ms();
 	struct stat st;
 
 	if (f->servers_n != 0 && now - f->looked < LOOK_MS)
@@ -184,7 +177,7 @@ static void prefer_server(struct dns_forward *f, const struct sockaddr_in6 *serv
 			continue;
 		memmove(f->servers + 1, f->servers, i * sizeof(it));
 		f->servers[0] = it;
-		f->moved = now_ms();
+		f->moved = clock_now_ms();
 		return;
 	}
 }
@@ -264,7 +257,7 @@ static int ask_next(struct dns_forward *f, struct pending *p)
 		if (getrandom(&id, sizeof(id), GRND_NONBLOCK) != (ssize_t)sizeof(id))
 			return -EAGAIN;
 		memcpy(p->query + 2, &id, sizeof(id));
-		p->deadline = now_ms() + WAIT_MS;
+		p->deadline = clock_now_ms() + WAIT_MS;
 		if (!p->tcp && send(p->fd, p->query + 2, p->query_len, MSG_NOSIGNAL) < 0)
 			r = -errno;
 		else if (epoll_ctl(f->epoll_fd, EPOLL_CTL_ADD, p->fd, &ev) < 0)
@@ -506,7 +499,7 @@ int dns_forward_timeout(const struct dns_forward *f)
 			first = p->deadline;
 	if (first == INT64_MAX)
 		return -1;
-	left = first - now_ms();
+	left = first - clock_now_ms();
 	return left < 0 ? 0 : (int)left;
 }
 
@@ -514,7 +507,7 @@ void dns_forward_dispatch(struct dns_forward *f)
 {
 	struct epoll_event events[EVENTS];
 	int n = epoll_wait(f->epoll_fd, events, EVENTS, 0);
-	int64_t now = now_ms();
+	int64_t now = clock_now_ms();
 
 	for (int i = 0; i < n; i++) {
 		struct pending *p = events[i].data.ptr;

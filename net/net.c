@@ -36,6 +36,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/proc.h"
 #include "net/layout.h"
@@ -200,21 +201,13 @@ int net_tap_socket(const struct net_handle *h)
 	return fd_dup(h->ctl_fd);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Wait for data from crt-net. 0 or -errno with the error set. */
 static int wait_readable(const struct net_handle *h, int64_t deadline, struct error *e)
 {
 	struct pollfd p = { .fd = h->ctl_fd, .events = POLLIN };
 
 	for (;;) {
-		int64_t left = deadline < 0 ? -1 : deadline - now_ms();
+		int64_t left = deadline < 0 ? -1 : deadline - clock_now_ms();
 		int n;
 
 		if (deadline >= 0 && left < 0)
@@ -252,7 +245,7 @@ static int handle_bound(struct net_handle *h, struct net_request *r, struct erro
 int net_wait_ready(struct net_handle *h, struct net_request *r, bool need_tap, int timeout_ms,
 		   struct error *e)
 {
-	int64_t deadline = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+	int64_t deadline = timeout_ms < 0 ? -1 : clock_now_ms() + timeout_ms;
 	bool bound = h->peer_fd >= 0, taken = bound || !(need_tap || r->pasta);
 	struct wire_message m;
 	int ret;

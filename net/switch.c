@@ -40,6 +40,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/proc.h"
@@ -107,14 +108,6 @@ struct holder {
 static void names_send_network(struct holder *h, const struct network *n);
 static void names_send_lease(struct holder *h, const struct lease *l);
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static void names_end(struct holder *h)
 {
 	loop_source_free(h->names_source);
@@ -137,7 +130,7 @@ static void names_start(struct holder *h)
 	if (h->names_pid > 0 || fd_socketpair(SOCK_SEQPACKET, sv) < 0)
 		return;
 	(void)setsockopt(sv[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	h->names_began = now_ms();
+	h->names_began = clock_now_ms();
 	h->names_pid = fork();
 	if (h->names_pid == 0) {
 		int sock = dup2(sv[1], 3); /* everything else of ours is closed */
@@ -166,7 +159,7 @@ static int on_names(void *data, int fd, short revents)
 
 	(void)fd;
 	(void)revents;
-	h->names_ends = now_ms() - h->names_began < NAMES_MS ? h->names_ends + 1 : 1;
+	h->names_ends = clock_now_ms() - h->names_began < NAMES_MS ? h->names_ends + 1 : 1;
 	names_end(h);
 	if (h->names_ends < NAMES_TRIES)
 		names_start(h);

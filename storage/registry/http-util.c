@@ -17,6 +17,7 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "storage/registry/http.h"
 
@@ -173,7 +174,7 @@ int http_run(struct http_client *c, struct fetch_ctx *ctx, struct http_request *
 	http_submit(c, r);
 	while (!r->done && res == 0) {
 		res = http_step(c, -1, 1000, e);
-		if (res == 0 && fetch_now_ms() - ctx->last_sent_ms > 4000)
+		if (res == 0 && clock_now_ms() - ctx->last_sent_ms > 4000)
 			res = fetch_say(ctx, json_pack("{s:s}", "t", "alive"), e);
 	}
 	return res;

@@ -41,6 +41,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "storage/unpack/cage.h"
 
@@ -471,7 +472,7 @@ static void retry(struct http_client *c, struct http_request *r, int code)
 	r->url = NULL;
 	if (after > 0 && after * 1000 > pause)
 		pause = after * 1000;
-	r->not_before_ms = fetch_now_ms() + pause;
+	r->not_before_ms = clock_now_ms() + pause;
 	r->error = ERROR_INIT;
 }
 
@@ -688,7 +689,7 @@ void http_request_fini(struct http_client *c, struct http_request *r)
 /* Start what may start. Returns ms until the next one may, or max. */
 static int start_due(struct http_client *c, int max)
 {
-	int64_t now = fetch_now_ms();
+	int64_t now = clock_now_ms();
 
 	for (struct http_request *r = c->requests; r != NULL; r = r->next) {
 		int res;

@@ -34,20 +34,13 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "storage/fetch-proto.h"
 #include "storage/unpack/apply.h"
 
 #define PARALLEL 4
 #define EVENT_MS 100
-
-int64_t fetch_now_ms(void)
-{
-	struct timespec t = { .tv_sec = 0 };
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail */
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 int fetch_say(struct fetch_ctx *c, json_t *message, struct error *e)
 {
@@ -60,7 +53,7 @@ int fetch_say(struct fetch_ctx *c, json_t *message, struct error *e)
 	r = fd_send(c->control_fd, text, strlen(text), NULL, 0);
 	if (r < 0)
 		return error_set(e, r, "report progress");
-	c->last_sent_ms = fetch_now_ms();
+	c->last_sent_ms = clock_now_ms();
 	return 0;
 }
 
@@ -285,7 +278,7 @@ static int say_layer(struct fetch_ctx *c, struct ingest_layer *il, const char *s
 	uint64_t done = atomic_load(&il->l.done);
 	uint64_t total = il->want.size == LAYER_SIZE_UNKNOWN ? 0 : il->want.size;
 
-	il->last_event_ms = fetch_now_ms();
+	il->last_event_ms = clock_now_ms();
 	il->last_event_bytes = done;
 	return fetch_say(c,
 			 json_pack("{s:s, s:s, s:I, s:I, s:s}", "t", "layer", "d",
@@ -420,7 +413,7 @@ static int finish_layer(struct fetch_ctx *c, struct source *s, struct ingest_lay
 
 static int report(struct fetch_ctx *c, struct ingest_plan *p, struct error *e)
 {
-	int64_t now = fetch_now_ms();
+	int64_t now = clock_now_ms();
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < p->layers_n; i++) {

@@ -104,7 +104,6 @@ int ingest_run(struct fetch_ctx *c, struct source *s, char ret_digest[DIGEST_TEX
 /* Messages (see fetch-proto.h). Failures to send are failures of crt: -EPIPE ends the work. */
 int fetch_say(struct fetch_ctx *c, json_t *message /* taken */, struct error *e);
 int fetch_say_text(struct fetch_ctx *c, const char *kind, const char *text, struct error *e);
-int64_t fetch_now_ms(void);
 
 /* push.c: blobs and manifests of the request into a registry. ret_digest: the last manifest's. */
 int fetch_push(struct fetch_ctx *c, char ret_digest[DIGEST_TEXT_SIZE], struct error *e);

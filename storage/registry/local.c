@@ -27,6 +27,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/path.h"
@@ -152,7 +153,7 @@ static int unpack_whole(struct fetch_ctx *c, struct local *l, struct unpacked *u
 		r = decompress_feed(d, p, (size_t)n, e);
 		if (r == 0 && u->err < 0)
 			r = -EPIPE;
-		if (r == 0 && fetch_now_ms() - c->last_sent_ms >= FETCH_ALIVE_MS)
+		if (r == 0 && clock_now_ms() - c->last_sent_ms >= FETCH_ALIVE_MS)
 			r = fetch_say(c, json_pack("{s:s}", "t", "alive"), e);
 		if (r < 0) {
 			n = r;

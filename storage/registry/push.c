@@ -31,6 +31,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "storage/fetch-proto.h"
@@ -81,7 +82,7 @@ static int say_upload(struct pusher *p, struct upload *u, const char *state, str
 	uint64_t done = u->offset +
 			(u->state == UPLOAD_PATCH || u->state == UPLOAD_PUT ? u->req.body_sent : 0);
 
-	u->last_event_ms = fetch_now_ms();
+	u->last_event_ms = clock_now_ms();
 	return fetch_say(p->c,
 			 json_pack("{s:s, s:s, s:I, s:I, s:s}", "t", "layer", "d", u->digest, "n",
 				   (json_int_t)(done < u->size ? done : u->size), "m",
@@ -351,7 +352,7 @@ static int upload_next(struct pusher *p, struct upload *u, struct error *e)
 
 static int report(struct pusher *p, struct error *e)
 {
-	int64_t now = fetch_now_ms();
+	int64_t now = clock_now_ms();
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < p->uploads_n; i++) {

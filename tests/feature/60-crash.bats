@@ -6,7 +6,7 @@ load helpers
 # children PID: its children
 children() { cat "/proc/$1/task/$1/children" 2>/dev/null; }
 
-# keeper_of PID: the keeper among the children of that crt
+# keeper_of PID: the keeper among the children of that process
 keeper_of() {
 	local pid
 	for pid in $(children "$1"); do
@@ -47,9 +47,13 @@ store_is_empty() {
 
 @test "T49 without --rm the container stays, ended, and the bundle goes" {
 	need_root
-	start_sleeper alice --name kept builtin:busybox sh -c 'echo up; echo data >/file; sleep 1000'
-	kill -KILL "$CRT" "$KEEPER"
-	wait_for 5 bash -c "! kill -0 $KEEPER"
+	local monitor
+	crt_start alice run --name kept builtin:busybox sh -c 'echo up; echo data >/file; sleep 1000'
+	wait_for 10 grep -qs up "$JOB_LOG"
+	monitor=$(as alice crt inspect -f '{{.State.ConmonPid}}' kept)
+	[ "$(cat "/proc/$monitor/comm")" = crt-monitor ] || flunk
+	kill -KILL "$JOB" "$monitor"
+	wait_for 5 bash -c "! kill -0 $monitor"
 	run as alice crt ps -a --noheading --format '{{.Names}} {{.Status}}'
 	assert_output "kept Exited (unknown)"
 	[ -z "$(find "$(runtime_dir alice)" -mindepth 3)" ] || flunk "the bundle is left"

@@ -261,7 +261,14 @@ jobs_stop() {
 	local pid
 	[ -e "$T/jobs" ] || return 0
 	while read -r pid; do
-		kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+		kill "$pid" 2>/dev/null || continue
+		# what it runs may ignore the signal that it passes on
+		for _ in {1..100}; do
+			kill -0 "$pid" 2>/dev/null || continue 2
+			sleep 0.05
+		done
+		kill -KILL "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
 	done <"$T/jobs"
 	return 0
 }
