@@ -167,7 +167,7 @@ struct check_options {
 
 static const struct option_spec check_options[] = {
 	{ "force", 'f', OPT_FLAG, offsetof(struct check_options, force),
-	  .help = "Accepted for scripts: with --repair containers are never removed" },
+	  .help = "With --repair: remove containers without a readable record, too, and their files" },
 	{ "quick", 'q', OPT_FLAG, offsetof(struct check_options, quick),
 	  .help = "Only look whether everything is there, read no contents" },
 	{ "repair", 'r', OPT_FLAG, offsetof(struct check_options, repair),
@@ -219,7 +219,8 @@ static int check_main(int argc, char **argv, const struct cmd_global *g)
 	if (first < argc)
 		return opt_usage_error(&verb_check, "crt system check takes no arguments");
 	c.how = (o.quick ? (unsigned int)STORAGE_CHECK_QUICK : 0) |
-		(o.repair ? (unsigned int)STORAGE_CHECK_REPAIR : 0);
+		(o.repair ? (unsigned int)STORAGE_CHECK_REPAIR : 0) |
+		(o.force ? (unsigned int)STORAGE_CHECK_FORCE : 0);
 	r = storage_open(g->root, false, &c.s, &e);
 	if (r == 0 && storage_root_fd(c.s) >= 0)
 		r = inside_run(check_inside, &c, &e);

@@ -111,5 +111,7 @@ int blob_read(struct storage *s, int txn_fd, const char *digest, char **ret, siz
 	if (r < 0)
 		return error_set(e, r, "%s", hex);
 	r = fd_read_file_at(s->root_fd, path, LIMIT_JSON_BYTES, ret, ret_len, e);
-	return r < 0 ? error_prefix(e, "%s", s->root) : r;
+	if (r < 0) /* r is the answer even when nobody asks for a text */
+		(void)error_prefix(e, "%s", s->root);
+	return r;
 }

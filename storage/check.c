@@ -11,12 +11,18 @@
  * for, every unpacked layer with the bytes that its unpacking counted, records of
  * containers and volumes with their form.
  *
+ * Damage is what will be there tomorrow, too: a missing or a wrong document, a wrong digest, a wrong
+ * size (store_is_damage()). What the machine refuses for now (input/output, memory, descriptors) is
+ * reported, or ends the check, and never a reason to remove anything.
+ *
  * The first half reads and locks nothing; what changes meanwhile may be reported wrongly, so the
- * second half, which repairs, takes the lock of the list and looks again at whatever it removes.
+ * second half, which repairs, takes the lock of the list, then that of the containers being made,
+ * and judges again whatever it removes. While an image is taken in it does nothing: a transaction
+ * counts on layers that no list names yet.
  * Repair removes: a damaged blob is unlinked, an image that is not
- * complete leaves the list, a damaged layer goes to trash unless a container that runs has
- * it, a container without a readable record is removed. All of these can be made or
- * pulled again; nothing is guessed. A list that cannot be read is kept beside the new one, in
+ * complete leaves the list, a damaged layer goes to trash unless a container runs. These can be
+ * pulled again; nothing is guessed. A container without a readable record may hold the only copy
+ * of somebody's files: it is removed only when that is asked for. A list that cannot be read is kept beside the new one, in
  * which every complete image stands without a name.
  *
  * Files of layers are hostile: they are counted by lstat through descriptors that follow
@@ -44,10 +50,11 @@ struct check {
 	storage_finding_fn fn;
 	void *data;
 	size_t left;	/* findings that remain */
+	bool again;	/* the second half: judges quietly */
 	json_t *blobs;	/* digits -> true: a damaged blob */
 	json_t *layers; /* digits -> text or true: what is wrong with a layer, or that nothing is */
 	json_t *images; /* digests of images that are not complete */
-	json_t *records; /* ids of containers without a record */
+	json_t *records; /* ids of containers without a record, that shall go */
 };
 
 static bool repairing(const struct check *c)
@@ -83,21 +90,40 @@ static DIR *open_dir(const struct storage *s, const char *name)
 
 /* ---- blobs ----------------------------------------------------------------------- */
 
-static const char *judge_blob(const struct check *c, int dir_fd, const char *name)
+/* 0 and what is wrong (NULL = nothing), or -errno: it cannot be read, for now. */
+static int judge_blob(const struct check *c, int dir_fd, const char *name, const char **ret)
 {
 	_cleanup_fd_ int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char digest[SHA256_HEX + 1];
 	struct stat st;
+	int r;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return errno == ENOENT ? NULL : "cannot be opened";
-	if (!S_ISREG(st.st_mode))
-		return "is not a file";
+	*ret = NULL;
+	if (fd < 0 && errno == ELOOP)
+		*ret = "is not a file";
+	if (fd < 0)
+		return errno == ENOENT || errno == ELOOP ? 0 : -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode)) {
+		*ret = "is not a file";
+		return 0;
+	}
 	if ((c->how & STORAGE_CHECK_QUICK) != 0)
-		return NULL;
-	if (sha256_file(fd, digest) < 0)
-		return "cannot be read";
-	return strcmp(digest, name) == 0 ? NULL : "its content is not what its digest says";
+		return 0;
+	r = sha256_file(fd, digest);
+	if (r == 0 && strcmp(digest, name) != 0)
+		*ret = "its content is not what its digest says";
+	return r;
+}
+
+/* Something that the machine does not let us judge: reported, never repaired. */
+static void found_unreadable(struct check *c, enum storage_problem kind, const char *object, int r)
+{
+	_cleanup_free_ char *text =
+		str_printf("cannot be read: %s; nothing is removed for that", strerror(-r));
+
+	found(c, kind, false, object, text != NULL ? text : "cannot be read");
 }
 
 static int check_blobs(struct check *c, struct error *e)
@@ -111,12 +137,15 @@ static int check_blobs(struct check *c, struct error *e)
 		_cleanup_free_ char *digest = str_printf(STORE_SHA256 "%s", de->d_name);
 		_cleanup_free_ char *object = str_printf("blob %.12s", de->d_name);
 		const char *wrong;
+		int r;
 
 		if (digest == NULL || object == NULL)
 			return error_set(e, -ENOMEM, "check the store");
 		if (de->d_name[0] == '.' || blob_hex(digest) == NULL)
 			continue;
-		wrong = judge_blob(c, dirfd(d), de->d_name);
+		r = judge_blob(c, dirfd(d), de->d_name, &wrong);
+		if (r < 0)
+			found_unreadable(c, STORAGE_PROBLEM_BLOB, object, r);
 		if (wrong == NULL)
 			continue;
 		found(c, STORAGE_PROBLEM_BLOB, true, object, wrong);
@@ -139,9 +168,13 @@ static int add_sizes(int fd, unsigned int depth, json_t *seen, uint64_t *sum)
 		close_fd(&fd);
 		return -EAGAIN;
 	}
-	while (r == 0 && (de = readdir(d)) != NULL) {
+	while (r == 0) {
 		struct stat st;
 
+		errno = 0;
+		de = readdir(d);
+		if (de == NULL)
+			return errno != 0 ? -EAGAIN : 0;
 		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
 			continue;
 		if (fstatat(dirfd(d), de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -175,10 +208,17 @@ static int judge_layer(struct check *c, const char *diff_id, char **ret)
 	_cleanup_json_ json_t *seen = json_object();
 	char path[STORE_PATH_MAX];
 	uint64_t want, sum = 0;
+	struct stat st;
 	bool exact;
 	int fd, r;
 
 	*ret = NULL;
+	r = store_rel(path, "layers/%s/fs", blob_hex(diff_id));
+	if (r < 0 || seen == NULL)
+		return r < 0 ? r : -ENOMEM;
+	if (fstatat(c->s->root_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT &&
+	    errno != ENOTDIR)
+		return -errno;
 	if (!layer_exists_at(c->s->root_fd, diff_id)) {
 		*ret = strdup("is not there");
 		return *ret == NULL ? -ENOMEM : 0;
@@ -186,9 +226,6 @@ static int judge_layer(struct check *c, const char *diff_id, char **ret)
 	want = layer_size_exact_at(c->s->root_fd, diff_id, &exact);
 	if (!exact || (c->how & STORAGE_CHECK_QUICK) != 0)
 		return 0;
-	r = store_rel(path, "layers/%s/fs", blob_hex(diff_id));
-	if (r < 0 || seen == NULL)
-		return r < 0 ? r : -ENOMEM;
 	fd = openat(c->s->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
@@ -214,7 +251,7 @@ static int check_layer(struct check *c, const char *diff_id, const char **ret, s
 		if (r < 0 || json_object_set_new(c->layers, blob_hex(diff_id), verdict) < 0)
 			return error_set(e, r < 0 ? r : -ENOMEM, "check layer %.19s", diff_id);
 		known = json_object_get(c->layers, blob_hex(diff_id));
-		if (wrong != NULL) {
+		if (wrong != NULL && !c->again) {
 			_cleanup_free_ char *object = str_printf("layer %.12s", blob_hex(diff_id));
 
 			found(c, STORAGE_PROBLEM_LAYER, true, object != NULL ? object : "layer",
@@ -232,7 +269,10 @@ static bool is_damaged_blob(const struct check *c, const char *digest)
 	return json_object_get(c->blobs, blob_hex(digest)) != NULL;
 }
 
-/* Everything that one manifest asks for. 0 and what is wrong (caller frees, NULL = nothing), -errno. */
+/*
+ * Everything that one manifest asks for. 0 and what is wrong (caller frees, NULL = nothing), -errno:
+ * it cannot be read, for now.
+ */
 static int judge_image(struct check *c, const char *digest, char **ret, struct error *e)
 {
 	_cleanup_(image_manifest_fini) struct image_manifest m = { .config = NULL };
@@ -256,7 +296,7 @@ static int judge_image(struct check *c, const char *digest, char **ret, struct e
 		r = image_config_parse(config, len, "image config", &conf, &why);
 	if (r == 0 && m.layers.n != conf.diff_ids.n)
 		r = error_setf(&why, -EBADMSG, "manifest and configuration do not agree");
-	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE) {
+	if (r < 0 && !store_is_damage(r)) {
 		if (e != NULL)
 			*e = why;
 		return r;
@@ -294,9 +334,11 @@ static int check_images(struct check *c, const json_t *index, struct error *e)
 			      "is an entry of an image that is gone");
 			continue;
 		}
-		r = judge_image(c, digest, &wrong, e);
+		r = judge_image(c, digest, &wrong, NULL);
+		if (r == -ENOMEM)
+			return error_set(e, r, "check the store");
 		if (r < 0)
-			return r;
+			found_unreadable(c, STORAGE_PROBLEM_IMAGE, object, r);
 		if (wrong == NULL)
 			continue;
 		found(c, STORAGE_PROBLEM_IMAGE, true, object, wrong);
@@ -353,17 +395,21 @@ static int check_container(struct check *c, const char *id, struct error *e)
 
 	if (object == NULL)
 		return error_set(e, -ENOMEM, "check the store");
-	j = record != NULL ? json_parse(record, strlen(record), "record.json", NULL) : NULL;
+	if (r < 0 && !store_is_damage(r)) {
+		found_unreadable(c, STORAGE_PROBLEM_CONTAINER, object, r);
+		return 0;
+	}
+	j = r == 0 ? json_parse(record, strlen(record), "record.json", NULL) : NULL;
 	if (j == NULL) {
-		if (r == -ENOMEM || r == -EMFILE)
-			return error_set(e, r, "check the store");
-		if (storage_container_is_live(c->s, id)) {
-			found(c, STORAGE_PROBLEM_CONTAINER, false, object,
-			      "has no readable record, but runs: stop it first");
-			return 0;
-		}
-		found(c, STORAGE_PROBLEM_CONTAINER, true, object, "has no readable record");
-		return json_object_set_new(c->records, id, json_true()) < 0 ?
+		bool live = storage_container_is_live(c->s, id);
+		bool force = !live && (c->how & STORAGE_CHECK_FORCE) != 0;
+
+		found(c, STORAGE_PROBLEM_CONTAINER, force, object,
+		      live ? "has no readable record, but runs: stop it first" :
+		      force ?
+			     "has no readable record" :
+			     "has no readable record: crt system check --repair --force removes it with its files");
+		return force && json_object_set_new(c->records, id, json_true()) < 0 ?
 			       error_set(e, -ENOMEM, "check the store") :
 			       0;
 	}
@@ -375,8 +421,12 @@ static int check_container(struct check *c, const char *id, struct error *e)
 		return error_set(e, -ENOMEM, "check the store");
 	if (blob_hex(digest) == NULL) /* no image of ours */
 		return 0;
-	if (blob_read(c->s, -1, digest, &config, &len, NULL) < 0 ||
-	    image_config_parse(config, len, "image config", &conf, NULL) < 0) {
+	r = blob_read(c->s, -1, digest, &config, &len, NULL);
+	if (r < 0 && !store_is_damage(r)) {
+		found_unreadable(c, STORAGE_PROBLEM_CONTAINER, object, r);
+		return 0;
+	}
+	if (r < 0 || image_config_parse(config, len, "image config", &conf, NULL) < 0) {
 		struct storage_image other = { .name = NULL };
 
 		if (extra_resolve(c->s, image, &other, NULL) == STORAGE_FOUND) {
@@ -389,8 +439,10 @@ static int check_container(struct check *c, const char *id, struct error *e)
 	}
 	for (size_t i = 0; wrong == NULL && i < conf.diff_ids.n; i++) {
 		r = check_layer(c, conf.diff_ids.v[i], &wrong, e);
-		if (r < 0)
-			return r;
+		if (r < 0) {
+			found_unreadable(c, STORAGE_PROBLEM_CONTAINER, object, r);
+			return 0;
+		}
 	}
 	if (wrong != NULL)
 		found(c, STORAGE_PROBLEM_CONTAINER, false, object,
@@ -451,10 +503,18 @@ static int rebuild_list(struct check *c, json_t *index, struct error *e)
 
 		if (digest == NULL)
 			return error_set(e, -ENOMEM, "check the store");
-		if (blob_hex(digest) == NULL ||
-		    blob_read(c->s, -1, digest, &text, &len, NULL) < 0 ||
-		    image_manifest_parse(text, len, "manifest", &m, NULL) < 0)
+		if (blob_hex(digest) == NULL)
 			continue;
+		r = blob_read(c->s, -1, digest, &text, &len, NULL);
+		if (r == 0)
+			r = image_manifest_parse(text, len, "manifest", &m, NULL);
+		if (store_is_damage(r)) { /* it is another kind of blob */
+			r = 0;
+			continue;
+		}
+		if (r < 0) /* an image that is left out is swept */
+			return error_set(e, r, "read %s/oci/blobs/sha256/%s", c->s->root,
+					 de->d_name);
 		r = judge_image(c, digest, &wrong, e);
 		if (r == 0 && wrong == NULL &&
 		    index_put(index, digest, m.media_type, len, 0, NULL) < 0)
@@ -496,11 +556,15 @@ static bool is_in_use(struct check *c)
 	return false;
 }
 
+/* Layers that are damaged still. Containers that are being made wait meanwhile, so that none misses one. */
 static int drop_layers(struct check *c, struct error *e)
 {
+	_cleanup_fd_ int lock = gc_lock(c->s, true, e);
 	const char *hex;
 	json_t *verdict;
 
+	if (lock < 0)
+		return lock;
 	json_object_foreach(c->layers, hex, verdict) {
 		char path[STORE_PATH_MAX];
 		int r;
@@ -523,31 +587,93 @@ static int drop_layers(struct check *c, struct error *e)
 	return 0;
 }
 
+static int drop_blobs(struct check *c, struct error *e)
+{
+	_cleanup_dir_ DIR *d = open_dir(c->s, "oci/blobs/sha256");
+	const char *hex, *wrong;
+	json_t *unused;
+	void *next;
+
+	if (d == NULL)
+		return error_set(e, -errno, "open %s/oci/blobs/sha256", c->s->root);
+	json_object_foreach_safe(c->blobs, next, hex, unused)
+	{
+		if (judge_blob(c, dirfd(d), hex, &wrong) < 0 || wrong == NULL)
+			(void)json_object_del(c->blobs, hex); /* another one came, or not now */
+		else if (unlinkat(dirfd(d), hex, 0) < 0 && errno != ENOENT && errno != EISDIR)
+			return error_set(e, -errno, "remove %s/oci/blobs/sha256/%s", c->s->root,
+					 hex);
+	}
+	return 0;
+}
+
+/* Judge the damaged layers once more. */
+static int judge_layers_again(struct check *c, struct error *e)
+{
+	const char *hex;
+	json_t *verdict;
+	void *next;
+
+	json_object_foreach_safe(c->layers, next, hex, verdict)
+	{
+		_cleanup_free_ char *diff_id = str_printf(STORE_SHA256 "%s", hex);
+		_cleanup_free_ char *wrong = NULL;
+		int r = diff_id == NULL ? -ENOMEM : 0;
+
+		if (r == 0 && json_is_string(verdict))
+			r = judge_layer(c, diff_id, &wrong);
+		if (r < 0)
+			return error_set(e, r, "check layer %.12s", hex);
+		if (wrong == NULL)
+			(void)json_object_del(c->layers, hex);
+	}
+	return 0;
+}
+
 static int repair_locked(struct check *c, struct error *e)
 {
 	_cleanup_json_ json_t *index = NULL;
-	const char *key;
-	json_t *unused;
 	int r;
 
-	json_object_foreach(c->blobs, key, unused) {
-		char path[STORE_PATH_MAX];
-
-		if (store_rel(path, "oci/blobs/sha256/%s", key) == 0 &&
-		    unlinkat(c->s->root_fd, path, 0) < 0 && errno != ENOENT && errno != EISDIR)
-			return error_set(e, -errno, "remove %s/%s", c->s->root, path);
-	}
-	r = index_load(c->s, &index, e);
+	if (store_txn_live(c->s, NULL))
+		return error_setf(
+			e, -EBUSY,
+			"an image is being taken into the store %s, so nothing was removed: "
+			"repair it again afterwards",
+			c->s->root);
+	c->again = true;
+	r = drop_blobs(c, e);
+	if (r == 0)
+		r = judge_layers_again(c, e);
+	if (r == 0)
+		r = index_load(c->s, &index, e);
 	if (r < 0)
 		return r;
 	(void)index_prune(c->s, index);
-	for (size_t i = index_count(index); i-- > 0;)
-		if (json_object_get(c->images, index_digest(index, i)) != NULL)
+	for (size_t i = index_count(index); i-- > 0;) {
+		const char *digest = index_digest(index, i);
+		_cleanup_free_ char *wrong = NULL;
+
+		if (json_object_get(c->images, digest) != NULL &&
+		    judge_image(c, digest, &wrong, NULL) == 0 && wrong != NULL)
 			index_drop(index, i);
+	}
 	r = drop_layers(c, e);
 	if (r == 0)
 		r = index_save(c->s, index, e);
 	return r == 0 ? gc_run(c->s, index, NULL, e) : r;
+}
+
+/* Is its record still unreadable, and nothing alive in it? */
+static bool is_wreck(struct check *c, const char *id)
+{
+	_cleanup_free_ char *record = NULL;
+	_cleanup_json_ json_t *j = NULL;
+	int r = storage_container_record(c->s, id, &record, NULL);
+
+	if (r == 0)
+		j = json_parse(record, strlen(record), "record.json", NULL);
+	return j == NULL && (r == 0 || store_is_damage(r)) && !storage_container_is_live(c->s, id);
 }
 
 static int repair(struct check *c, struct error *e)
@@ -558,7 +684,7 @@ static int repair(struct check *c, struct error *e)
 	int r = 0;
 
 	json_object_foreach(c->records, id, unused) {
-		r = storage_container_remove(c->s, id, e);
+		r = is_wreck(c, id) ? storage_container_remove(c->s, id, e) : 0;
 		if (r < 0 && r != -ENOENT)
 			return r;
 	}
@@ -582,19 +708,23 @@ static int look(struct check *c, struct error *e)
 	if (r < 0)
 		return r;
 	r = index_load(c->s, &index, &why);
-	if (r == -EBADMSG || r == -EINVAL || r == -EFBIG || r == -E2BIG) {
+	if (r < 0 && store_is_damage(r)) {
 		_cleanup_fd_ int lock = -1;
 
-		found(c, STORAGE_PROBLEM_LIST, true, "the list of images", why.msg);
-		if (repairing(c)) {
+		if (repairing(c)) { /* perhaps somebody repaired it meanwhile */
 			lock = index_lock(c->s, e);
 			if (lock < 0)
 				return lock;
+			r = index_load(c->s, &index, &why);
 		}
-		r = replace_list(c, &index, e);
-	} else if (r < 0 && e != NULL) {
-		*e = why;
+		if (r < 0 && store_is_damage(r)) {
+			found(c, STORAGE_PROBLEM_LIST, true, "the list of images", why.msg);
+			r = replace_list(c, &index, e);
+			why = e != NULL ? *e : why;
+		}
 	}
+	if (r < 0 && e != NULL)
+		*e = why;
 	if (r == 0)
 		r = check_images(c, index, e);
 	if (r == 0)

@@ -587,7 +587,9 @@ int storage_container_record(struct storage *s, const char *id, char **ret_json,
 	if (r < 0)
 		return r;
 	r = fd_read_file_at(s->root_fd, path, LIMIT_JSON_BYTES, ret_json, NULL, e);
-	return r < 0 ? error_prefix(e, "container %.12s", id) : 0;
+	if (r < 0) /* r is the answer even when nobody asks for a text */
+		(void)error_prefix(e, "container %.12s", id);
+	return r;
 }
 
 /*

@@ -60,16 +60,6 @@ static int mark(json_t *set, const char *digest)
 	return json_object_set_new(set, blob_hex(digest), json_true()) < 0 ? -ENOMEM : 0;
 }
 
-/*
- * The document is missing or nonsense, and will be tomorrow. Any other failure
- * is one of the machine and says nothing about what the document needs.
- */
-static bool is_damage(int r)
-{
-	return r == -ENOENT || r == -EBADMSG || r == -EINVAL || r == -E2BIG || r == -EFBIG ||
-	       r == -ELOOP;
-}
-
 /* The config of an image and the layers that it names. */
 static int mark_config(struct storage *s, const char *digest, json_t *blobs, json_t *layers,
 		       struct error *e)
@@ -113,7 +103,8 @@ static int mark_listed(struct storage *s, const json_t *index, json_t *blobs, js
 	for (size_t i = 0; i < index_count(index); i++) {
 		int r = mark_image(s, index_digest(index, i), blobs, layers, e);
 
-		if (r < 0 && !is_damage(r)) /* a damaged image keeps what could be read of it */
+		if (r < 0 &&
+		    !store_is_damage(r)) /* a damaged image keeps what could be read of it */
 			return error_prefix(e, "clean up the store");
 	}
 	return 0;
@@ -139,7 +130,7 @@ static int mark_containers(struct storage *s, json_t *blobs, json_t *layers, str
 		if (blob_hex(digest) == NULL) /* no image of ours */
 			continue;
 		r = mark_config(s, digest, blobs, layers, e);
-		if (r < 0 && !is_damage(r))
+		if (r < 0 && !store_is_damage(r))
 			return error_prefix(e, "clean up the store");
 	}
 	return 0;

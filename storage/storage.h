@@ -404,11 +404,15 @@ enum {
 		1, /* remove what is damaged, so that it can be made or pulled again */
 	STORAGE_CHECK_QUICK =
 		2, /* read no contents: nothing but lists, records and whether files are there */
+	STORAGE_CHECK_FORCE =
+		4, /* with REPAIR: containers without a readable record go, too, with their files */
 };
 /*
  * Look for damage, as root of the user namespace (else contents of layers are not looked at).
  * Nothing is locked while contents are read. fn is called for each finding. 0: nothing is
- * wrong (any more), -EUCLEAN: e says how much still is, -errno: it could not be found out.
+ * wrong (any more), -EUCLEAN: e says how much still is, -EBUSY: no repair while an image is being
+ * taken in, -errno: it could not be found out. Only what is surely damage is ever removed; what could
+ * not be read for want of memory, descriptors or a working disk is reported.
  */
 int storage_check(struct storage *s, unsigned int how, storage_finding_fn fn, void *data,
 		  struct error *e);

@@ -351,6 +351,12 @@ int storage_root_fd(const struct storage *s)
 	return s->root_fd;
 }
 
+bool store_is_damage(int r)
+{
+	return r == -ENOENT || r == -EBADMSG || r == -EINVAL || r == -E2BIG || r == -EFBIG ||
+	       r == -ELOOP;
+}
+
 /* ---- tmp and trash ---------------------------------------------------------------- */
 
 /* Open a directory below the root for reading. NULL and errno on failure. */
@@ -429,7 +435,7 @@ bool store_txn_live(struct storage *s, const char *except)
 {
 	_cleanup_dir_ DIR *d = open_dir(s, "tmp");
 	const struct dirent *de;
-	bool live = false;
+	bool live = d == NULL && errno != ENOENT; /* what cannot be seen may live */
 
 	while (d != NULL && (de = readdir(d)) != NULL) {
 		_cleanup_fd_ int dir_fd = -1;
@@ -439,8 +445,10 @@ bool store_txn_live(struct storage *s, const char *except)
 			continue;
 		dir_fd = openat(dirfd(d), de->d_name,
 				O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (dir_fd < 0)
+		if (dir_fd < 0) {
+			live = live || (errno != ENOENT && errno != ENOTDIR && errno != ELOOP);
 			continue;
+		}
 		lock = lock_file_at(dir_fd, "lock", true, 0, NULL);
 		if (lock < 0) {
 			/* A full disk cannot make the lock file of a directory that has none: then it is stale. */

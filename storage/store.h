@@ -42,6 +42,11 @@ int store_trash(struct storage *s, int dir_fd, const char *name, char *ret_name,
 int store_discard(struct storage *s, int dir_fd, const char *name, struct error *e);
 /* Is there a transaction whose owner lives? Stale ones go to trash on the way. */
 bool store_txn_live(struct storage *s, const char *except);
+/*
+ * Is -errno one of a document that is missing or nonsense, and will be tomorrow? Any other failure is
+ * one of the machine (input/output, memory, descriptors) and says nothing about what is stored.
+ */
+bool store_is_damage(int r);
 /* Directory without entries, from its link count alone where the file system counts links. */
 bool store_dir_is_empty(const struct storage *s, const char *name);
 

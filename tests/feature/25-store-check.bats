@@ -5,7 +5,7 @@ load helpers
 
 c() { as alice crt "$@"; }
 
-# fsck [repair|quick]: the check as root of alice's user namespace, since layers have other owners
+# fsck [repair|quick|force]: the check as root of alice's user namespace, since layers have other owners
 fsck() { as alice crt unshare "$CRT_BUILD/store-tool" "$(store alice)" fsck "$@"; }
 
 setup() {
@@ -105,7 +105,12 @@ healed() {
 	run fsck
 	assert_status 1
 	assert_contains "has no readable record"
+	# it may hold the only copy of somebody's files
 	run fsck repair
+	assert_status 1
+	assert_contains "has no readable record"
+	[ -d "$S/containers/$id" ] || flunk "removed without being asked to"
+	run fsck force
 	assert_status 0
 	run c ps -aq --no-trunc
 	assert_output "$holder"
@@ -116,4 +121,52 @@ healed() {
 	c rm "$holder" >/dev/null
 	run fsck repair
 	healed
+}
+
+@test "repair: what cannot be read for now is no damage" {
+	local errno id manifest
+	id=$(c create -q --network none box true)
+	manifest=$(c image inspect -f '{{.Digest}}' box)
+	manifest=$S/oci/blobs/sha256/${manifest#sha256:}
+	for errno in EIO ENOMEM ENFILE; do
+		for file in "$manifest" "$S/containers/$id/record.json"; do
+			# only what reads this file is refused
+			run as alice crt unshare strace -qq -o /dev/null -P "$file" -e "inject=read:error=$errno" \
+				"$CRT_BUILD/store-tool" "$S" fsck force
+			assert_status 1
+			refute_contains "(repaired)"
+			[ -s "$file" ] || flunk "$file is removed after $errno"
+		done
+	done
+	run fsck
+	assert_output ""
+	run c ps -aq --no-trunc
+	assert_output "$id"
+	run c run --rm -q --network none box cat /data/link
+	assert_output 0123456789
+}
+
+@test "repair: nothing while an image is taken in, and no verdict of before" {
+	as alice mkdir "$S/tmp/held"
+	as alice touch "$S/tmp/held/lock"
+	as alice crt unshare truncate -s 0 "$top/data/file"
+	exec 8<"$S/tmp/held/lock"
+	flock -x 8
+	run fsck repair
+	assert_status 1
+	assert_contains "is being taken into the store"
+	[ -d "$top" ] || flunk "a layer is gone under a transaction"
+	exec 8<&-
+	rm -r "$S/tmp/held"
+	# the damage is mended between the look and the repair: stopped at the first lock that the repair takes
+	exec 8<"$S/index.lock"
+	flock -x 8
+	fsck repair >"$T/out" 2>&1 3>&- 8<&- &
+	wait_for 60 grep -q 'its files have 0 bytes' "$T/out"
+	as alice crt unshare sh -c "echo 0123456789 >'$top/data/file'"
+	exec 8<&-
+	wait $! || flunk "$(cat "$T/out")"
+	[ -d "$top" ] || flunk "removed for a stale verdict: $(cat "$T/out")"
+	run c run --rm -q --network none box cat /data/link
+	assert_output 0123456789
 }

@@ -6,7 +6,7 @@
  *   store-tool ROOT rmi NAME                remove it
  *   store-tool ROOT create ID NAME | rm ID  a container
  *   store-tool ROOT check                   print the images; fail if one is incomplete or anything is left
- *   store-tool ROOT fsck [quick|repair]     storage_check(); print the findings
+ *   store-tool ROOT fsck [quick|repair|force]   storage_check(); print the findings
  *   store-tool ROOT empty                   empty the trash
  *   store-tool ROOT hot NAME N              time N times what crt run asks of the store, without the mount
  *
@@ -231,6 +231,7 @@ static void print_finding(void *data, const struct storage_finding *f)
 	(void)data;
 	printf("%s%s: %s: %s\n", kinds[f->kind], f->repaired ? " (repaired)" : "", f->object,
 	       f->text);
+	(void)fflush(stdout); /* tests wait for it */
 }
 
 static int run(int argc, char **argv, struct storage *s, struct error *e)
@@ -258,7 +259,9 @@ static int run(int argc, char **argv, struct storage *s, struct error *e)
 		return storage_check(s,
 				     argc == 3			    ? 0 :
 				     strcmp(argv[3], "repair") == 0 ? STORAGE_CHECK_REPAIR :
-								      STORAGE_CHECK_QUICK,
+				     strcmp(argv[3], "force") == 0  ? STORAGE_CHECK_REPAIR |
+									     STORAGE_CHECK_FORCE :
+								     STORAGE_CHECK_QUICK,
 				     print_finding, NULL, e);
 	if (strcmp(verb, "empty") == 0 && argc == 3) {
 		storage_trash_empty(s);
