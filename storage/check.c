@@ -121,7 +121,7 @@ static int judge_blob(const struct check *c, int dir_fd, const char *name, const
 static void found_unreadable(struct check *c, enum storage_problem kind, const char *object, int r)
 {
 	_cleanup_free_ char *text =
-		str_printf("cannot be read: %s; nothing is removed for that", strerror(-r));
+		str_printf("cannot be read: %s; nothing is removed for that", error_strerror(-r));
 
 	found(c, kind, false, object, text != NULL ? text : "cannot be read");
 }
