@@ -82,7 +82,7 @@ each_point() {
 	shift
 	points "$@" >"$T/all"
 	while read -r call count; do
-		[[ $what != error=* || " "${WRITES//[[:space:]]/ }" " == *" $call "* ]] && echo "$call $count"
+		[[ $what != error=* || " ${WRITES//[[:space:]]/ } " == *" $call "* ]] && echo "$call $count"
 	done <"$T/all" >"$T/points"
 	n=$(awk '{ n += $2 } END { print n }' "$T/points")
 	echo "# $n points: $what of ${*:1:3}" >&3

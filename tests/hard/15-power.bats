@@ -162,7 +162,7 @@ BEFORE=(env)
 @test "power cut: without syncs this test would see damage" {
 	command -v strace >/dev/null || skip "needs the program strace"
 	after() { crt image exists "oci:$T/new"; }
-	BEFORE=(strace -f -qq -o /dev/null -e inject=syncfs,fsync,fdatasync:retval=0)
+	BEFORE=(strace -f -qq -o /dev/null -e 'inject=syncfs,fsync,fdatasync:retval=0')
 	fresh
 	"${BEFORE[@]}" crt pull -q "oci:$T/new"
 	power_cut
