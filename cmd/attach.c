@@ -5,18 +5,19 @@
  * Theory of operation: one poll loop over standard input, the monitor's socket
  * (monitor.h) and a signalfd. Output packets are written whole before the next is
  * taken, so that a slow reader of ours slows the container (for as long as its
- * monitor has patience). Input is sent in packets; the keys that detach are looked
+ * monitor has patience); signals are passed on meanwhile. Input is sent in packets; the keys that detach are looked
  * for before, and a beginning of them that came to nothing is sent late.
  *
  * With a terminal on both sides ours is in raw mode meanwhile and restored on every
  * way out, and window changes are passed on. Signals go to the container's
- * first process through its pidfd.
+ * first process through its pidfd; without --sig-proxy those that end programs end us.
  *
  * What the container writes is passed on unread, as by any terminal program.
  */
 #include "cmd/attach.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -36,6 +37,7 @@
 #include "cmd/events.h"
 #include "cmd/monitor.h"
 #include "cmd/opt.h"
+#include "cmd/relay.h"
 #include "cmd/verbs.h"
 
 #define KEYS_MAX     16
@@ -47,8 +49,10 @@ struct state {
 	size_t keys_n, matched;
 	bool detached, ended, input_done, raw;
 	int code;
+	int signal; /* that ends us */
 	struct termios saved;
 	char packet[MONITOR_PACKET];
+	size_t out_at, out_end; /* what of it is still to be written */
 };
 
 /* ---- keys -------------------------------------------------------------------------------- */
@@ -159,12 +163,28 @@ static int take_packet(struct state *s, struct error *e)
 		memcpy(&s->code, s->packet + 1, sizeof(s->code));
 		s->ended = true;
 	} else if (s->packet[0] == MONITOR_PACKET_OUT || s->packet[0] == MONITOR_PACKET_ERR) {
-		int fd = s->packet[0] == MONITOR_PACKET_OUT ? STDOUT_FILENO : STDERR_FILENO;
-		int r = fd_write_all(fd, s->packet + 1, (size_t)n - 1);
-
-		if (r < 0)
-			return error_set(e, r, "writing the container's output");
+		s->out_at = 1;
+		s->out_end = (size_t)n;
 	}
+	return 0;
+}
+
+static int out_fd(const struct state *s)
+{
+	return s->packet[0] == MONITOR_PACKET_OUT ? STDOUT_FILENO : STDERR_FILENO;
+}
+
+/* As much as does not wait: PIPE_BUF bytes for whom poll() says that there is room. */
+static int put_output(struct state *s, struct error *e)
+{
+	size_t len = s->out_end - s->out_at;
+	ssize_t n = write(out_fd(s), s->packet + s->out_at, len < PIPE_BUF ? len : PIPE_BUF);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return 0;
+	if (n < 0)
+		return error_set(e, -errno, "writing the container's output");
+	s->out_at += (size_t)n;
 	return 0;
 }
 
@@ -191,21 +211,24 @@ static void make_raw(struct state *s)
 
 static int open_signals(const struct state *s, struct error *e)
 {
-	static const int passed[] = { SIGHUP,  SIGINT,	SIGQUIT, SIGTERM,
-				      SIGUSR1, SIGUSR2, SIGCONT, SIGALRM };
+	static const int ending[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
 	sigset_t set;
 	int fd;
 
-	(void)sigemptyset(&set);
+	relay_signals(&set);
+	if (s->a->pid_fd < 0) { /* they are for us; who started it for us may have blocked them */
+		(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+		(void)sigemptyset(&set);
+		for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
+			(void)sigaddset(&set, ending[i]);
+	}
 	(void)sigaddset(&set, SIGWINCH);
-	for (size_t i = 0; s->a->pid_fd >= 0 && i < sizeof(passed) / sizeof(passed[0]); i++)
-		(void)sigaddset(&set, passed[i]);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? error_set(e, -errno, "signalfd") : fd;
 }
 
-static void take_signal(const struct state *s, int fd)
+static void take_signal(struct state *s, int fd)
 {
 	struct signalfd_siginfo si;
 
@@ -213,21 +236,28 @@ static void take_signal(const struct state *s, int fd)
 		return;
 	if (si.ssi_signo == SIGWINCH)
 		send_size(s);
+	else if (s->a->pid_fd < 0)
+		s->signal = (int)si.ssi_signo;
 	else
 		(void)proc_pidfd_send_signal(s->a->pid_fd, (int)si.ssi_signo); /* it may be over */
 }
 
 static int loop(struct state *s, int signal_fd, struct error *e)
 {
-	struct pollfd p[3] = { { .fd = s->a->sock_fd, .events = POLLIN },
+	struct pollfd p[4] = { { .fd = s->a->sock_fd, .events = POLLIN },
 			       { .fd = signal_fd, .events = POLLIN },
-			       { .fd = STDIN_FILENO, .events = POLLIN } };
+			       { .fd = STDIN_FILENO, .events = POLLIN },
+			       { .fd = -1, .events = POLLOUT } };
 	int r = 0;
 
-	while (r == 0 && !s->ended && !s->detached) {
+	while (r == 0 && !s->ended && !s->detached && s->signal == 0) {
+		bool pending = s->out_at < s->out_end;
+
+		p[0].fd = pending ? -1 : s->a->sock_fd;
+		p[3].fd = pending ? out_fd(s) : -1;
 		if (s->input_done)
 			p[2].fd = -1;
-		if (poll(p, 3, -1) < 0) {
+		if (poll(p, 4, -1) < 0) {
 			if (errno != EINTR)
 				return error_set(e, -errno, "waiting for the container");
 			continue;
@@ -236,8 +266,10 @@ static int loop(struct state *s, int signal_fd, struct error *e)
 			take_signal(s, signal_fd);
 		if (p[2].fd >= 0 && p[2].revents != 0)
 			take_input(s);
-		if (p[0].revents != 0)
+		if (p[0].fd >= 0 && p[0].revents != 0)
 			r = take_packet(s, e);
+		if (p[3].fd >= 0 && p[3].revents != 0)
+			r = put_output(s, e);
 	}
 	return r;
 }
@@ -268,6 +300,8 @@ int attach_run(const struct attach *a, struct error *e)
 	r = loop(s, signal_fd, e);
 	if (s->raw)
 		(void)tcsetattr(STDIN_FILENO, TCSANOW, &s->saved); /* nothing else can be done */
+	if (s->signal != 0)
+		return 128 + s->signal;
 	return r < 0 ? EXIT_CRT : s->detached ? 0 : s->code;
 }
 

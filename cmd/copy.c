@@ -6,15 +6,14 @@
  * another name; all others do not unpack anything.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/fd.h"
 #include "base/log.h"
 #include "cmd/inside.h"
 #include "cmd/opt.h"
+#include "cmd/outfile.h"
 #include "cmd/transport.h"
 #include "cmd/verbs.h"
 
@@ -163,8 +162,7 @@ static int copy(struct options *o, const struct cmd_global *g, char **names, str
 		r = to.kind == TRANSPORT_STORE ? into_store(o, s, &from, to.name, &digest, e) :
 						 copy_packed(o, s, &from, &to, &digest, e);
 	if (r == 0 && o->digestfile != NULL)
-		r = fd_write_file_at(AT_FDCWD, o->digestfile, digest, strlen(digest), 0644, false,
-				     e);
+		r = outfile_put(o->digestfile, digest, strlen(digest), e);
 	transport_fini(&from);
 	transport_fini(&to);
 	storage_free(s);

@@ -289,7 +289,7 @@ static int exit_code(const struct monitor *m)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static bool is_asked_to_end(void)
+bool monitor_is_asked_to_end(void)
 {
 	sigset_t set;
 
@@ -300,7 +300,7 @@ static bool wants_restart(const struct monitor *m)
 {
 	const struct monitor_life *l = &m->life;
 
-	if (is_asked_to_end() || m->stop_wanted ||
+	if (monitor_is_asked_to_end() || m->stop_wanted ||
 	    faccessat(l->rundir_fd, MONITOR_STOP, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return false;
 	if (m->restart_wanted)
@@ -337,7 +337,7 @@ static void idle(struct monitor *m, int64_t until, int code)
 		ts.tv_sec = left / 1000;
 		ts.tv_nsec = (long)(left % 1000) * 1000000;
 		n = ppoll(p, 2, &ts, &none); /* SIGTERM is blocked but here */
-		if (is_asked_to_end() || (n < 0 && errno != EINTR && errno != ENOMEM))
+		if (monitor_is_asked_to_end() || (n < 0 && errno != EINTR && errno != ENOMEM))
 			return;
 		if (n > 0 && p[0].revents != 0 && net_agent_serve(&l->agent) < 0)
 			net_agent_fini(&l->agent); /* crt-net is gone */

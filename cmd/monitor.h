@@ -67,7 +67,9 @@ enum monitor_packet {
 	MONITOR_PACKET_IN = 'i',    /* input */
 	MONITOR_PACKET_EOF = 'f',   /* end of input */
 	MONITOR_PACKET_QUIET = 'q', /* only the end is wanted */
-	MONITOR_PACKET_SIZE = 'w',  /* struct winsize of the terminal */
+	/* the caller's own streams: the container waits for them as for a pipe, however long */
+	MONITOR_PACKET_PATIENT = 't',
+	MONITOR_PACKET_SIZE = 'w', /* struct winsize of the terminal */
 	MONITOR_PACKET_MEMORY =
 		'm', /* int64_t: the limit to be watched; answered by an int: 0, -errno */
 	MONITOR_PACKET_POLICY = 'p', /* struct monitor_policy; answered likewise */

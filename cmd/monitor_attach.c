@@ -8,13 +8,16 @@
  * the container does not take waits in one buffer, and nobody's input is read
  * while it is not empty. A client that does not read stops the container's
  * output for at most MONITOR_STALL_MS and is let go then: nobody can hold a
- * container for ever.
+ * container for ever. But the crt run or start that it was started by is waited
+ * for (MONITOR_PACKET_PATIENT), as a program waits for a pipe: its output and its
+ * exit code are the caller's. It holds the end, too, until we are asked to end.
  *
  * At the end everybody gets the exit code, also who is connecting just then: the
  * queue of the listening socket is emptied before it is closed.
  */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -85,7 +88,7 @@ int64_t monitor_attach_due(const struct monitor *m)
 	int64_t due = -1;
 
 	for (int i = 0; i < MONITOR_CLIENTS; i++)
-		if (m->clients[i].full &&
+		if (m->clients[i].full && !m->clients[i].patient &&
 		    (due < 0 || m->clients[i].full_since + MONITOR_STALL_MS < due))
 			due = m->clients[i].full_since + MONITOR_STALL_MS;
 	return due;
@@ -94,8 +97,25 @@ int64_t monitor_attach_due(const struct monitor *m)
 void monitor_attach_check(struct monitor *m, int64_t now)
 {
 	for (int i = 0; i < MONITOR_CLIENTS; i++)
-		if (m->clients[i].full && now >= m->clients[i].full_since + MONITOR_STALL_MS)
+		if (m->clients[i].full && !m->clients[i].patient &&
+		    now >= m->clients[i].full_since + MONITOR_STALL_MS)
 			let_go(m, i);
+}
+
+static bool wait_for_room(const struct monitor_client *c)
+{
+	const struct timespec stall = { .tv_sec = MONITOR_STALL_MS / 1000 };
+	struct pollfd p = { .fd = c->fd, .events = POLLOUT };
+	sigset_t none;
+	int n;
+
+	(void)sigemptyset(&none);
+	do { /* SIGTERM may come in: then even who is patient has only this long */
+		bool forever = c->patient && !monitor_is_asked_to_end();
+
+		n = ppoll(&p, 1, forever ? NULL : &stall, &none);
+	} while (n < 0 && errno == EINTR);
+	return n == 1 && (p.revents & POLLOUT) != 0;
 }
 
 static void send_one(struct monitor *m, int i, size_t len)
@@ -108,8 +128,7 @@ static void send_one(struct monitor *m, int i, size_t len)
 		if (errno == EINTR)
 			continue;
 		/* rare: the queue had room for the last packet but not for this one */
-		if (errno != EAGAIN || poll(&p, 1, MONITOR_STALL_MS) != 1 ||
-		    (p.revents & POLLOUT) == 0)
+		if (errno != EAGAIN || !wait_for_room(c))
 			break;
 	}
 	if (n < 0) {
@@ -132,11 +151,17 @@ void monitor_attach_send(struct monitor *m, enum monitor_packet kind, size_t len
 
 void monitor_attach_finish(struct monitor *m, int code)
 {
-	monitor_attach_accept(m); /* QUIET may be unread, which does not matter here */
+	monitor_attach_accept(m);
 	memcpy(m->packet + 1, &code, sizeof(code));
 	monitor_attach_send(m, MONITOR_PACKET_END, sizeof(code));
-	for (int i = 0; i < MONITOR_CLIENTS; i++)
+	for (int i = 0; i < MONITOR_CLIENTS; i++) {
+		/* what it sent and nobody read would become an error that hides the end from it */
+		if (m->clients[i].fd >= 0 && shutdown(m->clients[i].fd, SHUT_RD) == 0)
+			while (recv(m->clients[i].fd, m->packet, sizeof(m->packet), MSG_DONTWAIT) >
+			       0)
+				;
 		let_go(m, i);
+	}
 }
 
 /* ---- input ------------------------------------------------------------------------------- */
@@ -225,6 +250,9 @@ static void take_packet(struct monitor *m, struct monitor_client *c, const char 
 		break;
 	case MONITOR_PACKET_QUIET:
 		c->quiet = true;
+		break;
+	case MONITOR_PACKET_PATIENT:
+		c->patient = true;
 		break;
 	case MONITOR_PACKET_SIZE:
 		if (len == 1 + sizeof(ws) && m->life.console_fd >= 0) {

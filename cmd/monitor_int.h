@@ -13,7 +13,8 @@
 struct monitor_client {
 	int fd; /* -1 = free */
 	bool full;
-	bool quiet; /* wants the end only */
+	bool quiet;   /* wants the end only */
+	bool patient; /* is waited for */
 	int64_t full_since;
 };
 
@@ -53,6 +54,9 @@ struct monitor {
 };
 
 void monitor_close(int *fd); /* and -1 */
+
+/* monitor-main.c: has SIGTERM come, or does it wait to come in? */
+bool monitor_is_asked_to_end(void);
 
 /* monitor_log.c */
 void monitor_log_init(struct monitor *m);

@@ -5,7 +5,8 @@
  * Theory of operation: the data goes into a file without a name (O_TMPFILE) in the wanted
  * directory, so that whatever ends us leaves nothing. When it is complete it gets the name: by
  * link where there is no such file, else by a link beside it and a rename over it. Where
- * the file system has no O_TMPFILE, and for what is no regular file, it is written in place.
+ * the file system has no O_TMPFILE, and for what is no regular file but a link, a device or a
+ * FIFO, it is written in place.
  */
 #include "cmd/outfile.h"
 
@@ -38,10 +39,29 @@ static int open_dir_of(const char *path)
 	return open(dir[0] != '\0' ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+bool outfile_is_in_place(const char *path)
+{
+	struct stat st;
+
+	/* a link as well: root would put a file in the place of /dev/stdout */
+	return lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+int outfile_put(const char *path, const void *data, size_t len, struct error *e)
+{
+	_cleanup_fd_ int fd = -1;
+	int r;
+
+	if (!outfile_is_in_place(path))
+		return fd_write_file_at(AT_FDCWD, path, data, len, 0644, false, e);
+	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY);
+	r = fd < 0 ? -errno : fd_write_all(fd, data, len);
+	return r < 0 ? error_set(e, r, "writing %s", path) : 0;
+}
+
 int outfile_open(const char *path, struct outfile *ret, struct error *e)
 {
 	struct outfile o = OUTFILE_INIT;
-	struct stat st;
 
 	if (path == NULL || strcmp(path, "-") == 0) {
 		if (isatty(STDOUT_FILENO))
@@ -57,8 +77,8 @@ int outfile_open(const char *path, struct outfile *ret, struct error *e)
 	o.path = path;
 	if (last_component(path)[0] == '\0')
 		return error_setf(e, -EISDIR, "%s is a directory", path);
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		o.fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	if (outfile_is_in_place(path)) {
+		o.fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY);
 	} else {
 		o.dir_fd = open_dir_of(path);
 		if (o.dir_fd >= 0)

@@ -3,6 +3,9 @@
 #ifndef CMD_OUTFILE_H
 #define CMD_OUTFILE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/error.h"
 
 struct outfile {
@@ -19,5 +22,10 @@ struct outfile {
 int outfile_open(const char *path, struct outfile *ret, struct error *e);
 int outfile_commit(struct outfile *o, struct error *e);
 void outfile_close(struct outfile *o); /* what was not committed is gone */
+
+/* path exists and is no regular file (/dev/stdout, a FIFO, a link): to be written to, never replaced. */
+bool outfile_is_in_place(const char *path);
+/* A few bytes as that file, mode 0644: replaced as a whole, or written in place. */
+int outfile_put(const char *path, const void *data, size_t len, struct error *e);
 
 #endif

@@ -7,15 +7,14 @@
  * compression. The digest of what arrived can be written to a file.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/fd.h"
 #include "base/log.h"
 #include "cmd/opt.h"
 #include "cmd/out.h"
+#include "cmd/outfile.h"
 #include "cmd/transport.h"
 #include "cmd/verbs.h"
 
@@ -100,8 +99,7 @@ static int push_to(const struct options *o, struct storage *s, const struct tran
 		r = transfer_to(&t, to, &o->f, o->quiet, &digest, e);
 	transfer_fini(&t);
 	if (r == 0 && o->digestfile != NULL)
-		r = fd_write_file_at(AT_FDCWD, o->digestfile, digest, strlen(digest), 0644, false,
-				     e);
+		r = outfile_put(o->digestfile, digest, strlen(digest), e);
 	return r;
 }
 

@@ -145,7 +145,7 @@ void relay_stdio_fini(struct relay_stdio *s)
 
 /* ---- signals ------------------------------------------------------------------------------ */
 
-static void proxied_signals(sigset_t *set)
+void relay_signals(sigset_t *set)
 {
 	static const int not_passed[] = { SIGCHLD, SIGPIPE, SIGURG,  SIGSEGV, SIGBUS,
 					  SIGFPE,  SIGILL,  SIGABRT, SIGTRAP, SIGSYS,
@@ -167,7 +167,7 @@ void relay_block_signals(void)
 {
 	sigset_t set;
 
-	proxied_signals(&set);
+	relay_signals(&set);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	ignore(SIGPIPE);
 	ignore(SIGTTOU); /* restoring the terminal from the background must not stop us */
@@ -571,7 +571,7 @@ static int set_up(struct state *s)
 	ret = loop_new(&s->loop);
 	if (ret < 0)
 		return ret;
-	proxied_signals(&set);
+	relay_signals(&set);
 	ret = loop_add_signals(s->loop, &set, on_signal, s);
 	if (ret == 0)
 		ret = watch(s);

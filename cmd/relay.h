@@ -6,6 +6,7 @@
 #ifndef CMD_RELAY_H
 #define CMD_RELAY_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -29,6 +30,8 @@ int relay_stdio_init(struct relay_stdio *s, bool interactive, bool tty, struct e
 void relay_stdio_close_child(struct relay_stdio *s);
 void relay_stdio_fini(struct relay_stdio *s);
 
+/* The signals that are passed on to a container. */
+void relay_signals(sigset_t *set);
 /* Block the signals that relay_run() will read, so that none is lost or kills us before; *old gets the mask. */
 void relay_block_signals(void);
 

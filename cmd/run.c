@@ -63,6 +63,7 @@ static int run_attached(struct launch *l, struct error *e)
 	l->created = start_join;
 	l->created_data = &j;
 	code = launch_detached(l, e);
+	close_fd(&l->lock_fd); /* the container is its monitor's: nobody waits for us to end */
 	if (code == 0)
 		code = start_follow(&j, &a, l->req->sig_proxy, e);
 	start_join_fini(&j);

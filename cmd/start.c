@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 #include "cmd/each.h"
 #include "cmd/events.h"
 #include "cmd/launch.h"
+#include "cmd/monitor.h"
 #include "cmd/record.h"
 #include "cmd/start.h"
 #include "cmd/verbs.h"
@@ -139,9 +141,8 @@ int start_container(struct storage *s, const struct cmd_global *g, const struct 
 	return r < 0 ? r : 0;
 }
 
-int start_join(void *data, struct error *e)
+static int join(struct start_join *j, struct error *e)
 {
-	struct start_join *j = data;
 	int r = container_load(j->s, j->id, &j->c, e);
 
 	if (r < 0)
@@ -151,6 +152,17 @@ int start_join(void *data, struct error *e)
 		return e->code < 0 ? e->code : error_set(e, j->sock_fd, "attaching");
 	j->pid_fd = container_pidfd(j->s, &j->c);
 	return 0;
+}
+
+int start_join(void *data, struct error *e)
+{
+	static const char patient = MONITOR_PACKET_PATIENT;
+	struct start_join *j = data;
+	int r = join(j, e);
+
+	if (r == 0) /* it cannot have gone: it is being started */
+		(void)send(j->sock_fd, &patient, 1, MSG_NOSIGNAL);
+	return r;
 }
 
 int start_follow(struct start_join *j, struct attach *a, bool sig_proxy, struct error *e)
@@ -180,7 +192,7 @@ static int start_attached(struct storage *s, struct container *c, struct options
 		.detach_keys = o->detach_keys,
 	};
 	int r = container_is_running(c) ?
-			start_join(&j, e) :
+			join(&j, e) :
 			start_container(s, o->global, c, start_join, &j, &o->code, e);
 
 	if (r == 0) {

@@ -25,7 +25,10 @@ struct start_join {
 		.s = (store), .id = (container_id), .sock_fd = -1, .pid_fd = -1 \
 	}
 
-/* For "created" of cmd/launch.h; data is a struct start_join. 0 or -errno. */
+/*
+ * Join as the one whom it is started for: its output waits for us, however long. For "created" of
+ * cmd/launch.h; data is a struct start_join. 0 or -errno.
+ */
 int start_join(void *data, struct error *e);
 /* attach_run() with what was joined. */
 int start_follow(struct start_join *j, struct attach *a, bool sig_proxy, struct error *e);

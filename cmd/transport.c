@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "cmd/outfile.h"
 
 int transport_parse(const char *text, bool docker, struct transport *ret, struct error *e)
 {
@@ -189,11 +190,10 @@ static int write_archive(struct storage_bundle *const *bundles, size_t n,
 {
 	_cleanup_free_ char *part = NULL;
 	_cleanup_fd_ int fd = -1;
-	struct stat st;
 	int r;
 
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	if (outfile_is_in_place(path)) {
+		fd = open(path, O_WRONLY | O_TRUNC | O_NOCTTY | O_CLOEXEC);
 		if (fd < 0)
 			return error_set(e, -errno, "open %s", path);
 		return storage_bundle_write(bundles, n, format, fd, e);

@@ -15,7 +15,8 @@
  *
  * In directories every file is written under a temporary name and renamed, blobs
  * before the index that names them: a crash leaves what was there before and
- * perhaps blobs that nothing names. An archive that is broken off is short, and
+ * perhaps blobs that nothing names, and a file .crt-ID. Several may write into one
+ * layout: its list is read and written under a lock of the directory. An archive that is broken off is short, and
  * whoever reads it sees that; cmd/save.c removes what it made.
  *
  * Times in archives are 0 and owners root: the same images give the same bytes.
@@ -31,11 +32,14 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/id.h"
 #include "base/limits.h"
+#include "base/lock.h"
 #include "storage/bundle.h"
 
-#define COPY_STEP (64u << 20)
-#define OCTAL_MAX 077777777777ull /* what the size of a plain tar header can say */
+#define COPY_STEP     (64u << 20)
+#define INDEX_WAIT_MS 30000	      /* for another one that writes the list of a layout */
+#define OCTAL_MAX     077777777777ull /* what the size of a plain tar header can say */
 
 static int memory(struct error *e)
 {
@@ -295,7 +299,7 @@ static int write_archive(struct storage_bundle *const *bundles, size_t n, bool d
 static int dir_blob(const struct storage_bundle *b, int dir_fd, const char *digest,
 		    const char *name, uint64_t size, struct error *e)
 {
-	static const char part[] = ".crt-part";
+	char part[sizeof(".crt-") + ID_LEN] = ".crt-";
 	_cleanup_fd_ int in = -1;
 	_cleanup_fd_ int out = -1;
 	struct stat st;
@@ -307,7 +311,10 @@ static int dir_blob(const struct storage_bundle *b, int dir_fd, const char *dige
 	in = bundle_open(b, digest, e);
 	if (in < 0)
 		return in;
-	(void)unlinkat(dir_fd, part, 0); /* of one that was broken off */
+	/* a name of our own: several may write into one directory */
+	r = id_generate(part + strlen(part));
+	if (r < 0)
+		return error_set(e, r, "random numbers");
 	out = openat(dir_fd, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (out < 0)
 		return error_set(e, -errno, "create a file in the directory");
@@ -402,6 +409,12 @@ static int write_layout(const struct storage_bundle *b, int fd, struct error *e)
 			     b->docs[i].len, e);
 	if (r == 0)
 		r = write_text(fd, "oci-layout", layout_text, strlen(layout_text), e);
+	if (r == 0)
+		r = lock_fd(fd, true, INDEX_WAIT_MS, e); /* until the caller closes it */
+	if (r == -ENOLCK || r == -EOPNOTSUPP || r == -EBADF) {
+		*e = ERROR_INIT; /* a file system without locks */
+		r = 0;
+	}
 	if (r == 0)
 		r = old_index(fd, b, &index, e);
 	if (r < 0)

@@ -202,8 +202,8 @@ static void take_xattr(struct walk *k, struct item *it, int fd, const char *name
 		return;
 	}
 	if ((!str_starts(name, "user.") && strcmp(name, "security.capability") != 0) ||
-	    k->xattrs_n == XATTRS_MAX)
-		return;
+	    k->xattrs_n == XATTRS_MAX || *used >= LIMIT_TAR_XATTR_BYTES)
+		return; /* no room: with a size of 0 the call would only measure */
 	n = fgetxattr(fd, name, k->xattr_values + *used, LIMIT_TAR_XATTR_BYTES - *used);
 	if (n < 0)
 		return; /* vanished, or too large for all of them together */

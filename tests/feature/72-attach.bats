@@ -75,6 +75,42 @@ log_has() { as alice crt logs "$1" 2>&1 | grep -q "$2"; }
 	job_wait
 }
 
+@test "crt run waits for its reader, however long; the exit code is not lost" {
+	# two times as much as all queues hold; the reader sleeps longer than any attached one may
+	run as alice timeout 100 bash -c 'crt run --network none '$B' sh -c "head -c 3000000 /dev/zero; exit 5" |
+		(sleep 7; wc -c); echo "${PIPESTATUS[0]}"'
+	assert_output $'3000000\n5'
+	# neither rm -f nor a signal waits for a reader that sleeps
+	mkfifo -m 0666 "$T/fifo"
+	exec 8<>"$T/fifo"
+	as_exec alice crt run --name slow --network none $B sh -c 'trap "exit 9" INT; echo up; head -c 3000000 /dev/zero & wait' </dev/null >"$T/fifo" 2>&1 &
+	JOB=$!
+	wait_for 60 log_has slow up
+	run as alice timeout 30 crt rm -f slow
+	assert_status 0
+	cat <&8 >/dev/null &
+	wait "$JOB" || true
+	kill $!
+	exec 8>&-
+}
+
+@test "signals without --sig-proxy end crt and not the container; with it every signal goes in" {
+	crt_start alice run --sig-proxy=false --name p --network none $B sh -c 'echo up; exec sleep 1000'
+	wait_for 60 log_has p up
+	wait_for 60 sh -c "ls -l /proc/$JOB/fd | grep -q signalfd"
+	kill -TERM "$JOB"
+	job_wait
+	assert_status 143
+	run as alice crt inspect -f '{{.State.Status}}' p
+	assert_output running
+	crt_start alice run --name q --network none $B sh -c 'trap "echo got; exit 8" VTALRM; echo up; while :; do sleep 0.1; done'
+	wait_for 60 log_has q up
+	wait_for 60 sh -c "ls -l /proc/$JOB/fd | grep -q signalfd"
+	kill -VTALRM "$JOB"
+	job_wait
+	assert_status 8
+}
+
 @test "a foreground container that stays has a log and can be left by the keys" {
 	run as alice crt run --name f --network none $B sh -c 'echo out; echo err >&2; exit 4'
 	assert_status 4

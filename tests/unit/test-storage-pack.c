@@ -410,6 +410,39 @@ static void test_libarchive(void **state)
 		assert_int_equal(getxattr(tree, "user.note", value, sizeof(value)), 10);
 }
 
+/* Values that fill the room to the last byte, and then more: what is left out must not be written. */
+static void test_xattrs_that_fill_the_room(void **state)
+{
+	static const size_t sizes[] = { 32 << 10, 32 << 10, 1, 20000 };
+	char dir[] = "/dev/shm/test-pack-XXXXXX", name[] = "user.a";
+	_cleanup_fd_ int tree_fd = -1;
+	_cleanup_fd_ int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	_cleanup_free_ char *value = malloc(32 << 10);
+	struct storage_pack p = { .write = storage_pack_to_fd, .write_data = &null_fd };
+	struct error e = ERROR_INIT;
+	bool works = true;
+	int fd, r = 0;
+
+	(void)state;
+	assert_non_null(value);
+	memset(value, 'v', 32 << 10);
+	if (mkdtemp(dir) == NULL)
+		skip();
+	tree_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = openat(tree_fd, "f", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	for (size_t i = 0; works && i < 4; i++, name[5]++)
+		works = fsetxattr(fd, name, value, sizes[i], 0) == 0;
+	(void)close(fd);
+	p.root_fd = tree_fd;
+	if (works)
+		r = storage_pack(&p, &e);
+	(void)unlinkat(tree_fd, "f", 0);
+	(void)rmdir(dir);
+	if (!works) /* an older kernel's tmpfs */
+		skip();
+	assert_int_equal(r, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,6 +455,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_deep, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gnu_tar, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_libarchive, setup, teardown),
+		cmocka_unit_test(test_xattrs_that_fill_the_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
