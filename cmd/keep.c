@@ -153,7 +153,14 @@ static int create(struct storage *s, struct detach *d, struct runtime_container 
 	c.cgroup_manager = manager != NULL ? manager : "disabled";
 	c.ret_cgroup_error = &why;
 	r = runtime_container_create(&c, ret, e);
-	return r == 0 && manager != NULL ? settle_limits(s, d, *ret, file, &why, e) : r;
+	if (r == 0 && manager != NULL) {
+		r = settle_limits(s, d, *ret, file, &why, e);
+		if (r < 0) {
+			runtime_container_destroy(*ret);
+			*ret = NULL;
+		}
+	}
+	return r;
 }
 
 /* One life ended, the next began. */

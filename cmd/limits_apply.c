@@ -200,7 +200,9 @@ static void apply_memory(struct means *s, pid_t pid, struct limits_watch *watch)
 		say(&s->missing, "--memory");
 		return;
 	}
-	*watch = (struct limits_watch){ .proc_fd = -1, .pid = pid, .memory = s->m->limits->memory };
+	*watch = LIMITS_WATCH_INIT;
+	watch->pid = pid;
+	watch->memory = s->m->limits->memory;
 	(void)json_object_set_new(s->file, "memory",
 				  json_integer(watch->memory)); /* is shown only */
 	say(&s->done, "--memory by watching, which kills the container");

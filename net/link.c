@@ -164,6 +164,7 @@ static int make_inside(const struct net_network *n, int fds[3], struct error *e)
 
 	if (unshare(flags) < 0)
 		return error_set(e, -errno, "make a network namespace");
+	rtnl_refuse_advertisements();
 	fds[0] = rtnl_open(e);
 	if (fds[0] < 0)
 		return fds[0];

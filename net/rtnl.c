@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "base/procfs.h"
 
 /* linux/if_link.h and linux/if_addr.h of old headers miss some of these */
 #ifndef IFA_F_NODAD
@@ -176,4 +177,12 @@ int rtnl_run(const struct rtnl_batch *b, struct error *e)
 	_cleanup_fd_ int fd = rtnl_open(e);
 
 	return fd < 0 ? fd : rtnl_run_on(fd, b, e);
+}
+
+void rtnl_refuse_advertisements(void)
+{
+	_cleanup_fd_ int proc_fd = procfs_open(NULL);
+
+	if (proc_fd >= 0) /* a kernel without IPv6 has none */
+		(void)procfs_write(proc_fd, "sys/net/ipv6/conf/default/accept_ra", "0");
 }

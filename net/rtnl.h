@@ -50,4 +50,10 @@ void rtnl_add_address(struct rtnl_batch *b, int ifindex, int family, const void 
 void rtnl_add_default_route(struct rtnl_batch *b, int ifindex, int family, const void *gateway,
 			    size_t len, const char *what);
 
+/*
+ * In a network namespace of ours, before it has devices: those that come take no address and no
+ * route from who advertises one, as any neighbour on a bridge may (CVE-2020-13401).
+ */
+void rtnl_refuse_advertisements(void);
+
 #endif

@@ -190,6 +190,9 @@ int net_tap_create(const struct net_request *r, int tap_sock, struct net_agent *
 	_cleanup_fd_ int sock = tap_sock;
 	struct rtnl_batch b = { .len = 0 };
 
+	/* pasta's device is its own, and may need them */
+	if ((r->mode == NET_MODE_SLIRP && !r->pasta) || r->mode == NET_MODE_NONE)
+		rtnl_refuse_advertisements();
 	switch (r->mode) {
 	case NET_MODE_SLIRP:
 		return r->pasta ? pasta_send_namespaces(sock, e) : tap_create(r, sock, agent, e);

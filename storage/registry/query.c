@@ -308,6 +308,7 @@ int fetch_query(struct fetch_ctx *c, struct error *e)
 	struct query q = { .c = c, .limit = LIST_MAX };
 	json_t *candidates = NULL, *candidate, *endpoints = NULL, *ep;
 	const char *what = "";
+	bool own;
 	size_t i, k;
 	int r;
 
@@ -319,12 +320,13 @@ int fetch_query(struct fetch_ctx *c, struct error *e)
 	r = http_client_init(&q.client, c->request, e);
 	if (r < 0)
 		return r;
+	own = strcmp(what, "delete") == 0 || strcmp(what, "login") == 0;
 	r = error_setf(e, -EINVAL, "malformed request");
 	json_array_foreach(candidates, i, candidate) {
 		endpoints = json_object_get(candidate, "endpoints");
 		json_array_foreach(endpoints, k, ep) {
-			/* what changes something goes to the registry itself, which is the last */
-			if (strcmp(what, "delete") == 0 && k + 1 < json_array_size(endpoints))
+			/* the registry itself, which is the last: no mirror gets its password */
+			if (own && k + 1 < json_array_size(endpoints))
 				continue;
 			if (r == 0)
 				break;

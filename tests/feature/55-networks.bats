@@ -115,6 +115,13 @@ none_left() { [ -z "$(holders "$1" crt-bridge)$(holders "$1" crt-names)" ]; }
 	assert_output ""
 }
 
+@test "T8: no device takes a route from a neighbour that advertises itself as a router" {
+	as alice crt network create ra
+	run inside alice --network ra -- 'cat /proc/sys/net/ipv6/conf/eth0/accept_ra /proc/sys/net/ipv6/conf/tap0/accept_ra; ip -6 route | grep -c "^default"'
+	assert_output $'0\n0\n1'
+	as alice crt network rm ra
+}
+
 @test "networks are isolated; an internal one has no way out and answers for nobody else (T8)" {
 	as alice crt network create net1
 	as alice crt network create --internal net2
