@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cmd/fetch.h"
+#include "cmd/image_squash.h"
 #include "cmd/inside.h"
 #include "cmd/opt.h"
 #include "cmd/out.h"
@@ -27,7 +28,7 @@ struct options {
 	const char *policy, *signature_policy, *retry_delay;
 	long long retry;
 	int tls_verify;
-	bool quiet, all_tags;
+	bool quiet, all_tags, squash;
 };
 
 static const struct option_spec options[] = {
@@ -56,6 +57,8 @@ static const struct option_spec options[] = {
 	{ "signature-policy", 0, OPT_STRING, offsetof(struct options, signature_policy),
 	  .arg = "FILE", .help = "Which sources are allowed, instead of policy.json",
 	  .complete = "file" },
+	{ "squash", 0, OPT_FLAG, offsetof(struct options, squash),
+	  .help = "Keep the image as one SquashFS file, for shared file systems" },
 	{ "tls-verify", 0, OPT_TRISTATE, offsetof(struct options, tls_verify),
 	  .help = "Require HTTPS and a valid certificate (default true)" },
 	{ "variant", 0, OPT_STRING, offsetof(struct options, variant), .arg = "VARIANT",
@@ -129,6 +132,19 @@ static int pull_one(struct storage *s, const char *text, const struct cmd_fetch_
 		return r < 0 ? r : -ENOENT;
 	(void)buf_printf(&b, "%s\n", image.id); /* out_write() sees a failure */
 	storage_image_fini(&image);
+	return out_write(&b, e);
+}
+
+static int pull_squashed(struct storage *s, const char *text, const struct cmd_fetch_options *f,
+			 bool quiet, struct error *e)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	_cleanup_free_ char *id = NULL;
+	int r = image_squash_pull(s, text, f, quiet, &id, e);
+
+	if (r < 0)
+		return r;
+	(void)buf_printf(&b, "%s\n", id); /* out_write() sees a failure */
 	return out_write(&b, e);
 }
 
@@ -212,6 +228,9 @@ static int pull(const struct options *o, const struct cmd_global *g, char **name
 	struct storage *s = NULL;
 	int r;
 
+	if (o->squash && (o->all_tags || o->policy != NULL))
+		return error_setf(e, -EINVAL,
+				  "--squash cannot be combined with --all-tags and --policy");
 	r = platform(o, &where, e);
 	f.platform = where;
 	f.policy = o->signature_policy;
@@ -222,7 +241,8 @@ static int pull(const struct options *o, const struct cmd_global *g, char **name
 	if (r == 0)
 		r = storage_open(g->root, true, &s, e);
 	for (int i = 0; r == 0 && i < n; i++)
-		r = o->all_tags ? pull_tags(s, names[i], &f, o->quiet, e) :
+		r = o->squash	? pull_squashed(s, names[i], &f, o->quiet, e) :
+		    o->all_tags ? pull_tags(s, names[i], &f, o->quiet, e) :
 				  pull_one(s, names[i], &f, o->quiet, present, never, e);
 	if (r == 0 && storage_is_shared(s))
 		r = inside_run(share, s, e);

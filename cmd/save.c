@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "cmd/image_squash.h"
 #include "cmd/opt.h"
 #include "cmd/transport.h"
 #include "cmd/verbs.h"
@@ -25,8 +26,8 @@ static const struct option_spec options[] = {
 	{ "compress", 0, OPT_FLAG, offsetof(struct options, compress),
 	  .help = "Accepted for scripts: layers stay as they are" },
 	{ "format", 0, OPT_STRING, offsetof(struct options, format), .arg = "FORMAT",
-	  .help = "docker-archive (default), oci-archive, oci-dir or docker-dir",
-	  .complete = "docker-archive|oci-archive|oci-dir|docker-dir" },
+	  .help = "docker-archive (default), oci-archive, oci-dir, docker-dir or squashfs",
+	  .complete = "docker-archive|oci-archive|oci-dir|docker-dir|squashfs" },
 	{ "multi-image-archive", 'm', OPT_FLAG, offsetof(struct options, multi),
 	  .help = "Accepted for scripts: several names are always several images" },
 	{ "output", 'o', OPT_STRING, offsetof(struct options, output), .arg = "FILE",
@@ -63,9 +64,10 @@ static int parse_format(const char *text, enum storage_format *ret, struct error
 			return 0;
 		}
 	}
-	return error_setf(e, -EINVAL,
-			  "--format %s: must be docker-archive, oci-archive, oci-dir or docker-dir",
-			  text);
+	return error_setf(
+		e, -EINVAL,
+		"--format %s: must be docker-archive, oci-archive, oci-dir, docker-dir or squashfs",
+		text);
 }
 
 static int write_out(const struct options *o, struct storage_bundle *const *bundles, size_t n,
@@ -90,6 +92,13 @@ static int save(const struct options *o, const struct cmd_global *g, char **name
 	struct storage *s = NULL;
 	int r = bundles != NULL ? 0 : error_set(e, -ENOMEM, "save");
 
+	if (r == 0 && o->format != NULL && strcmp(o->format, "squashfs") == 0) {
+		free(bundles);
+		return n == 1 && o->output != NULL ?
+			       image_squash_write(g, names[0], o->output, e) :
+			       error_setf(e, -EINVAL,
+					  "--format squashfs needs one image and --output FILE");
+	}
 	if (r == 0 && o->format != NULL)
 		r = parse_format(o->format, &format, e);
 	if (r == 0)

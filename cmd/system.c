@@ -276,9 +276,9 @@ static int remove_containers(struct storage *s, struct error *e)
 /* Everything that a store has, the version last: without it there is no store. */
 static int remove_all(void *data, struct error *e)
 {
-	static const char *const names[] = { "names",	"containers", "oci",   "layers",
-					     "volumes", "tmp",	      "trash", "skeleton",
-					     "empty",	"mnt",	      "driver" };
+	static const char *const names[] = { "names",	"containers", "oci",	"layers",
+					     "volumes", "tmp",	      "trash",	"skeleton",
+					     "empty",	"mnt",	      "driver", "squash" };
 	struct storage *s = data;
 	int r = 0;
 

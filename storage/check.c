@@ -429,7 +429,8 @@ static int check_container(struct check *c, const char *id, struct error *e)
 	if (r < 0 || image_config_parse(config, len, "image config", &conf, NULL) < 0) {
 		struct storage_image other = { .name = NULL };
 
-		if (extra_resolve(c->s, image, &other, NULL) == STORAGE_FOUND) {
+		if (squash_find(c->s, image, &other, NULL) == STORAGE_FOUND ||
+		    extra_resolve(c->s, image, &other, NULL) == STORAGE_FOUND) {
 			storage_image_fini(&other);
 			return 0;
 		}

@@ -374,7 +374,9 @@ int storage_image_resolve(struct storage *s, const char *text, struct storage_im
 
 	if (r != STORAGE_MISSING)
 		return r;
-	r = extra_resolve(s, text, ret, e);
+	r = squash_find(s, text, ret, NULL);
+	if (r != STORAGE_FOUND)
+		r = extra_resolve(s, text, ret, e);
 	if (r == STORAGE_FOUND && e != NULL)
 		*e = ERROR_INIT; /* that it was not known in the first store */
 	return r;
@@ -443,6 +445,8 @@ int storage_image_list(struct storage *s, struct storage_image **ret, size_t *re
 	size_t n = 0, cap = 0;
 	int r = list_own(s, &images, &n, &cap, e);
 
+	if (r == 0 && !s->is_extra)
+		r = squash_list(s, &images, &n, &cap, e);
 	if (r == 0 && !s->is_extra)
 		r = extra_list(s, &images, &n, &cap, e);
 	if (r == 0 && image_list_grow(&images, &cap, n) < 0) /* so that it is never NULL */
@@ -602,6 +606,17 @@ int storage_image_remove(struct storage *s, const char *text, unsigned int how,
 	if (lock < 0)
 		return lock;
 	r = remove_locked(s, text, how, untagged, deleted, e);
+	if (r == -ENOENT) {
+		struct error why = ERROR_INIT;
+		int k = squash_remove(s, text, (how & STORAGE_REMOVE_FORCE) != 0, untagged, deleted,
+				      &why);
+
+		if (k != -ENOENT) {
+			if (e != NULL)
+				*e = why;
+			return k;
+		}
+	}
 	if (r == -ENOENT && extra_resolve(s, text, &other, NULL) == STORAGE_FOUND) {
 		storage_image_fini(&other);
 		return error_setf(e, -EROFS, "%s is an image of a shared store, which is only read",

@@ -123,6 +123,15 @@ int storage_image_resolve(struct storage *s, const char *text, struct storage_im
  * Complete such a file: fd holds a SquashFS, the image's configuration is written behind it. 0 or -errno.
  */
 int storage_squash_finish(int fd, const char *config, size_t len, struct error *e);
+/*
+ * One that the store keeps as a single file: make a file for it (the caller's, to be completed as above;
+ * what is not added is deleted some time later), then list it with the names and the id of image.
+ * fd or -errno; 0 or -errno.
+ */
+#define STORAGE_SQUASH_NAME 32
+int storage_squash_create(struct storage *s, char ret_name[STORAGE_SQUASH_NAME], struct error *e);
+int storage_squash_add(struct storage *s, int fd, const char *name,
+		       const struct storage_image *image, struct error *e);
 /* All images, newest first. Caller frees with storage_images_free(). */
 int storage_image_list(struct storage *s, struct storage_image **ret, size_t *ret_n,
 		       struct error *e);

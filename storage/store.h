@@ -128,6 +128,14 @@ int image_list_grow(struct storage_image **list, size_t *cap, size_t n);
 #define SQUASH_PREFIX "squashfs:"
 bool squash_is_reference(const char *text);
 int squash_resolve(const char *text, struct storage_image *ret, struct error *e);
+/* Those of a store. As storage_image_resolve(); e is left alone when it is not there. */
+int squash_find(struct storage *s, const char *text, struct storage_image *ret, struct error *e);
+/* Add them to a list. 0 or -errno. */
+int squash_list(struct storage *s, struct storage_image **list, size_t *n, size_t *cap,
+		struct error *e);
+/* With index.lock held. -ENOENT when there is none of this name or id. */
+int squash_remove(struct storage *s, const char *text, bool force, struct strv *untagged,
+		  struct strv *deleted, struct error *e);
 
 /* ---- extra.c: read-only stores ------------------------------------------------ */
 

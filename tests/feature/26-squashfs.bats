@@ -95,3 +95,42 @@ new"
 owned
 x"
 }
+
+@test "squashfs: crt pull --squash keeps one file in the store; names, containers, removal" {
+	local who files image_id
+	run --separate-stderr as alice crt save --format squashfs -o "$(home alice)/saved.sqfs" "oci:$T/img/box"
+	assert_status 0
+	cmp "$FILE" "$(home alice)/saved.sqfs" || [ "$(stat -c %s "$FILE")" = "$(stat -c %s "$(home alice)/saved.sqfs")" ]
+	as alice crt rmi -f -a >/dev/null
+	for who in alice carol root; do
+		[ "$(id -u)" = 0 ] || [ "$who" = alice ] || continue
+		run --separate-stderr as "$who" crt pull -q --squash "oci:$T/img/box"
+		assert_status 0
+		image_id=$output
+		files=$(as "$who" find "$(store "$who")/squash" "$(store "$who")/layers" "$(store "$who")/oci/blobs" -type f | sort)
+		[ "$files" = "$(store "$who")/squash/$image_id
+$(store "$who")/squash/index.json" ] || flunk "more than one file: $files"
+		[ -z "$(find /var/tmp -maxdepth 1 -name 'crt-squash-*' -user "$(id -u "$(user "$who")")")" ] || flunk "the other store is left"
+		as "$who" crt images --no-trunc | grep "$image_id" || flunk "not listed"
+		run as "$who" crt run --rm -q --pull never --network none "oci:$T/img/box" sh -c 'cat file; echo x >>file; cat file'
+		assert_output "owned
+owned
+x"
+		as "$who" crt create -q --network none --name c "${image_id:0:12}" sh -c 'echo again >>file; cat file' >/dev/null
+		run as "$who" crt start -a c
+		assert_output "owned
+again"
+		run as "$who" crt system check
+		assert_status 0
+		run --separate-stderr as "$who" crt rmi "oci:$T/img/box"
+		assert_status 2
+		as "$who" crt image prune -a -f >/dev/null
+		as "$who" crt system df >/dev/null
+		as "$who" crt rm c >/dev/null
+		run --separate-stderr as "$who" crt rmi "oci:$T/img/box"
+		assert_status 0
+		[ ! -e "$(store "$who")/squash/$image_id" ] || flunk "the file is left"
+		run as "$who" crt image exists "$image_id"
+		assert_status 1
+	done
+}
