@@ -33,6 +33,8 @@
 #include "storage/store.h"
 
 #define ID_PREFIX_MIN 3 /* fewer digits are taken for a name only */
+#define RESOLVE_TRIES \
+	8 /* an image that others remove and pull meanwhile; a damaged one is read so often */
 
 void storage_image_fini(struct storage_image *i)
 {
@@ -338,8 +340,8 @@ int image_find(struct storage *s, const json_t *index, const char *text, char **
 	return STORAGE_FOUND;
 }
 
-int image_resolve_in(struct storage *s, const char *text, struct storage_image *ret,
-		     struct error *e)
+static int resolve_once(struct storage *s, const char *text, struct storage_image *ret,
+			struct error *e)
 {
 	_cleanup_json_ json_t *index = NULL;
 	struct match m;
@@ -353,8 +355,10 @@ int image_resolve_in(struct storage *s, const char *text, struct storage_image *
 	if (blob_is_gone(s, m.digest)) /* a dead entry, see index.c */
 		return not_known(text, e);
 	r = image_read(s, index, m.digest, ret, e);
-	if (r < 0)
-		return error_prefix(e, "image %s is damaged", m.name != NULL ? m.name : m.digest);
+	if (r < 0) {
+		(void)error_prefix(e, "image %s is damaged", m.name != NULL ? m.name : m.digest);
+		return r;
+	}
 	if (m.name != NULL) {
 		free(ret->name);
 		ret->name = strdup(m.name);
@@ -363,6 +367,25 @@ int image_resolve_in(struct storage *s, const char *text, struct storage_image *
 			return error_set(e, -ENOMEM, "image name");
 		}
 	}
+	return r;
+}
+
+/*
+ * Nothing is locked, so an image may be removed between the list and its documents, or be removed and
+ * pulled again: then the list says so when it is read once more.
+ */
+int image_resolve_in(struct storage *s, const char *text, struct storage_image *ret,
+		     struct error *e)
+{
+	struct error why = ERROR_INIT;
+	int r = -ENOENT;
+
+	for (int i = 0; r == -ENOENT && i < RESOLVE_TRIES; i++) {
+		why = ERROR_INIT;
+		r = resolve_once(s, text, ret, &why);
+	}
+	if (r != STORAGE_FOUND && e != NULL)
+		*e = why;
 	return r;
 }
 
